@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// RunID names one run: eight characters of idAlphabet. Every table, item and
+// file of the run carries it, so that nothing of another run can be mistaken
+// for its own.
+type RunID string
+
+// idAlphabet is Crockford's base 32 in lower case: no i, l, o, u.
+const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+const (
+	runIDLen = 8
+	seqLen   = 10
+	idLen    = runIDLen + 1 + 2 + 1 + seqLen
+
+	// MaxSeq is the largest sequence number that an id can carry.
+	MaxSeq = 9_999_999_999
+)
+
+// NewRunID makes a run id of 40 bits of the given random number.
+func NewRunID(random uint64) RunID {
+	var b [runIDLen]byte
+	for i := range b {
+		b[i] = idAlphabet[random&31]
+		random >>= 5
+	}
+	return RunID(b[:])
+}
+
+// Valid reports whether r has the form that NewRunID gives.
+func (r RunID) Valid() bool {
+	if len(r) != runIDLen {
+		return false
+	}
+	for i := range len(r) {
+		if strings.IndexByte(idAlphabet, r[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ID identifies one request. It is derived from the run, the agent and the
+// sequence number alone, and it is dense in Seq, so that a set of ids can be a
+// bit plane.
+type ID struct {
+	Run   RunID
+	Agent uint8 // 0 to 99
+	Seq   uint64
+}
+
+// String prints the id with fixed width: k3v9x2ab-00-0000001234.
+func (id ID) String() string {
+	b := make([]byte, 0, idLen)
+	b = append(b, id.Run...)
+	b = append(b, '-', '0'+id.Agent/10%10, '0'+id.Agent%10, '-')
+	digits := strconv.AppendUint(nil, id.Seq, 10)
+	for range seqLen - len(digits) {
+		b = append(b, '0')
+	}
+	return string(append(b, digits...))
+}
+
+// ParseID reads what String prints. Any other text, also one that differs only
+// in width, is an error: it is no id of ours.
+func ParseID(s string) (ID, error) {
+	if len(s) != idLen || s[runIDLen] != '-' || s[runIDLen+3] != '-' {
+		return ID{}, fmt.Errorf("parse id %.40q: want RUN-AA-NNNNNNNNNN, %d characters", s, idLen)
+	}
+	run := RunID(s[:runIDLen])
+	if !run.Valid() {
+		return ID{}, fmt.Errorf("parse id %q: run id %q has characters outside %s", s, run, idAlphabet)
+	}
+	agent, err := parseDigits(s[runIDLen+1 : runIDLen+3])
+	if err != nil {
+		return ID{}, fmt.Errorf("parse id %q: agent: %w", s, err)
+	}
+	seq, err := parseDigits(s[runIDLen+4:])
+	if err != nil {
+		return ID{}, fmt.Errorf("parse id %q: sequence number: %w", s, err)
+	}
+	return ID{Run: run, Agent: uint8(agent), Seq: seq}, nil
+}
+
+// parseDigits reads decimal digits only: strconv would also take a sign.
+func parseDigits(s string) (uint64, error) {
+	var n uint64
+	for i := range len(s) {
+		c := s[i]
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("%q is no decimal digit", c)
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, nil
+}

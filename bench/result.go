@@ -1,0 +1,315 @@
+package bench
+
+// ResultSchema is the value of Result.Schema. Keys are stable within it.
+const ResultSchema = "ackproof.result/v1"
+
+// MaxFindings is how many findings result.json carries; findings.jsonl has all.
+const MaxFindings = 1000
+
+// Result is result.json: everything that a run has to say. Durations are
+// milliseconds as numbers; a nil pointer is null: it could not be observed.
+// Positions (fields ending in Ms) count from the start of load, whose UTC time
+// is Run.Started.
+type Result struct {
+	Schema       string        `json:"schema"`
+	Verdict      Verdict       `json:"verdict"`
+	Reasons      []Reason      `json:"reasons"`
+	Run          RunInfo       `json:"run"`
+	Requests     Requests      `json:"requests"`
+	Items        Items         `json:"items"`
+	Findings     []Finding     `json:"findings"`
+	Deliveries   Deliveries    `json:"deliveries"`
+	Load         LoadFigures   `json:"load"`
+	ResponseTime Latency       `json:"response_time"`
+	ResponseBy   ResponseBy    `json:"response_time_by"`
+	ServiceTime  Latency       `json:"service_time"`
+	Lag          *Latency      `json:"processing_lag"`
+	Completion   *Latency      `json:"completion_time"`
+	DispatchLag  *Latency      `json:"dispatch_lag"`
+	Phases       []Phase       `json:"phases"`
+	Faults       []FaultResult `json:"faults"`
+	Expectations []Expectation `json:"expectations"`
+	Backlog      []BacklogRow  `json:"backlog"`
+	Drain        Drain         `json:"drain"`
+	Gates        []GateResult  `json:"gates"`
+	Notes        []string      `json:"notes,omitempty"` // what a reader must know, such as scaled waits
+}
+
+// Reason says why a run failed or is unknown.
+type Reason struct {
+	Code Code   `json:"code"`
+	Text string `json:"text"`
+}
+
+// RunInfo says what was run.
+type RunInfo struct {
+	ID           RunID   `json:"id"`
+	Scenario     string  `json:"scenario"`
+	About        string  `json:"about,omitempty"`
+	Target       string  `json:"target"`
+	Architecture string  `json:"architecture"`
+	Seed         uint64  `json:"seed"`
+	Started      string  `json:"started"`  // RFC 3339 with nanoseconds, UTC: start of load
+	Finished     *string `json:"finished"` // null where the run was cut off
+	Version      string  `json:"version"`
+	Host         Host    `json:"host"`
+}
+
+// Host is the machine that the load came from.
+type Host struct {
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	CPUs int    `json:"cpus"`
+}
+
+// Requests counts requests, warm-up included.
+// planned = unsent + sent; sent = acknowledged + refused + unknown.
+type Requests struct {
+	Planned      int64 `json:"planned"`
+	Unsent       int64 `json:"unsent"`
+	Sent         int64 `json:"sent"`
+	Acknowledged int64 `json:"acknowledged"`
+	Refused      int64 `json:"refused"`
+	Unknown      int64 `json:"unknown"`
+}
+
+// Items counts sent ids by verdict. All but Unexpected add up to Attempted.
+type Items struct {
+	Attempted      int64  `json:"attempted"`
+	Processed      int64  `json:"processed"`
+	ProcessedLate  int64  `json:"processed_late"`
+	Recovered      int64  `json:"recovered"`
+	NotApplied     int64  `json:"not_applied"`
+	Rejected       int64  `json:"rejected"`
+	Partial        int64  `json:"partial"`
+	LostWrite      int64  `json:"lost_write"`
+	LostProcessing int64  `json:"lost_processing"`
+	Duplicated     *int64 `json:"duplicated"`
+	WrongEffect    *int64 `json:"wrong_effect"`
+	Phantom        int64  `json:"phantom"`
+	OrphanEffect   int64  `json:"orphan_effect"`
+	Unexpected     *int64 `json:"unexpected"`
+	DeadLettered   int64  `json:"dead_lettered"`
+	Pending        int64  `json:"pending"`
+	Unread         int64  `json:"unread"`
+}
+
+// Of gives the count of one verdict; observed is false where it is null.
+func (i *Items) Of(v ItemVerdict) (n int64, observed bool) {
+	p := i.field(v)
+	if p == nil {
+		return 0, false
+	}
+	return *p, true
+}
+
+// field points at the count of a verdict; nil where it is null.
+func (i *Items) field(v ItemVerdict) *int64 {
+	switch v {
+	case Processed:
+		return &i.Processed
+	case ProcessedLate:
+		return &i.ProcessedLate
+	case Recovered:
+		return &i.Recovered
+	case NotApplied:
+		return &i.NotApplied
+	case Rejected:
+		return &i.Rejected
+	case Partial:
+		return &i.Partial
+	case LostWrite:
+		return &i.LostWrite
+	case LostProcessing:
+		return &i.LostProcessing
+	case Duplicated:
+		return i.Duplicated
+	case WrongEffect:
+		return i.WrongEffect
+	case Phantom:
+		return &i.Phantom
+	case OrphanEffect:
+		return &i.OrphanEffect
+	case Unexpected:
+		return i.Unexpected
+	case DeadLettered:
+		return &i.DeadLettered
+	case Pending:
+		return &i.Pending
+	case Unread:
+		return &i.Unread
+	}
+	return nil
+}
+
+// Add counts one item of a verdict. It panics on a verdict that is not
+// observed in this run (null) or does not exist: a judge that counts what it
+// cannot see is wrong.
+func (i *Items) Add(v ItemVerdict) {
+	p := i.field(v)
+	if p == nil {
+		panic("bench: counted an item verdict that this run cannot observe: " + v.String())
+	}
+	*p++
+}
+
+// Lost is what the alias "lost" stands for: acknowledged or stored, and gone.
+func (i *Items) Lost() int64 { return i.LostWrite + i.LostProcessing }
+
+// Finding is one item that is worth a look.
+type Finding struct {
+	Verdict     ItemVerdict `json:"verdict"`
+	ID          string      `json:"id"`
+	Seq         uint64      `json:"seq"`
+	LastStation Station     `json:"last_station"`
+	DuringFault string      `json:"during_fault,omitempty"` // text of the fault in whose window it was sent
+	Position    string      `json:"position,omitempty"`     // head, middle or tail of its writer's order
+}
+
+// Deliveries counts what was handed to the processor; null: not observed.
+type Deliveries struct {
+	Records      *int64 `json:"records"`       // stream records committed
+	Delivered    *int64 `json:"delivered"`     // records handed over, each once per invocation
+	Redelivered  *int64 `json:"redelivered"`   // delivered beyond the first time
+	DeadLettered *int64 `json:"dead_lettered"` // records handed to the on-failure destination
+}
+
+// LoadFigures says how well the generator kept its plan.
+type LoadFigures struct {
+	OfferedRPS  float64   `json:"offered_rps"`
+	AchievedRPS float64   `json:"achieved_rps"`
+	SendDelay   SendDelay `json:"send_delay"`
+	GeneratorOK bool      `json:"generator_ok"`
+}
+
+// SendDelay is sent − due, in ms.
+type SendDelay struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// Latency describes a distribution in milliseconds. Percentiles are null where
+// nothing was measured, or where censored values lie so low that the
+// percentile is unbounded.
+type Latency struct {
+	Count    int64    `json:"count"`
+	Censored int64    `json:"censored"` // known to be at least some value, never seen to end
+	Mean     *float64 `json:"mean"`
+	P50      *float64 `json:"p50"`
+	P90      *float64 `json:"p90"`
+	P95      *float64 `json:"p95"`
+	P99      *float64 `json:"p99"`
+	P999     *float64 `json:"p999"`
+	Max      *float64 `json:"max"`
+}
+
+// ResponseBy splits response time by the client's outcome.
+type ResponseBy struct {
+	Acknowledged Latency `json:"acknowledged"`
+	Refused      Latency `json:"refused"`
+	Unknown      Latency `json:"unknown"`
+}
+
+// Phase is one stage of the load.
+type Phase struct {
+	Name         string   `json:"name"`
+	Warmup       bool     `json:"warmup,omitempty"`
+	FromMs       float64  `json:"from_ms"`
+	ToMs         float64  `json:"to_ms"`
+	ResponseTime Latency  `json:"response_time"`
+	Lag          *Latency `json:"processing_lag"`
+	Acknowledged int64    `json:"acknowledged"`
+	Items        Items    `json:"items"`
+}
+
+// FaultResult says what a fault did.
+type FaultResult struct {
+	Text               string   `json:"text"`
+	Kind               string   `json:"kind"`
+	AtMs               float64  `json:"at_ms"`
+	ForMs              float64  `json:"for_ms"`
+	Planned            *int64   `json:"planned"`
+	Bitten             int64    `json:"bitten"`
+	Undone             bool     `json:"undone"`
+	RecoveryMs         *float64 `json:"recovery_ms"`
+	RecoveredAfterLoad bool     `json:"recovered_after_load"`
+	PredictedLoss      *int64   `json:"predicted_loss"`
+	ObservedLoss       *int64   `json:"observed_loss"`
+}
+
+// Expectation is one line of expect, with what came out.
+type Expectation struct {
+	Expect string   `json:"expect"`
+	Actual *float64 `json:"actual"`
+	OK     *bool    `json:"ok"` // null: unknown
+}
+
+// BacklogRow is the state at one second.
+type BacklogRow struct {
+	TMs          float64 `json:"t_ms"`
+	Acknowledged int64   `json:"acknowledged"`
+	Stored       int64   `json:"stored"`
+	Processed    int64   `json:"processed"`
+	Pending      int64   `json:"pending"`
+}
+
+// DrainProof is how the pipeline was seen to be empty.
+type DrainProof string
+
+// The proofs of a drain.
+const (
+	DrainPositions DrainProof = "positions" // checkpoints past the last sequence number, lanes and queue empty, nothing open
+	DrainSentinels DrainProof = "sentinels" // one later record per shard was seen processed
+	DrainQuiet     DrainProof = "quiet"     // nothing new for drain.quiet
+	DrainNone      DrainProof = "none"
+)
+
+// Drain says how, and how long after the load, the pipeline was empty.
+type Drain struct {
+	Proof DrainProof `json:"proof"`
+	Ms    float64    `json:"ms"`
+}
+
+// GateResult is one piece of evidence.
+type GateResult struct {
+	Name   Gate   `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// Series is what the pictures are drawn from: computed from the run's files,
+// never stored in result.json.
+type Series struct {
+	Seconds    []SecondRow
+	Response   []CDFPoint // of every sent request outside warm-up
+	Lag        []CDFPoint // with lost items as censored: the curve then ends below 1
+	Completion []CDFPoint
+	Deaths     []Mark // processor deaths
+}
+
+// SecondRow is one second of the load, by due time.
+type SecondRow struct {
+	TMs          float64 // start of the second
+	Offered      int64
+	Acknowledged int64
+	Refused      int64
+	Unknown      int64
+	P50          *float64 // of response time, ms; null without a request
+	P99          *float64
+	Max          *float64
+	LagP50       *float64 // of processing lag of items acknowledged in this second
+	LagMax       *float64
+}
+
+// CDFPoint says which share of all values is at most Ms.
+type CDFPoint struct {
+	Ms    float64
+	Share float64
+}
+
+// Mark is a moment worth a tick on the time axis.
+type Mark struct {
+	TMs  float64
+	Text string
+}

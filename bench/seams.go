@@ -1,0 +1,255 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Architectures that ackproof knows, as scenarios and reports name them.
+const (
+	Streams       = "streams"         // PutItem; the stream invokes the processor
+	Sync          = "sync"            // invoke the processor and wait
+	FireAndForget = "fire-and-forget" // invoke the processor asynchronously, nothing stored first
+)
+
+// Architectures lists them in the order in which they are compared.
+func Architectures() []string { return []string{Streams, Sync, FireAndForget} }
+
+// Target is a system under test as the run sees it. Its methods are called
+// from one goroutine at a time, except Position, which may be called while
+// another method runs.
+type Target interface {
+	// Name is local, http or aws.
+	Name() string
+	// Lacks says what the target cannot do of the stack, one sentence each:
+	// a fault place it does not have, a setting it does not model. A run is
+	// refused before its first request if it lacks anything.
+	Lacks(Stack) []string
+	// Start brings the system up for one run, with empty tables that carry the
+	// run's id, ready to take requests.
+	Start(ctx context.Context, stack Stack) (Endpoints, error)
+	// Begin arms fault i (an index into Stack.Faults) or, where it is armed
+	// already, adds one strike. End takes it away and returns only when it is
+	// confirmed undone.
+	Begin(ctx context.Context, fault int) error
+	End(ctx context.Context, fault int) error
+	// Bites reports how often each fault has struck, counted where it strikes.
+	Bites(ctx context.Context) ([]Bites, error)
+	// Position reports how far the pipeline has come.
+	Position(ctx context.Context) (Position, error)
+	// DeadLetters reads what was handed to the on-failure destination.
+	DeadLetters(ctx context.Context) ([]DeadLetter, error)
+	// Stop takes the system down and leaves nothing behind. It may be called
+	// twice, and after a failed Start.
+	Stop() error
+}
+
+// Stack is the system under test as a run wants it: what the scenario says,
+// with defaults filled in, in plain values that can be handed to another
+// process as JSON.
+type Stack struct {
+	Run          RunID
+	Seed         uint64
+	Architecture string
+	Shards       int
+	ViewType     string // NEW_IMAGE, NEW_AND_OLD_IMAGES, ...
+	Processor    Processor
+	Mapping      Mapping
+	Async        Async
+	Gateway      Gateway
+	Faults       []string // texts
+	Dir          string   // the run directory: deliveries/ and processor.log are written there
+}
+
+// Processor is the function under test.
+type Processor struct {
+	Path        string        // a Lambda binary; empty: the built-in StreamProcessor
+	Env         []string      // K=V, beside what Lambda sets
+	Work        time.Duration // per record, waiting
+	Burn        time.Duration // per record, computing
+	Timeout     time.Duration // of one invocation
+	Concurrency int           // processes at most
+}
+
+// Mapping holds the settings of the event source mapping under AWS's names.
+// For the two limits, -1 is for ever.
+type Mapping struct {
+	BatchSize                      int
+	MaximumBatchingWindowInSeconds int
+	ParallelizationFactor          int
+	MaximumRetryAttempts           int
+	MaximumRecordAgeInSeconds      int
+	BisectBatchOnFunctionError     bool
+	StartingPosition               string
+	OnFailure                      string        // "" or "payload": a destination that keeps the payload, as S3 does
+	PollInterval                   time.Duration // 250 ms in AWS
+	RetryBase                      time.Duration // first back-off, doubling; 200 ms in AWS as observed
+	RetryCap                       time.Duration
+}
+
+// Async holds Lambda's settings for asynchronous invocation.
+type Async struct {
+	MaximumRetryAttempts     int
+	MaximumEventAgeInSeconds int
+	RetryDelays              []time.Duration // after the first, second, ... failure: 60 s and 120 s in AWS
+}
+
+// Gateway holds the API's settings.
+type Gateway struct {
+	Path     string // POST goes here
+	Template string // mapping template of the PutItem integration
+}
+
+// Endpoints is where a started system can be reached.
+type Endpoints struct {
+	API          string `json:"api"`      // URL that requests are sent to
+	DynamoDB     string `json:"dynamodb"` // URL of the DynamoDB endpoint, empty: AWS's own
+	Region       string `json:"region"`
+	ItemsTable   string `json:"items_table"`
+	ResultsTable string `json:"results_table"`
+}
+
+// Place is where a fault strikes.
+type Place string
+
+// The places at which the machines ask their Injector.
+const (
+	PlaceTable     Place = "table"     // an operation on the items table, before it commits
+	PlaceInvoke    Place = "invoke"    // an invocation, before a process is chosen
+	PlaceProcessor Place = "processor" // one processor process; see the operation names below
+	PlaceGateway   Place = "gateway"   // an API request, after the upstream has acted and before the answer
+)
+
+// Names of the operations at PlaceProcessor. Elsewhere the name is that of the
+// API call: PutItem, Invoke, Request.
+const (
+	OpHandOver = "HandOver" // an event is about to be handed to the process
+	OpWrite    = "Write"    // a write of the process to the results table has committed, unanswered yet
+	OpAnswer   = "Answer"   // the process has posted its answer, not accepted yet
+)
+
+// Op is one operation at which a fault may strike.
+type Op struct {
+	Place   Place
+	Name    string
+	Process int // at PlaceProcessor: number of the process, unique in the run
+}
+
+// Strike tells a machine what should go wrong with the operation it asked
+// about. The zero Strike (Kind "") means nothing.
+type Strike struct {
+	Fault int           // index into Stack.Faults
+	Kind  string        // processor.kill, table.throttle, ...
+	Delay time.Duration // for the kinds that delay
+}
+
+// Injector decides which operations are struck. It is safe for concurrent use.
+type Injector interface {
+	// Ask is called once for each operation, at the place, before it goes on.
+	Ask(Op) Strike
+	// Struck is called when a strike that Ask returned has really happened.
+	Struck(Strike)
+}
+
+// NoFaults is the Injector that never strikes.
+type NoFaults struct{}
+
+// Ask returns no strike.
+func (NoFaults) Ask(Op) Strike { return Strike{} }
+
+// Struck does nothing.
+func (NoFaults) Struck(Strike) {}
+
+// Observer is told what the machines do. It is safe for concurrent use and
+// must be quick: it is called on the path of the work.
+type Observer interface {
+	Committed(Commit)
+	Delivered([]Delivery) // one invocation, when it has ended
+	DeadLettered([]DeadLetter)
+	Event(Event)
+}
+
+// NoObserver is the Observer that forgets everything.
+type NoObserver struct{}
+
+// Committed does nothing.
+func (NoObserver) Committed(Commit) {}
+
+// Delivered does nothing.
+func (NoObserver) Delivered([]Delivery) {}
+
+// DeadLettered does nothing.
+func (NoObserver) DeadLettered([]DeadLetter) {}
+
+// Event does nothing.
+func (NoObserver) Event(Event) {}
+
+// Event is one line of events.jsonl. In memory it carries the time of day; the
+// file gives T in ms from the start of load.
+type Event struct {
+	At    time.Time
+	Kind  EventKind
+	PID   int    // of the process concerned, 0: none
+	Fault *int   // index of the fault concerned
+	Text  string // for people
+	Data  json.RawMessage
+}
+
+// EventKind is what an event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventPhase          EventKind = "phase"           // a phase of the run begins; Text names it
+	EventFaultBegin     EventKind = "fault_begin"     // a fault is armed, or strikes again
+	EventFaultEnd       EventKind = "fault_end"       // a fault is confirmed undone
+	EventStrike         EventKind = "strike"          // a fault has struck; PID where a process was hit
+	EventProcessorStart EventKind = "processor_start" // a processor process has asked for work for the first time
+	EventProcessorDeath EventKind = "processor_death" // a processor process is gone; Text says how
+	EventEvidence       EventKind = "evidence"        // Data holds evidence that the judge needs
+)
+
+// Bites says how often a fault struck.
+type Bites struct {
+	Planned int64 // strikes due, or operations seen × share
+	Bitten  int64
+}
+
+// Position says how far the pipeline has come, for the drain proof and the
+// live view.
+type Position struct {
+	Committed int64 // writes to the items table so far
+	Effects   int64 // applications of effects so far
+	Shards    []ShardPosition
+	Queued    int // asynchronous events waiting
+	Open      int // invocations under way
+}
+
+// ShardPosition is the state of one shard of the stream.
+type ShardPosition struct {
+	Shard      string
+	Last       string // sequence number of the newest record, "" without one
+	Checkpoint string // everything up to it is settled
+	Behind     int    // records not settled
+	Head       *Head  // the record at the head of a batch that fails, if it does
+}
+
+// Head is the record that holds a shard up.
+type Head struct {
+	ID       string
+	Sequence string
+	Attempts int    // invocations that have failed
+	Error    string // of the last one
+}
+
+// Drained reports whether nothing is left to be done: every checkpoint is at
+// the last record, no event waits and no invocation is open.
+func (p Position) Drained() bool {
+	for _, s := range p.Shards {
+		if s.Behind > 0 || s.Last != s.Checkpoint {
+			return false
+		}
+	}
+	return p.Queued == 0 && p.Open == 0
+}
