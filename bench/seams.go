@@ -253,3 +253,52 @@ func (p Position) Drained() bool {
 	}
 	return p.Queued == 0 && p.Open == 0
 }
+
+// Function is a Lambda function as its callers see it: the event source mapping
+// and the gateway.
+type Function interface {
+	// Invoke runs the function once and waits for its end. It returns early
+	// only when ctx ends.
+	Invoke(ctx context.Context, in Invocation) Answer
+}
+
+// Invocation is one call of the function.
+type Invocation struct {
+	RequestID string
+	Payload   []byte // JSON
+}
+
+// Answer is how an invocation ended.
+type Answer struct {
+	Payload []byte         // JSON, of a success
+	Error   *FunctionError // nil: success
+	// Throttled: refused before it ran (429 TooManyRequestsException). Nothing
+	// was handed over, and it spends no retry.
+	Throttled bool
+	HandedAt  time.Time // when the event was handed to a process; zero: never
+}
+
+// FunctionError is a failed invocation.
+type FunctionError struct {
+	Type    string          // Runtime.ExitError, Sandbox.Timedout, the handler's own
+	Message string          // for people
+	Outcome DeliveryOutcome // DeliveryError, DeliveryTimeout or DeliveryCrash
+}
+
+// Progress is what the live view shows of a run under way.
+type Progress struct {
+	Elapsed      time.Duration // since the start of load
+	Total        time.Duration // of the load
+	Step         string        // starting, load, draining, reading, judging
+	Stage        string        // of the load
+	Rate         float64       // requests sent in the last second
+	Sent         int64
+	Planned      int64
+	Acknowledged int64
+	Refused      int64
+	Unknown      int64
+	P50, P99     time.Duration // of response time in the last second
+	Backlog      int64         // stored, or accepted, and without effect; -1: not known
+	Faults       []string      // texts of those that are armed now
+	Bitten       int64
+}
