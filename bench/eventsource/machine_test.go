@@ -369,75 +369,88 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-func TestReadFaults(t *testing.T) {
-	m := newTestMachine(defaults())
-	poll := func(now time.Time, from From) {
-		t.Helper()
-		p, ok := m.Next(now).(Poll)
-		if !ok || p.From != from {
-			t.Fatalf("%+v, want a poll from %+v", p, from)
-		}
-	}
-	waits := func(now time.Time) {
-		t.Helper()
-		if w, ok := m.Next(now).(Wait); !ok || w.Until.Sub(now) != 250*time.Millisecond {
-			t.Fatalf("%+v, want a wait of one interval", w)
-		}
-	}
-	now := epoch
-	next := func() time.Time { now = now.Add(250 * time.Millisecond); return now }
+// reader steps a machine from poll to poll.
+type reader struct {
+	*Machine
+	t   *testing.T
+	now time.Time
+}
 
-	poll(now, From{Kind: Horizon})
-	m.PollFailed(ReadError) // nothing read yet: from the start again
-	waits(now)
-	poll(next(), From{Kind: Horizon})
-	if err := m.Polled(now, records(1, 2, epoch), false); err != nil {
-		t.Fatal(err)
+// polls expects a poll from a place, after one interval where it must wait.
+func (r *reader) polls(from From, waits bool) {
+	r.t.Helper()
+	if waits {
+		if w, ok := r.Next(r.now).(Wait); !ok || w.Until.Sub(r.now) != 250*time.Millisecond {
+			r.t.Fatalf("%+v, want a wait of one interval", w)
+		}
+		r.now = r.now.Add(250 * time.Millisecond)
 	}
-	if _, ok := m.Next(now).(Invoke); !ok {
-		t.Fatal("no invocation")
+	if p, ok := r.Next(r.now).(Poll); !ok || p.From != from {
+		r.t.Fatalf("%+v, want a poll from %+v", p, from)
 	}
-	m.Answered(now, success(now))
-	poll(next(), From{Kind: Continue})
-	m.PollFailed(IteratorExpired) // an old iterator: a new one at once
+}
+
+// gets answers the poll, and expects the records to come out and to succeed.
+func (r *reader) gets(page []types.Record, out string) {
+	r.t.Helper()
+	if err := r.Polled(r.now, page, false); err != nil {
+		r.t.Fatal(err)
+	}
+	in, ok := r.Next(r.now).(Invoke)
+	if !ok || numbers(in.Records) != out {
+		r.t.Fatalf("%+v, want an invocation with %s", in.Records, out)
+	}
+	r.Answered(r.now, success(r.now))
+}
+
+func TestReadFaults(t *testing.T) {
+	r := &reader{newTestMachine(defaults()), t, epoch}
+	r.polls(From{Kind: Horizon}, false)
+	r.PollFailed(ReadError) // nothing read yet: from the start again
+	r.polls(From{Kind: Horizon}, true)
+	r.gets(records(1, 2, epoch), "1 2")
+	r.polls(From{Kind: Continue}, true)
+	r.PollFailed(IteratorExpired) // an old iterator: a new one at once
 	after := From{Kind: AfterSequence, Sequence: sequenceText(2)}
-	poll(now, after)
-	m.PollFailed(IteratorExpired) // a new one that has expired too: not at once, or it would spin
-	waits(now)
-	poll(next(), after)
-	if gap := m.PollFailed(DataTrimmed); gap == nil || *gap != (Gap{Shard: testShard, After: sequenceText(2)}) {
-		t.Errorf("gap %+v", gap)
-	}
-	waits(now)
-	poll(next(), From{Kind: Horizon})
-	m.PollFailed(ReadError)
-	poll(next(), From{Kind: Horizon})
-	// The horizon may still show a record that is settled: it does not come twice.
-	if err := m.Polled(now, append(records(2, 2, epoch), records(9, 9, epoch)...), false); err != nil {
-		t.Fatal(err)
-	}
-	in, ok := m.Next(now).(Invoke)
-	if !ok || numbers(in.Records) != "9" {
-		t.Errorf("%+v, want record 9 alone", in.Records)
-	}
-	m.Answered(now, success(now))
-	poll(next(), From{Kind: Continue})
-	bad := records(10, 11, epoch)
+	r.polls(after, false)
+	r.PollFailed(IteratorExpired) // a new one that has expired too: not at once, or it would spin
+	r.polls(after, true)
+	r.gets(records(3, 3, epoch), "3")
+	r.polls(From{Kind: Continue}, true)
+	bad := records(4, 5, epoch)
 	bad[1].Dynamodb.SequenceNumber = nil
-	if err := m.Polled(now, bad, false); err == nil {
+	if err := r.Polled(r.now, bad, false); err == nil {
 		t.Error("a record without sequence number was taken over")
 	}
-	waits(now)
-	poll(next(), From{Kind: AfterSequence, Sequence: sequenceText(9)}) // nothing of the page was kept
-	m.PollFailed(DataTrimmed)
-	poll(next(), From{Kind: Horizon})
-	if err := m.Polled(now, nil, false); err != nil {
+	r.polls(From{Kind: AfterSequence, Sequence: sequenceText(3)}, true) // nothing of the page was kept
+	if c := r.Counters(); c.Gaps != 0 || c.ReadErrors != 4 || c.Polled != 3 {
+		t.Errorf("counters %+v", c)
+	}
+}
+
+func TestGap(t *testing.T) {
+	r := &reader{newTestMachine(defaults()), t, epoch}
+	r.polls(From{Kind: Horizon}, false)
+	r.gets(records(1, 2, epoch), "1 2")
+	r.polls(From{Kind: Continue}, true)
+	if gap := r.PollFailed(DataTrimmed); gap == nil || *gap != (Gap{Shard: testShard, After: sequenceText(2)}) {
+		t.Errorf("gap %+v", gap)
+	}
+	r.polls(From{Kind: Horizon}, true)
+	r.PollFailed(ReadError)
+	r.polls(From{Kind: Horizon}, true)
+	// The horizon may still show a record that is settled: it does not come twice.
+	r.gets(append(records(2, 2, epoch), records(9, 9, epoch)...), "9")
+	r.polls(From{Kind: Continue}, true)
+	r.PollFailed(DataTrimmed)
+	r.polls(From{Kind: Horizon}, true)
+	if err := r.Polled(r.now, nil, false); err != nil {
 		t.Fatal(err)
 	}
-	poll(next(), From{Kind: Continue})
-	m.PollFailed(ReadError)
-	poll(next(), From{Kind: Horizon}) // record 9 is gone: to ask for what is behind it would be a second gap
-	if c := m.Counters(); c.Gaps != 2 || c.ReadErrors != 8 || c.Polled != 3 {
+	r.polls(From{Kind: Continue}, true)
+	r.PollFailed(ReadError)
+	r.polls(From{Kind: Horizon}, true) // record 9 is gone: to ask for what is behind it would be a gap that is none
+	if c := r.Counters(); c.Gaps != 2 || c.ReadErrors != 4 || c.Polled != 3 {
 		t.Errorf("counters %+v", c)
 	}
 }
