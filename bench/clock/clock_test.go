@@ -1,0 +1,51 @@
+package clock
+
+import (
+	"testing"
+	"time"
+)
+
+func TestVirtualStandsStillUntilItIsMoved(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	v := NewVirtual(start)
+	if !v.Now().Equal(start) {
+		t.Fatalf("it stands at %v, want %v", v.Now(), start)
+	}
+	v.Advance(24 * time.Hour)
+	if got := v.Now().Sub(start); got != 24*time.Hour {
+		t.Fatalf("it moved by %v, want a day", got)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("it went back in time")
+		}
+	}()
+	v.Advance(-1)
+}
+
+func TestChanceIsAFunctionOfSeedLabelAndNumber(t *testing.T) {
+	if Rand(1, "a").Uint64() != Rand(1, "a").Uint64() || Draw(1, "a", 7) != Draw(1, "a", 7) || Bits(1, "a", 7) != Bits(1, "a", 7) {
+		t.Error("the same seed, label and number give different chance")
+	}
+	if Rand(1, "a").Uint64() == Rand(1, "b").Uint64() || Draw(1, "a", 7) == Draw(2, "a", 7) || Bits(1, "a", 7) == Bits(1, "a", 8) {
+		t.Error("another seed, label or number gives the same chance")
+	}
+}
+
+func TestDrawsAreUniform(t *testing.T) {
+	const n, share = 100_000, 0.3
+	hits := 0
+	for i := range uint64(n) {
+		d := Draw(42, "uniform", i)
+		if d < 0 || d >= 1 {
+			t.Fatalf("draw %d = %v is outside [0, 1)", i, d)
+		}
+		if d < share {
+			hits++
+		}
+	}
+	// Six standard deviations: sqrt(n·p·(1-p)) is 145.
+	if hits < 30_000-870 || hits > 30_000+870 {
+		t.Errorf("%d of %d draws are below %v", hits, n, share)
+	}
+}
