@@ -24,11 +24,24 @@ func TestVirtualStandsStillUntilItIsMoved(t *testing.T) {
 }
 
 func TestChanceIsAFunctionOfSeedLabelAndNumber(t *testing.T) {
-	if Rand(1, "a").Uint64() != Rand(1, "a").Uint64() || Draw(1, "a", 7) != Draw(1, "a", 7) || Bits(1, "a", 7) != Bits(1, "a", 7) {
-		t.Error("the same seed, label and number give different chance")
+	type chance struct {
+		rand, bits uint64
+		draw       float64
 	}
-	if Rand(1, "a").Uint64() == Rand(1, "b").Uint64() || Draw(1, "a", 7) == Draw(2, "a", 7) || Bits(1, "a", 7) == Bits(1, "a", 8) {
-		t.Error("another seed, label or number gives the same chance")
+	of := func(seed uint64, label string, n uint64) chance {
+		return chance{rand: Rand(seed, label).Uint64(), bits: Bits(seed, label, n), draw: Draw(seed, label, n)}
+	}
+	first := of(1, "a", 7)
+	if again := of(1, "a", 7); again != first {
+		t.Errorf("the same seed, label and number give %v and then %v", first, again)
+	}
+	for _, other := range []chance{of(2, "a", 7), of(1, "b", 7)} {
+		if other.rand == first.rand || other.bits == first.bits || other.draw == first.draw {
+			t.Errorf("another seed or label gives %v, as before", other)
+		}
+	}
+	if next := of(1, "a", 8); next.bits == first.bits || next.draw == first.draw {
+		t.Errorf("another number gives %v, as before", next)
 	}
 }
 

@@ -100,7 +100,7 @@ func TestOutcomes(t *testing.T) {
 		{"another declared status refuses", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, bench.Refused, bench.ClassStatus, 429},
 		{"a 5xx is no refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, bench.Unknown, bench.ClassStatus, 503},
 		{"nor is a 2xx that was not declared an acknowledgement", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, bench.Unknown, bench.ClassStatus, 204},
-		{"a redirect is not followed", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 307) }, bench.Unknown, bench.ClassStatus, 307},
+		{"a redirect is not followed", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusTemporaryRedirect) }, bench.Unknown, bench.ClassStatus, 307},
 		{"a cut connection", func(w http.ResponseWriter, _ *http.Request) { cut(w) }, bench.Unknown, bench.ClassReset, 0},
 		{"an answer that breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")

@@ -1,0 +1,111 @@
+package run
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
+)
+
+// story is what events.jsonl tells the judge.
+type story struct {
+	clean      *bool // nil: nobody looked
+	generator  *generator
+	bites      []bench.Bites // nil: never asked
+	begun      []bool        // by fault
+	undone     []bool        // by fault
+	drain      drained
+	finished   *finished
+	finishedAt time.Duration
+	deaths     []bench.Mark
+	last       time.Duration // of any event: the run was alive then
+	phases     map[string]time.Duration
+}
+
+// tell goes through the events in order.
+func tell(events []ledger.TimedEvent, faults int) story {
+	s := story{begun: make([]bool, faults), undone: make([]bool, faults), phases: map[string]time.Duration{}}
+	s.drain.Proof = bench.DrainNone
+	for _, e := range events {
+		s.last = max(s.last, e.T)
+		switch e.Kind {
+		case bench.EventPhase:
+			s.phases[e.Text] = e.T
+		case bench.EventFaultBegin, bench.EventFaultEnd:
+			if e.Fault != nil && *e.Fault >= 0 && *e.Fault < faults {
+				s.begun[*e.Fault] = s.begun[*e.Fault] || e.Kind == bench.EventFaultBegin
+				s.undone[*e.Fault] = e.Kind == bench.EventFaultEnd
+			}
+		case bench.EventProcessorDeath:
+			s.deaths = append(s.deaths, bench.Mark{TMs: ms(e.T), Text: e.Text})
+		case bench.EventEvidence:
+			s.evidence(e)
+		}
+	}
+	return s
+}
+
+// evidence takes in one piece. What cannot be read is evidence that is missing.
+func (s *story) evidence(e ledger.TimedEvent) {
+	switch e.Text {
+	case evidenceCleanStart:
+		var c cleanStart
+		if json.Unmarshal(e.Data, &c) == nil {
+			clean := c.Items == 0 && c.Effects == 0
+			s.clean = &clean
+		}
+	case evidenceGenerator:
+		var g generator
+		if json.Unmarshal(e.Data, &g) == nil {
+			s.generator = &g
+		}
+	case evidenceBites:
+		var b []bench.Bites
+		if json.Unmarshal(e.Data, &b) == nil && len(b) == len(s.begun) {
+			s.bites = b
+		}
+	case evidenceDrain:
+		var d drained
+		if json.Unmarshal(e.Data, &d) == nil {
+			s.drain = d
+		}
+	case evidenceFinished:
+		var f finished
+		if json.Unmarshal(e.Data, &f) == nil {
+			s.finished, s.finishedAt = &f, e.T
+		}
+	}
+}
+
+func (s *story) interrupted() bool { return s.finished != nil && s.finished.Interrupted }
+
+// planned is how many strikes of a fault were due; nil: not known.
+func (s *story) planned(fault int) *int64 {
+	if s.bites == nil {
+		return nil
+	}
+	return &s.bites[fault].Planned
+}
+
+// bitten is how often a fault was seen to strike where it strikes.
+func (s *story) bitten(fault int) int64 {
+	if s.bites == nil {
+		return 0
+	}
+	return s.bites[fault].Bitten
+}
+
+// blocked lists the shards that were held up when the drain gave up.
+func (s *story) blocked() []bench.ShardPosition {
+	var blocked []bench.ShardPosition
+	if s.drain.Proof != bench.DrainNone {
+		return nil
+	}
+	for _, shard := range s.drain.Position.Shards {
+		if shard.Head != nil {
+			blocked = append(blocked, shard)
+		}
+	}
+	return blocked
+}
