@@ -1,0 +1,544 @@
+package eventsource
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+const testShard = "shardId-00000001767323045000-0000000a"
+
+func newTestMachine(settings bench.Mapping) *Machine {
+	return NewMachine(MachineConfig{
+		Settings: settings, Shard: testShard, Number: 3, StreamARN: testSource.streamARN,
+		FunctionARN: "arn:aws:lambda:us-east-1:000000000000:function:p", Region: "us-east-1", Seed: 42,
+	})
+}
+
+// Answers of the function.
+func success(now time.Time) bench.Answer { return bench.Answer{HandedAt: now} }
+
+func failure(now time.Time) bench.Answer {
+	return bench.Answer{HandedAt: now, Error: &bench.FunctionError{Type: "Boom", Message: "no luck", Outcome: bench.DeliveryError}}
+}
+
+func throttle(time.Time) bench.Answer { return bench.Answer{Throttled: true} }
+
+// trace drives a machine in virtual time over a closed shard, and notes what it
+// does. Answers take no time.
+type trace struct {
+	machine *Machine
+	now     time.Time
+	pages   [][]types.Record         // one a poll; the last one closes the shard
+	answer  func(n int) bench.Answer // of the n-th call, 0-based
+	takes   error                    // the destination's answer
+	until   time.Time                // gives up at this time; zero: 48 h
+	invokes []Invoke                 // all calls, throttled ones too
+	at      []time.Duration          // of each call, from the start
+	polls   []time.Duration          // of each poll
+	sent    []Send
+	limits  []int
+	ended   bool
+}
+
+func (tr *trace) run(t *testing.T) {
+	t.Helper()
+	if tr.now.IsZero() {
+		tr.now = epoch
+	}
+	start := tr.now
+	if tr.until.IsZero() {
+		tr.until = start.Add(48 * time.Hour)
+	}
+	for steps := 0; !tr.now.After(tr.until); steps++ {
+		if steps > 100_000 {
+			t.Fatalf("no end after %d steps, at %v", steps, tr.now.Sub(start))
+		}
+		switch a := tr.machine.Next(tr.now).(type) {
+		case Poll:
+			tr.polls = append(tr.polls, tr.now.Sub(start))
+			tr.limits = append(tr.limits, a.Limit)
+			var page []types.Record
+			if len(tr.pages) > 0 {
+				page, tr.pages = tr.pages[0], tr.pages[1:]
+			}
+			if err := tr.machine.Polled(tr.now, page, len(tr.pages) == 0); err != nil {
+				t.Fatal(err)
+			}
+		case Invoke:
+			tr.at = append(tr.at, tr.now.Sub(start))
+			tr.invokes = append(tr.invokes, a)
+			tr.machine.Answered(tr.now, tr.answer(len(tr.invokes)-1))
+		case Send:
+			tr.sent = append(tr.sent, a)
+			tr.machine.Sent(tr.takes)
+		case Wait:
+			if !a.Until.After(tr.now) {
+				t.Fatalf("wait until %v, which is not after %v", a.Until, tr.now)
+			}
+			tr.now = a.Until
+		case End:
+			tr.ended = true
+			return
+		}
+	}
+}
+
+func always(a func(time.Time) bench.Answer) func(int) bench.Answer {
+	return func(int) bench.Answer { return a(epoch) }
+}
+
+func records(from, to int, created time.Time) []types.Record {
+	var page []types.Record
+	for n := from; n <= to; n++ {
+		page = append(page, streamRecord(n, created, "p"))
+	}
+	return page
+}
+
+// numbers gives the records of a call as the numbers they were made of.
+func numbers(list []Record) string {
+	var b strings.Builder
+	for _, r := range list {
+		id, err := bench.ParseID(r.ID)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(&b, "%d ", id.Seq)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// TestRetryBudget holds the traces that were seen on AWS: N retries are N+1
+// invocations, throttled calls and calls of the right to invoke spend nothing.
+func TestRetryBudget(t *testing.T) {
+	throttledFirst := func(k int) func(int) bench.Answer {
+		return func(n int) bench.Answer {
+			if n < k {
+				return throttle(epoch)
+			}
+			return failure(epoch)
+		}
+	}
+	crash := func(time.Time) bench.Answer { // in the init phase: no event was handed over
+		return bench.Answer{Error: &bench.FunctionError{Type: "Runtime.ExitError", Outcome: bench.DeliveryCrash}}
+	}
+	for _, c := range []struct {
+		name    string
+		retries int
+		answer  func(int) bench.Answer
+		calls   int
+		counted int // approximateInvokeCount
+	}{
+		{"0 retries", 0, always(failure), 1, 1},
+		{"1 retry", 1, always(failure), 2, 2},
+		{"3 retries", 3, always(failure), 4, 4},
+		{"crash in init", 3, always(crash), 4, 4},
+		{"success never handed over", 1, always(func(time.Time) bench.Answer { return bench.Answer{} }), 2, 2},
+		{"0 retries, 5 throttles", 0, throttledFirst(5), 6, 1},
+		{"2 retries, 20 throttles", 2, throttledFirst(20), 23, 3},
+	} {
+		s := defaults()
+		s.MaximumRetryAttempts, s.OnFailure = c.retries, "payload"
+		tr := &trace{machine: newTestMachine(s), pages: [][]types.Record{records(1, 4, epoch)}, answer: c.answer}
+		tr.run(t)
+		if len(tr.invokes) != c.calls || len(tr.sent) != 1 || !tr.ended {
+			t.Errorf("%s: %d calls, %d documents, ended %v; want %d, 1, true", c.name, len(tr.invokes), len(tr.sent), tr.ended, c.calls)
+			continue
+		}
+		for _, in := range tr.invokes {
+			if in.RequestID != tr.invokes[0].RequestID || in.Batch != tr.invokes[0].Batch || numbers(in.Records) != "1 2 3 4" {
+				t.Errorf("%s: a retry changed: %s %d %s", c.name, in.RequestID, in.Batch, numbers(in.Records))
+			}
+		}
+		if got := tr.sent[0].Document.RequestContext; got.ApproximateInvokeCount != c.counted || got.Condition != RetryAttemptsExhausted {
+			t.Errorf("%s: document says %+v, want %d invocations", c.name, got, c.counted)
+		}
+		if last := tr.invokes[len(tr.invokes)-1].Attempt; last != c.counted {
+			t.Errorf("%s: last attempt is %d, want %d", c.name, last, c.counted)
+		}
+		if p := tr.machine.Position(); p.Checkpoint != sequenceText(4) || p.Behind != 0 || p.Head != nil {
+			t.Errorf("%s: position %+v, want everything settled", c.name, p)
+		}
+	}
+}
+
+func TestBackOff(t *testing.T) {
+	s := defaults()
+	for _, c := range []struct {
+		name   string
+		answer func(time.Time) bench.Answer
+	}{{"errors", failure}, {"throttles", throttle}} {
+		tr := &trace{machine: newTestMachine(s), pages: [][]types.Record{records(1, 1, epoch)}, answer: always(c.answer), until: epoch.Add(10 * time.Minute)}
+		tr.run(t)
+		if len(tr.at) < 12 {
+			t.Fatalf("%s: %d calls in 10 min", c.name, len(tr.at))
+		}
+		distinct := map[float64]bool{}
+		for i := 1; i < len(tr.at); i++ {
+			gap := tr.at[i] - tr.at[i-1]
+			middle := min(s.RetryBase<<(i-1), s.RetryCap)
+			low, high := middle*8/10, min(middle*12/10, s.RetryCap)
+			if gap < low || gap > high {
+				t.Errorf("%s: gap %d is %v, want %v to %v", c.name, i, gap, low, high)
+			}
+			distinct[float64(gap)/float64(middle)] = true
+		}
+		if len(distinct) < 5 {
+			t.Errorf("%s: no jitter in %v", c.name, tr.at)
+		}
+	}
+}
+
+// TestBlockedForADay is the default: a failing batch holds its shard until it
+// succeeds, and the shard is not polled meanwhile.
+func TestBlockedForADay(t *testing.T) {
+	m := newTestMachine(defaults())
+	tr := &trace{machine: m, pages: [][]types.Record{records(1, 100, epoch), records(101, 120, epoch)}, answer: always(failure), until: epoch.Add(24 * time.Hour)}
+	tr.run(t)
+	if len(tr.polls) != 1 {
+		t.Errorf("%d polls while the batch failed, want the 1 before", len(tr.polls))
+	}
+	if n := len(tr.invokes); n < 1200 || n > 1900 {
+		t.Errorf("%d calls in a day, want about one a minute", n)
+	}
+	p := m.Position()
+	if p.Checkpoint != "" || p.Behind != 100 || p.Head == nil || p.Head.ID != "k3v9x2ab-00-0000000001" ||
+		p.Head.Sequence != sequenceText(1) || p.Head.Attempts != len(tr.invokes) || p.Head.Error != "Boom: no luck" {
+		t.Errorf("position %+v, head %+v", p, p.Head)
+	}
+	// Healed: both pages come through, the second under a new number.
+	tr.answer, tr.until = always(success), tr.now.Add(time.Hour)
+	calls := len(tr.invokes)
+	tr.run(t)
+	healed := tr.invokes[calls:]
+	if !tr.ended || len(healed) != 2 || numbers(healed[1].Records) != numbers(factsOf(101, 120)) || healed[0].Batch == healed[1].Batch || healed[0].RequestID == healed[1].RequestID {
+		t.Errorf("after healing: ended %v, %d calls", tr.ended, len(healed))
+	}
+}
+
+func factsOf(from, to int) []Record {
+	var list []Record
+	for n := from; n <= to; n++ {
+		list = append(list, Record{ID: bench.ID{Run: "k3v9x2ab", Seq: uint64(n)}.String()})
+	}
+	return list
+}
+
+func TestPollPace(t *testing.T) {
+	s := defaults()
+	s.BatchSize = 3
+	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{
+		nil, nil, records(1, 3, epoch), records(4, 6, epoch), records(7, 8, epoch), nil, nil,
+	}}
+	tr.run(t)
+	const ms = time.Millisecond
+	// Idle: every 250 ms. After a full page: at once. After a short one: on the tick.
+	if want := []time.Duration{0, 250 * ms, 500 * ms, 500 * ms, 500 * ms, 750 * ms, 1000 * ms}; !slices.Equal(tr.polls, want) {
+		t.Errorf("polls at %v, want %v", tr.polls, want)
+	}
+	if want := []time.Duration{500 * ms, 500 * ms, 500 * ms}; !slices.Equal(tr.at, want) {
+		t.Errorf("calls at %v, want %v", tr.at, want)
+	}
+}
+
+// TestPageCutBySize: two large records fill a page long before the limit does.
+func TestPageCutBySize(t *testing.T) {
+	big := strings.Repeat("x", 400_000)
+	page := []types.Record{streamRecord(1, epoch, big), streamRecord(2, epoch, big)}
+	tr := &trace{machine: newTestMachine(defaults()), answer: always(success), pages: [][]types.Record{page, nil}}
+	tr.run(t)
+	if len(tr.polls) != 2 || tr.polls[1] != 0 {
+		t.Errorf("polls at %v, want both at once", tr.polls)
+	}
+}
+
+func TestWindow(t *testing.T) {
+	const ms = time.Millisecond
+	one := func(n int) []types.Record { return records(n, n, epoch) }
+	for _, c := range []struct {
+		name    string
+		size    int
+		pages   [][]types.Record
+		batches []string
+		at      []time.Duration
+	}{
+		{"window over", 100, [][]types.Record{one(1), one(2), nil, one(3), nil, nil, nil}, []string{"1 2 3"}, []time.Duration{1000 * ms}},
+		{"size reached", 2, [][]types.Record{one(1), one(2), one(3), nil, nil, nil, nil}, []string{"1 2", "3"}, []time.Duration{250 * ms, 1250 * ms}},
+		{"shard closed", 100, [][]types.Record{one(1), one(2)}, []string{"1 2"}, []time.Duration{250 * ms}},
+		{"next window after the batch", 100, [][]types.Record{one(1), nil, nil, nil, one(2), nil, nil, nil, nil, nil}, []string{"1", "2"}, []time.Duration{1000 * ms, 2000 * ms}},
+	} {
+		s := defaults()
+		s.BatchSize, s.MaximumBatchingWindowInSeconds = c.size, 1
+		tr := &trace{machine: newTestMachine(s), answer: always(success), pages: c.pages}
+		tr.run(t)
+		var batches []string
+		for _, in := range tr.invokes {
+			batches = append(batches, numbers(in.Records))
+		}
+		if !slices.Equal(batches, c.batches) || !slices.Equal(tr.at, c.at) {
+			t.Errorf("%s: %q at %v, want %q at %v", c.name, batches, tr.at, c.batches, c.at)
+		}
+	}
+}
+
+func TestPollAsksForWhatFits(t *testing.T) {
+	s := defaults()
+	s.BatchSize, s.MaximumBatchingWindowInSeconds = 1500, 10
+	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{records(1, 1000, epoch), records(1001, 1400, epoch), nil}}
+	tr.run(t)
+	if want := []int{1000, 500, 100}; !slices.Equal(tr.limits, want) {
+		t.Errorf("limits %v, want %v", tr.limits, want)
+	}
+}
+
+// TestPayloadLimit: a batch is cut before 6 MB, and a window does not wait once
+// that much is there.
+func TestPayloadLimit(t *testing.T) {
+	s := defaults()
+	s.MaximumBatchingWindowInSeconds = 300
+	var page []types.Record
+	for n := 1; n <= 20; n++ {
+		page = append(page, streamRecord(n, epoch, strings.Repeat("\x01", 100_000))) // six bytes each in JSON
+	}
+	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{page, nil}}
+	tr.run(t)
+	var got string
+	for _, in := range tr.invokes {
+		if len(in.Payload) > maxPayload {
+			t.Errorf("payload of %d bytes", len(in.Payload))
+		}
+		got += fmt.Sprintf("%d ", len(in.Records))
+	}
+	if got != "10 10 " || tr.at[0] != 0 {
+		t.Errorf("batches of %sat %v, want 10 10, the first one at once", got, tr.at)
+	}
+}
+
+// TestOversizedRecord: an event that is too large is never handed over, yet it
+// spends the retries, and its document has no responseContext.
+func TestOversizedRecord(t *testing.T) {
+	s := defaults()
+	s.MaximumRetryAttempts, s.OnFailure = 2, "payload"
+	page := append(records(1, 1, epoch), streamRecord(2, epoch, strings.Repeat("\x01", 1_100_000)), streamRecord(3, epoch, "p"))
+	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{page}}
+	tr.run(t)
+	if len(tr.invokes) != 2 || numbers(tr.invokes[1].Records) != "3" || len(tr.sent) != 1 || numbers(tr.sent[0].Records) != "2" {
+		t.Fatalf("%d calls, %d documents", len(tr.invokes), len(tr.sent))
+	}
+	if doc := tr.sent[0].Document; doc.RequestContext.ApproximateInvokeCount != 3 || doc.ResponseContext != nil {
+		t.Errorf("document %+v, %+v", doc.RequestContext, doc.ResponseContext)
+	}
+}
+
+func TestRecordAge(t *testing.T) {
+	s := defaults()
+	s.MaximumRecordAgeInSeconds, s.OnFailure = 60, "payload"
+	for _, c := range []struct {
+		name    string
+		page    []types.Record
+		answer  func(time.Time) bench.Answer
+		started time.Duration // after the records were made
+		sent    []string
+		counts  []int // approximateInvokeCount; -1: any above 1
+		good    string
+	}{
+		{"too old when first read", records(1, 3, epoch), success, 61 * time.Second, []string{"1 2 3"}, []int{1}, ""},
+		{"not yet too old", records(1, 3, epoch), success, 60 * time.Second, nil, nil, "1 2 3"},
+		{"throttled all the time", records(1, 3, epoch), throttle, 0, []string{"1 2 3"}, []int{1}, ""},
+		{"failing all the time", records(1, 3, epoch), failure, 0, []string{"1 2 3"}, []int{-1}, ""},
+		{"only the first ones", append(records(1, 2, epoch), records(3, 4, epoch.Add(30*time.Second))...), success, 61 * time.Second, []string{"1 2"}, []int{1}, "3 4"},
+	} {
+		tr := &trace{machine: newTestMachine(s), now: epoch.Add(c.started), pages: [][]types.Record{c.page}, answer: always(c.answer)}
+		tr.run(t)
+		var sent []string
+		for i, d := range tr.sent {
+			sent = append(sent, numbers(d.Records))
+			rc := d.Document.RequestContext
+			if rc.Condition != RecordAgeExceeded || d.Document.ResponseContext != nil {
+				t.Errorf("%s: document %+v, %+v", c.name, rc, d.Document.ResponseContext)
+			}
+			if n := rc.ApproximateInvokeCount; n != c.counts[i] && !(c.counts[i] == -1 && n > 1) {
+				t.Errorf("%s: %d invocations, want %d", c.name, n, c.counts[i])
+			}
+			if e := decode(t, []byte(d.Document.Payload)); len(e.Records) != len(d.Records) {
+				t.Errorf("%s: payload has %d records of %d", c.name, len(e.Records), len(d.Records))
+			}
+		}
+		if !slices.Equal(sent, c.sent) || !tr.ended {
+			t.Errorf("%s: given up %q, want %q; ended %v", c.name, sent, c.sent, tr.ended)
+		}
+		if c.good != "" && (len(tr.invokes) != 1 || numbers(tr.invokes[0].Records) != c.good) {
+			t.Errorf("%s: %d calls, want one with %s", c.name, len(tr.invokes), c.good)
+		}
+	}
+}
+
+// TestGivenUp: where the records go, and how they are counted.
+func TestGivenUp(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		onFailure string
+		takes     error
+		want      Counters
+	}{
+		{"no destination", "", nil, Counters{Dropped: 4}},
+		{"destination", "payload", nil, Counters{DeadLettered: 4}},
+		{"destination refuses", "payload", errors.New("access denied"), Counters{Dropped: 4, DestinationDeliveryFailures: 1}},
+	} {
+		s := defaults()
+		s.MaximumRetryAttempts, s.OnFailure = 1, c.onFailure
+		tr := &trace{machine: newTestMachine(s), pages: [][]types.Record{records(1, 4, epoch)}, answer: always(failure), takes: c.takes}
+		tr.run(t)
+		c.want.Polls, c.want.Polled, c.want.Invocations, c.want.Retries = 1, 4, 2, 1
+		if got := tr.machine.Counters(); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+		if p := tr.machine.Position(); p.Checkpoint != sequenceText(4) {
+			t.Errorf("%s: checkpoint %q has not moved", c.name, p.Checkpoint)
+		}
+	}
+}
+
+func TestDocument(t *testing.T) {
+	s := defaults()
+	s.MaximumRetryAttempts, s.OnFailure = 0, "payload"
+	tr := &trace{machine: newTestMachine(s), now: epoch.Add(1234 * time.Millisecond), answer: always(failure),
+		pages: [][]types.Record{append(records(1, 1, epoch), records(2, 2, epoch.Add(time.Second))...)}}
+	tr.run(t)
+	got, err := json.MarshalIndent(tr.sent[0].Document, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, _ := json.Marshal(string(tr.invokes[0].Payload))
+	want := `{
+ "requestContext": {
+  "requestId": "` + tr.invokes[0].RequestID + `",
+  "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:p",
+  "condition": "RetryAttemptsExhausted",
+  "approximateInvokeCount": 1
+ },
+ "responseContext": {
+  "statusCode": 200,
+  "executedVersion": "$LATEST",
+  "functionError": "Unhandled"
+ },
+ "version": "1.0",
+ "timestamp": "2026-01-02T03:04:06.234Z",
+ "DDBStreamBatchInfo": {
+  "shardId": "shardId-00000001767323045000-0000000a",
+  "startSequenceNumber": "` + sequenceText(1) + `",
+  "endSequenceNumber": "` + sequenceText(2) + `",
+  "approximateArrivalOfFirstRecord": "2026-01-02T03:04:05Z",
+  "approximateArrivalOfLastRecord": "2026-01-02T03:04:06Z",
+  "batchSize": 2,
+  "streamArn": "` + testSource.streamARN + `"
+ },
+ "payload": ` + string(payload) + `
+}`
+	if string(got) != want {
+		t.Errorf("document\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestReadFaults(t *testing.T) {
+	m := newTestMachine(defaults())
+	poll := func(now time.Time, from From) {
+		t.Helper()
+		p, ok := m.Next(now).(Poll)
+		if !ok || p.From != from {
+			t.Fatalf("%+v, want a poll from %+v", p, from)
+		}
+	}
+	waits := func(now time.Time) {
+		t.Helper()
+		if w, ok := m.Next(now).(Wait); !ok || w.Until.Sub(now) != 250*time.Millisecond {
+			t.Fatalf("%+v, want a wait of one interval", w)
+		}
+	}
+	now := epoch
+	next := func() time.Time { now = now.Add(250 * time.Millisecond); return now }
+
+	poll(now, From{Kind: Horizon})
+	m.PollFailed(ReadError) // nothing read yet: from the start again
+	waits(now)
+	poll(next(), From{Kind: Horizon})
+	if err := m.Polled(now, records(1, 2, epoch), false); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := m.Next(now).(Invoke); !ok {
+		t.Fatal("no invocation")
+	}
+	m.Answered(now, success(now))
+	poll(next(), From{Kind: Continue})
+	m.PollFailed(IteratorExpired) // an old iterator: a new one at once
+	after := From{Kind: AfterSequence, Sequence: sequenceText(2)}
+	poll(now, after)
+	m.PollFailed(IteratorExpired) // a new one that has expired too: not at once, or it would spin
+	waits(now)
+	poll(next(), after)
+	if gap := m.PollFailed(DataTrimmed); gap == nil || *gap != (Gap{Shard: testShard, After: sequenceText(2)}) {
+		t.Errorf("gap %+v", gap)
+	}
+	waits(now)
+	poll(next(), From{Kind: Horizon})
+	m.PollFailed(ReadError)
+	poll(next(), From{Kind: Horizon})
+	// The horizon may still show a record that is settled: it does not come twice.
+	if err := m.Polled(now, append(records(2, 2, epoch), records(9, 9, epoch)...), false); err != nil {
+		t.Fatal(err)
+	}
+	in, ok := m.Next(now).(Invoke)
+	if !ok || numbers(in.Records) != "9" {
+		t.Errorf("%+v, want record 9 alone", in.Records)
+	}
+	m.Answered(now, success(now))
+	poll(next(), From{Kind: Continue})
+	bad := records(10, 11, epoch)
+	bad[1].Dynamodb.SequenceNumber = nil
+	if err := m.Polled(now, bad, false); err == nil {
+		t.Error("a record without sequence number was taken over")
+	}
+	waits(now)
+	poll(next(), From{Kind: AfterSequence, Sequence: sequenceText(9)}) // nothing of the page was kept
+	if c := m.Counters(); c.Gaps != 1 || c.ReadErrors != 6 || c.Polled != 3 {
+		t.Errorf("counters %+v", c)
+	}
+}
+
+func TestUUID(t *testing.T) {
+	if got := uuid(^uint64(0), ^uint64(0)); got != "ffffffff-ffff-4fff-bfff-ffffffffffff" {
+		t.Error(got)
+	}
+	if got := uuid(0, 0); got != "00000000-0000-4000-8000-000000000000" {
+		t.Error(got)
+	}
+}
+
+// BenchmarkMachine is one record's share of poll, invoke and settle, in batches
+// of 100.
+func BenchmarkMachine(b *testing.B) {
+	m := newTestMachine(defaults())
+	now := epoch
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += 100 {
+		b.StopTimer()
+		page := records(n+1, n+100, now)
+		b.StartTimer()
+		now = now.Add(time.Second)
+		m.Next(now)
+		if err := m.Polled(now, page, false); err != nil {
+			b.Fatal(err)
+		}
+		m.Next(now)
+		m.Answered(now, success(now))
+	}
+}
