@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -153,8 +152,8 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 // controls are the calls that the parent may make.
 func (c *cloud) controls(stop func()) *controlServer {
 	s := newControlServer(c.cfg.Token, c.faults, c.settled, stop)
-	s.answer("GET /position", func(context.Context) any { return c.position() })
-	s.answer("GET /deadletters", func(context.Context) any { return c.letters.all() })
+	s.answer("GET /position", func() (any, error) { return c.position(), nil })
+	s.answer("GET /deadletters", func() (any, error) { return c.letters.letters() })
 	return s
 }
 
@@ -244,29 +243,4 @@ func sdkConfig(url *string) aws.Config {
 		RetryMaxAttempts: 1,
 		Retryer:          func() aws.Retryer { return aws.NopRetryer{} },
 	}
-}
-
-// letterBox is an on-failure destination that keeps the payload, as an S3
-// bucket does: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
-type letterBox struct {
-	mu      sync.Mutex
-	letters []bench.DeadLetter
-}
-
-// Send keeps a document. Each record in its payload is a readable dead letter.
-func (b *letterBox) Send(_ context.Context, doc eventsource.Document) error {
-	letters, err := doc.DeadLetters()
-	if err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.letters = append(b.letters, letters...)
-	return nil
-}
-
-func (b *letterBox) all() []bench.DeadLetter {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]bench.DeadLetter{}, b.letters...)
 }

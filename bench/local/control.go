@@ -19,6 +19,9 @@ import (
 // tokenHeader carries the token of the run: only the parent may break things.
 const tokenHeader = "X-Ackproof-Token"
 
+// stopDelay lets the answer to a stop leave before the listeners are closed.
+const stopDelay = 10 * time.Millisecond
+
 // control is the parent's end of a child's control channel.
 type control struct {
 	url, token string
@@ -72,29 +75,36 @@ type NewFaults func(seed uint64, texts []string) (Faults, error)
 type controlServer struct {
 	mux   *http.ServeMux
 	token string
-	stop  func()
 }
 
 // newControlServer serves the calls that every child has. settled waits until
 // what fault i has broken works again.
 func newControlServer(token string, faults Faults, settled func(ctx context.Context, fault int) error, stop func()) *controlServer {
-	s := &controlServer{mux: http.NewServeMux(), token: token, stop: stop}
+	s := &controlServer{mux: http.NewServeMux(), token: token}
 	s.mux.HandleFunc("POST /faults/{fault}/begin", func(w http.ResponseWriter, r *http.Request) {
 		s.fault(w, r, faults, func(i int) error { faults.Begin(i); return nil })
 	})
 	s.mux.HandleFunc("POST /faults/{fault}/end", func(w http.ResponseWriter, r *http.Request) {
 		s.fault(w, r, faults, func(i int) error { faults.End(i); return settled(r.Context(), i) })
 	})
-	s.answer("GET /bites", func(context.Context) any { return faults.Bites() })
-	s.answer("POST /stop", func(context.Context) any { time.AfterFunc(10*time.Millisecond, stop); return nil })
+	s.answer("GET /bites", func() (any, error) { return faults.Bites(), nil })
+	s.answer("POST /stop", func() (any, error) {
+		time.AfterFunc(stopDelay, stop)
+		return nil, nil
+	})
 	return s
 }
 
 // answer serves a call without arguments.
-func (s *controlServer) answer(pattern string, f func(context.Context) any) {
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+func (s *controlServer) answer(pattern string, f func() (any, error)) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
+		v, err := f()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(f(r.Context()))
+		json.NewEncoder(w).Encode(v)
 	})
 }
 
