@@ -41,14 +41,15 @@ type record struct {
 	json []byte // one element of Records
 }
 
-// source is what the event says of the stream beside the records themselves.
+// source takes records over from one stream.
 type source struct {
 	streamARN string
 	region    string
+	scratch   []byte // reused: an encoding is kept at its exact size
 }
 
 // newRecord takes over a record that was read at the given time.
-func (s source) newRecord(r types.Record, read time.Time) (record, error) {
+func (s *source) newRecord(r types.Record, read time.Time) (record, error) {
 	if r.Dynamodb == nil || r.Dynamodb.SequenceNumber == nil {
 		return record{}, errors.New("record has no sequence number")
 	}
@@ -57,10 +58,11 @@ func (s source) newRecord(r types.Record, read time.Time) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	encoded, err := s.appendRecord(nil, r)
+	encoded, err := s.appendRecord(s.scratch[:0], r)
 	if err != nil {
 		return record{}, fmt.Errorf("encode record %s: %w", text, err)
 	}
+	s.scratch = encoded
 	// AWS always gives the time. Without it the record counts as new, since a
 	// zero time would make it too old to be delivered at all.
 	created := read
@@ -70,7 +72,7 @@ func (s source) newRecord(r types.Record, read time.Time) (record, error) {
 	return record{
 		Record: Record{ID: itemID(r.Dynamodb.Keys), Sequence: text, Created: created},
 		seq:    seq,
-		json:   encoded,
+		json:   bytes.Clone(encoded),
 	}, nil
 }
 
@@ -114,7 +116,7 @@ func encodeEvent(records []record) []byte {
 
 // appendRecord writes one element of Records. Maps are written in the order of
 // their keys, so that the same record always gives the same bytes.
-func (s source) appendRecord(b []byte, r types.Record) ([]byte, error) {
+func (s *source) appendRecord(b []byte, r types.Record) ([]byte, error) {
 	b = appendMember(b, `{"eventID":`, deref(r.EventID))
 	b = appendMember(b, `,"eventName":`, string(r.EventName))
 	b = appendMember(b, `,"eventVersion":`, orElse(deref(r.EventVersion), "1.1"))

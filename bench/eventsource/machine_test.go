@@ -14,111 +14,8 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-const testShard = "shardId-00000001767323045000-0000000a"
-
-func newTestMachine(settings bench.Mapping) *Machine {
-	return NewMachine(MachineConfig{
-		Settings: settings, Shard: testShard, Number: 3, StreamARN: testSource.streamARN,
-		FunctionARN: "arn:aws:lambda:us-east-1:000000000000:function:p", Region: "us-east-1", Seed: 42,
-	})
-}
-
-// Answers of the function.
-func success(now time.Time) bench.Answer { return bench.Answer{HandedAt: now} }
-
-func failure(now time.Time) bench.Answer {
-	return bench.Answer{HandedAt: now, Error: &bench.FunctionError{Type: "Boom", Message: "no luck", Outcome: bench.DeliveryError}}
-}
-
-func throttle(time.Time) bench.Answer { return bench.Answer{Throttled: true} }
-
-// trace drives a machine in virtual time over a closed shard, and notes what it
-// does. Answers take no time.
-type trace struct {
-	machine *Machine
-	now     time.Time
-	pages   [][]types.Record         // one a poll; the last one closes the shard
-	answer  func(n int) bench.Answer // of the n-th call, 0-based
-	takes   error                    // the destination's answer
-	until   time.Time                // gives up at this time; zero: 48 h
-	invokes []Invoke                 // all calls, throttled ones too
-	at      []time.Duration          // of each call, from the start
-	polls   []time.Duration          // of each poll
-	sent    []Send
-	limits  []int
-	ended   bool
-}
-
-func (tr *trace) run(t *testing.T) {
-	t.Helper()
-	if tr.now.IsZero() {
-		tr.now = epoch
-	}
-	start := tr.now
-	if tr.until.IsZero() {
-		tr.until = start.Add(48 * time.Hour)
-	}
-	for steps := 0; !tr.now.After(tr.until); steps++ {
-		if steps > 100_000 {
-			t.Fatalf("no end after %d steps, at %v", steps, tr.now.Sub(start))
-		}
-		switch a := tr.machine.Next(tr.now).(type) {
-		case Poll:
-			tr.polls = append(tr.polls, tr.now.Sub(start))
-			tr.limits = append(tr.limits, a.Limit)
-			var page []types.Record
-			if len(tr.pages) > 0 {
-				page, tr.pages = tr.pages[0], tr.pages[1:]
-			}
-			if err := tr.machine.Polled(tr.now, page, len(tr.pages) == 0); err != nil {
-				t.Fatal(err)
-			}
-		case Invoke:
-			tr.at = append(tr.at, tr.now.Sub(start))
-			tr.invokes = append(tr.invokes, a)
-			tr.machine.Answered(tr.now, tr.answer(len(tr.invokes)-1))
-		case Send:
-			tr.sent = append(tr.sent, a)
-			tr.machine.Sent(tr.takes)
-		case Wait:
-			if !a.Until.After(tr.now) {
-				t.Fatalf("wait until %v, which is not after %v", a.Until, tr.now)
-			}
-			tr.now = a.Until
-		case End:
-			tr.ended = true
-			return
-		}
-	}
-}
-
-func always(a func(time.Time) bench.Answer) func(int) bench.Answer {
-	return func(int) bench.Answer { return a(epoch) }
-}
-
-func records(from, to int, created time.Time) []types.Record {
-	var page []types.Record
-	for n := from; n <= to; n++ {
-		page = append(page, streamRecord(n, created, "p"))
-	}
-	return page
-}
-
-// numbers gives the records of a call as the numbers they were made of.
-func numbers(list []Record) string {
-	var b strings.Builder
-	for _, r := range list {
-		id, err := bench.ParseID(r.ID)
-		if err != nil {
-			panic(err)
-		}
-		fmt.Fprintf(&b, "%d ", id.Seq)
-	}
-	return strings.TrimSpace(b.String())
-}
-
 // TestRetryBudget holds the traces that were seen on AWS: N retries are N+1
-// invocations, throttled calls and calls of the right to invoke spend nothing.
+// invocations, and throttled calls spend nothing.
 func TestRetryBudget(t *testing.T) {
 	throttledFirst := func(k int) func(int) bench.Answer {
 		return func(n int) bench.Answer {
@@ -182,7 +79,7 @@ func TestBackOff(t *testing.T) {
 		if len(tr.at) < 12 {
 			t.Fatalf("%s: %d calls in 10 min", c.name, len(tr.at))
 		}
-		distinct := map[float64]bool{}
+		distinct := map[string]bool{}
 		for i := 1; i < len(tr.at); i++ {
 			gap := tr.at[i] - tr.at[i-1]
 			middle := min(s.RetryBase<<(i-1), s.RetryCap)
@@ -190,10 +87,25 @@ func TestBackOff(t *testing.T) {
 			if gap < low || gap > high {
 				t.Errorf("%s: gap %d is %v, want %v to %v", c.name, i, gap, low, high)
 			}
-			distinct[float64(gap)/float64(middle)] = true
+			distinct[fmt.Sprintf("%.3f", float64(gap)/float64(middle))] = true
 		}
-		if len(distinct) < 5 {
+		if len(distinct) < 8 {
 			t.Errorf("%s: no jitter in %v", c.name, tr.at)
+		}
+	}
+}
+
+// TestThrottlesInARow: an invocation that got through ends the row, and the
+// back-off of the next throttle starts anew.
+func TestThrottlesInARow(t *testing.T) {
+	answers := []func(time.Time) bench.Answer{throttle, throttle, throttle, failure, throttle, success}
+	tr := &trace{machine: newTestMachine(defaults()), pages: [][]types.Record{records(1, 1, epoch)},
+		answer: func(n int) bench.Answer { return answers[n](epoch) }}
+	tr.run(t)
+	for i, middle := range []time.Duration{200, 400, 800, 200, 200} {
+		middle *= time.Millisecond
+		if gap := tr.at[i+1] - tr.at[i]; gap < middle*8/10 || gap > middle*12/10 {
+			t.Errorf("gap %d is %v, want %v +-20 %%", i, gap, middle)
 		}
 	}
 }
@@ -223,14 +135,6 @@ func TestBlockedForADay(t *testing.T) {
 	if !tr.ended || len(healed) != 2 || numbers(healed[1].Records) != numbers(factsOf(101, 120)) || healed[0].Batch == healed[1].Batch || healed[0].RequestID == healed[1].RequestID {
 		t.Errorf("after healing: ended %v, %d calls", tr.ended, len(healed))
 	}
-}
-
-func factsOf(from, to int) []Record {
-	var list []Record
-	for n := from; n <= to; n++ {
-		list = append(list, Record{ID: bench.ID{Run: "k3v9x2ab", Seq: uint64(n)}.String()})
-	}
-	return list
 }
 
 func TestPollPace(t *testing.T) {
@@ -290,6 +194,17 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestWindowEndsBetweenPolls: the window does not wait for the next poll.
+func TestWindowEndsBetweenPolls(t *testing.T) {
+	s := defaults()
+	s.PollInterval, s.MaximumBatchingWindowInSeconds = 400*time.Millisecond, 1
+	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{records(1, 1, epoch), nil, nil, nil, nil}}
+	tr.run(t)
+	if want := []time.Duration{time.Second}; !slices.Equal(tr.at, want) {
+		t.Errorf("calls at %v, want %v", tr.at, want)
+	}
+}
+
 func TestPollAsksForWhatFits(t *testing.T) {
 	s := defaults()
 	s.BatchSize, s.MaximumBatchingWindowInSeconds = 1500, 10
@@ -309,7 +224,7 @@ func TestPayloadLimit(t *testing.T) {
 	for n := 1; n <= 20; n++ {
 		page = append(page, streamRecord(n, epoch, strings.Repeat("\x01", 100_000))) // six bytes each in JSON
 	}
-	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{page, nil}}
+	tr := &trace{machine: newTestMachine(s), answer: always(success), pages: [][]types.Record{page, records(21, 21, epoch), nil}}
 	tr.run(t)
 	var got string
 	for _, in := range tr.invokes {
@@ -318,8 +233,13 @@ func TestPayloadLimit(t *testing.T) {
 		}
 		got += fmt.Sprintf("%d ", len(in.Records))
 	}
-	if got != "10 10 " || tr.at[0] != 0 {
-		t.Errorf("batches of %sat %v, want 10 10, the first one at once", got, tr.at)
+	// The second batch is under the limit and waits for its window: nothing of
+	// the first one counts against it. The end of the shard ends that wait.
+	if want := []time.Duration{0, 250 * time.Millisecond}; got != "10 11 " || !slices.Equal(tr.at, want) {
+		t.Errorf("batches of %sat %v, want 10 11 at %v", got, tr.at, want)
+	}
+	if n := tr.machine.pendingBytes; n != 0 {
+		t.Errorf("%d bytes are gathered, of no record", n)
 	}
 }
 
@@ -509,7 +429,15 @@ func TestReadFaults(t *testing.T) {
 	}
 	waits(now)
 	poll(next(), From{Kind: AfterSequence, Sequence: sequenceText(9)}) // nothing of the page was kept
-	if c := m.Counters(); c.Gaps != 1 || c.ReadErrors != 6 || c.Polled != 3 {
+	m.PollFailed(DataTrimmed)
+	poll(next(), From{Kind: Horizon})
+	if err := m.Polled(now, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	poll(next(), From{Kind: Continue})
+	m.PollFailed(ReadError)
+	poll(next(), From{Kind: Horizon}) // record 9 is gone: to ask for what is behind it would be a second gap
+	if c := m.Counters(); c.Gaps != 2 || c.ReadErrors != 8 || c.Polled != 3 {
 		t.Errorf("counters %+v", c)
 	}
 }

@@ -264,8 +264,8 @@ func TestMappingRetries(t *testing.T) {
 			switch len(at) {
 			case 1:
 				return failure(time.Now())
-			case 2:
-				return throttle(time.Now())
+			case 2: // refused: no delivery, whatever else the answer says
+				return bench.Answer{Throttled: true, HandedAt: time.Now()}
 			case 3:
 				return bench.Answer{HandedAt: time.Now(), Error: &bench.FunctionError{Type: "Sandbox.Timedout", Outcome: bench.DeliveryTimeout}}
 			case 4: // a process that died before it was given the event: no delivery
@@ -362,6 +362,11 @@ func TestMappingLineage(t *testing.T) {
 		stream.mu.Unlock()
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
+		// Four tries take 1.4 s, and 0.3 s more at most: the child does not wait
+		// for the next tick of the list of shards, at 2 s.
+		if at := j.deliveries[4].At.Sub(j.deliveries[0].At); at > 1900*time.Millisecond {
+			t.Errorf("the child began %v after its parent", at)
+		}
 		if got, want := j.told(), "1/1/error 1/2/error 1/3/error 1/4/ok 2/1/ok 3/1/ok"; got != want {
 			t.Errorf("told %s, want %s", got, want)
 		}
@@ -413,10 +418,14 @@ func TestMappingReadFaults(t *testing.T) {
 func TestMappingStopWaitsForTheInvocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
-		m := start(t, testConfig(oneShard(records(1, 200, epoch)...), func(context.Context, bench.Invocation) bench.Answer {
+		m := start(t, testConfig(oneShard(records(1, 200, epoch)...), func(ctx context.Context, _ bench.Invocation) bench.Answer {
 			handed := time.Now()
-			time.Sleep(3 * time.Second)
-			return success(handed)
+			select {
+			case <-time.After(3 * time.Second):
+				return success(handed)
+			case <-ctx.Done():
+				return bench.Answer{}
+			}
 		}, j))
 		time.Sleep(time.Second)
 		begun := time.Now()

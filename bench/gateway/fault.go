@@ -16,11 +16,15 @@ const StrikeCut = "gateway.cut"
 
 // strike asks whether this request is struck, and lets it happen. It returns
 // true when the client's connection is gone, and an answer to be sent instead
-// when the strike cannot be done: a fault that did not bite must be seen.
-func (g *gateway) strike(w http.ResponseWriter) (bool, *answer) {
+// when the strike cannot be done: a fault that did not bite must be seen. A
+// client that had gone before was not bitten, so that it is not counted.
+func (g *gateway) strike(w http.ResponseWriter, hr *http.Request) (bool, *answer) {
 	s := g.injector.Ask(bench.Op{Place: bench.PlaceGateway, Name: "Request"})
 	if s.Kind == "" {
 		return false, nil
+	}
+	if s.Kind == StrikeCut && hr.Context().Err() != nil {
+		return true, nil
 	}
 	err := fmt.Errorf("strike %q: the gateway knows only %s", s.Kind, StrikeCut)
 	if s.Kind == StrikeCut {

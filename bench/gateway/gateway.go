@@ -122,7 +122,10 @@ func New(c Config) (http.Handler, error) {
 	if err := errors.Join(c.validate()...); err != nil {
 		return nil, fmt.Errorf("make gateway: %w", err)
 	}
-	g := &gateway{path: c.Settings.Path, timeout: c.IntegrationTimeout, injector: c.Injector, seed: c.Random, upstream: newUpstream(c)}
+	g := &gateway{
+		path: c.Settings.Path, timeout: c.IntegrationTimeout, injector: c.Injector,
+		seed: c.Random, upstream: newUpstream(c),
+	}
 	if c.Architecture == bench.Streams {
 		t, _ := parseTemplate(c.Settings.Template) // validate has seen its errors
 		g.integration = &putItem{template: t, table: c.ItemsTable, url: strings.TrimSuffix(c.DynamoDB, "/") + "/"}
@@ -137,6 +140,8 @@ func New(c Config) (http.Handler, error) {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 
+// validate reports everything that New would fall over later. It knows only
+// the fields that the architecture uses.
 func (c Config) validate() (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if p := c.Settings.Path; !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#{} ") {
@@ -203,7 +208,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	a := g.integration.answer(r, status, header, body)
-	if struck, other := g.strike(w); struck {
+	if struck, other := g.strike(w, hr); struck {
 		return
 	} else if other != nil {
 		a = *other
@@ -211,7 +216,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	send(w, r, a)
 }
 
-// accept checks route, content type and size, and reads the body.
+// accept checks route, content type and size, and reads the body. Whoever is
+// refused here can be sure that nothing was written, so that all of it is 4xx.
+// That a body of an unknown type is passed through as it is, API Gateway's
+// default (WHEN_NO_MATCH), is not modelled; 415 is its setting NEVER.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/integration-passthrough-behaviors.html
 func (g *gateway) accept(w http.ResponseWriter, hr *http.Request) (request, *answer) {
 	r := request{id: g.newID(), http: hr}
 	refuse := func(status int, message string) (request, *answer) {
@@ -231,7 +240,7 @@ func (g *gateway) accept(w http.ResponseWriter, hr *http.Request) (request, *ans
 		return refuse(http.StatusRequestEntityTooLarge, "Request Too Long")
 	}
 	var buf bytes.Buffer
-	buf.Grow(int(max(hr.ContentLength, 0)) + bytes.MinRead)
+	buf.Grow(int(max(hr.ContentLength, 0)) + bytes.MinRead) // in one piece; -1: unknown
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, hr.Body, MaxBody)); err != nil {
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 			return refuse(http.StatusRequestEntityTooLarge, "Request Too Long")
@@ -247,7 +256,9 @@ func (g *gateway) accept(w http.ResponseWriter, hr *http.Request) (request, *ans
 	return r, nil
 }
 
-// newID makes a request id in the form of a version 4 UUID.
+// newID makes a request id in the form of a version 4 UUID. It is a function of
+// seed and count: a gateway that is started anew in the same run needs another
+// seed, or a template that uses $context.requestId as key would overwrite items.
 func (g *gateway) newID() string {
 	n := g.count.Add(1) - 1
 	hi, lo := clock.Bits(g.seed, "gateway request id, high", n), clock.Bits(g.seed, "gateway request id, low", n)

@@ -14,11 +14,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -226,91 +223,24 @@ func TestNoContentTypeIsJSON(t *testing.T) {
 	}
 }
 
-func TestInvokeStatus(t *testing.T) {
-	const failed = "X-Amz-Function-Error"
-	tests := []struct {
-		name, architecture string
-		up                 *fake
-		want               int
-		text               string
-	}{
-		{"proxy answer", bench.Sync, &fake{status: 200, body: `{"statusCode":201,"headers":{"X-A":"b","X-N":5},"body":"{\"id\":1}"}`}, 201, `{"id":1}`},
-		{"status as text", bench.Sync, &fake{status: 200, body: `{"statusCode":"200"}`}, 200, ``},
-		{"function's 500", bench.Sync, &fake{status: 200, body: `{"statusCode":500,"body":"x"}`}, 500, `x`},
-		{"function error", bench.Sync, &fake{status: 200, header: map[string]string{failed: "Unhandled"}, body: `{"statusCode":200}`}, 502, internalError},
-		{"no status", bench.Sync, &fake{status: 200, body: `{"body":"x"}`}, 502, internalError},
-		{"wrong case", bench.Sync, &fake{status: 200, body: `{"StatusCode":200}`}, 502, internalError},
-		{"object body", bench.Sync, &fake{status: 200, body: `{"statusCode":200,"body":{"a":1}}`}, 502, internalError},
-		{"status out of range", bench.Sync, &fake{status: 200, body: `{"statusCode":99}`}, 502, internalError},
-		{"null", bench.Sync, &fake{status: 200, body: `null`}, 502, internalError},
-		{"plain text", bench.Sync, &fake{status: 200, body: `Task timed out after 3.00 seconds`}, 502, internalError},
-		{"throttled", bench.Sync, &fake{status: 429, body: `{}`}, 500, internalError},
-		{"no such function", bench.Sync, &fake{status: 404, body: `{}`}, 500, internalError},
-		{"service error", bench.Sync, &fake{status: 500, body: `{}`}, 500, internalError},
-		{"queued, but sync", bench.Sync, &fake{status: 202}, 500, internalError},
-		{"queued", bench.FireAndForget, &fake{status: 202}, 202, `"requestId"`},
-		{"not queued", bench.FireAndForget, &fake{status: 200}, 500, internalError},
-		{"event throttled", bench.FireAndForget, &fake{status: 429}, 500, internalError},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			api := start(t, tt.architecture, tt.up, nil)
-			status, header, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
-			if status != tt.want || !strings.Contains(text, tt.text) {
-				t.Errorf("got %d %s, want %d with %s", status, text, tt.want, tt.text)
-			}
-			if tt.name == "proxy answer" && (header.Get("X-A") != "b" || header.Get("X-N") != "5") {
-				t.Errorf("header %v", header)
-			}
-		})
-	}
-}
-
-func TestInvokeRequest(t *testing.T) {
-	for architecture, how := range map[string]string{bench.Sync: "RequestResponse", bench.FireAndForget: "Event"} {
-		up := &fake{status: 202}
-		api := start(t, architecture, up, nil)
-		post(t, api.URL+"/items?a=1&a=2", "application/json", `{"id":"ü"}`)
-		r := up.seen[0]
-		if r.URL.Path != "/2015-03-31/functions/processor/invocations" || r.Header.Get("X-Amz-Invocation-Type") != how {
-			t.Errorf("%s: %s as %s", architecture, r.URL, r.Header.Get("X-Amz-Invocation-Type"))
-		}
-		if !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/lambda/aws4_request") {
-			t.Errorf("%s: authorization %q", architecture, r.Header.Get("Authorization"))
-		}
-		var e events.APIGatewayProxyRequest
-		if err := json.Unmarshal([]byte(up.texts[0]), &e); err != nil {
-			t.Fatal(err)
-		}
-		if e.Body != `{"id":"ü"}` || e.HTTPMethod != "POST" || e.Path != "/items" || e.QueryStringParameters["a"] != "2" ||
-			len(e.MultiValueQueryStringParameters["a"]) != 2 || e.Headers["Content-Type"] != "application/json" ||
-			e.RequestContext.RequestID == "" || e.RequestContext.Identity.SourceIP != "127.0.0.1" ||
-			e.RequestContext.RequestTime != "23/Nov/2026:12:00:00 +0000" {
-			t.Errorf("%s: event %s", architecture, up.texts[0])
+// TestKeepAlive: a dial for each request would be part of the response time.
+func TestKeepAlive(t *testing.T) {
+	var conns atomic.Int64
+	upstream := httptest.NewUnstartedServer(&fake{status: 200, body: `{}`})
+	upstream.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
 		}
 	}
-}
-
-func FuzzProxyResponse(f *testing.F) {
-	f.Add([]byte(`{"statusCode":200,"headers":{"a b":"c"},"multiValueHeaders":{"X":["1","2"]},"body":"x","isBase64Encoded":true}`))
-	f.Add([]byte(`{"statusCode":"999"}`))
-	f.Add([]byte(`[]`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		a, err := readProxyResponse(body)
-		if err == nil {
-			send(httptest.NewRecorder(), request{}, a) // net/http panics on a status it cannot write
-		}
-	})
-}
-
-func FuzzReadError(f *testing.F) {
-	f.Add([]byte(dynamoError("ThrottlingException")))
-	f.Add([]byte(`{"__type":"#"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if errorType, _ := readError(body); strings.Contains(errorType, "#") {
-			t.Errorf("error type %q of %q", errorType, body)
-		}
-	})
+	upstream.Start()
+	defer upstream.Close()
+	api := start(t, bench.Streams, nil, func(c *Config) { c.DynamoDB = upstream.URL })
+	for range 20 {
+		post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("%d connections for 20 requests, one after the other", n)
+	}
 }
 
 func TestUpstreamGone(t *testing.T) {
@@ -398,81 +328,6 @@ func TestClientGone(t *testing.T) {
 	close(release)
 	if err := <-finished; err != nil {
 		t.Errorf("the upstream call was given up: %v", err)
-	}
-}
-
-// injector strikes every request, and counts.
-type injector struct {
-	strike        bench.Strike
-	asked, struck atomic.Int64
-}
-
-func (i *injector) Ask(op bench.Op) bench.Strike {
-	if op != (bench.Op{Place: bench.PlaceGateway, Name: "Request"}) {
-		panic(fmt.Sprint(op))
-	}
-	i.asked.Add(1)
-	return i.strike
-}
-
-func (i *injector) Struck(s bench.Strike) {
-	if s != i.strike {
-		panic(fmt.Sprint(s))
-	}
-	i.struck.Add(1)
-}
-
-func TestCut(t *testing.T) {
-	up := &fake{status: 200, body: `{}`}
-	in := &injector{strike: bench.Strike{Fault: 3, Kind: StrikeCut}}
-	api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
-	conn, err := net.Dial("tcp", strings.TrimPrefix(api.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(conn, "POST /items HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}")
-	got, err := io.ReadAll(conn)
-	if len(got) > 0 || !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("client read %q and %v, want a reset without a byte", got, err)
-	}
-	if up.calls() != 1 || in.asked.Load() != 1 {
-		t.Errorf("%d upstream calls and %d questions, want one of each", up.calls(), in.asked.Load())
-	}
-	for deadline := time.Now().Add(5 * time.Second); in.struck.Load() != 1; { // told after the reset
-		if time.Now().After(deadline) {
-			t.Fatalf("struck %d times", in.struck.Load())
-		}
-	}
-}
-
-func TestStrikeNotDone(t *testing.T) {
-	up := &fake{status: 200, body: `{}`}
-	in := &injector{strike: bench.Strike{Kind: "gateway.melt"}}
-	api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
-	status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
-	if status != 500 || !strings.Contains(text, "gateway.melt") || in.struck.Load() != 0 {
-		t.Errorf("got %d %s, struck %d times", status, text, in.struck.Load())
-	}
-}
-
-func TestCutWithoutConnection(t *testing.T) {
-	upstream := httptest.NewServer(&fake{status: 200, body: `{}`})
-	defer upstream.Close()
-	in := &injector{strike: bench.Strike{Kind: StrikeCut}}
-	c := config(bench.Streams, upstream.URL)
-	c.Injector = in
-	h, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rec := httptest.NewRecorder() // cannot be hijacked, like HTTP/2
-	h.ServeHTTP(rec, httptest.NewRequest("POST", "/items", strings.NewReader(`{"id":"a"}`)))
-	if rec.Code != 500 || !strings.Contains(rec.Body.String(), "cut connection") || in.struck.Load() != 0 {
-		t.Errorf("got %d %s, struck %d times", rec.Code, rec.Body, in.struck.Load())
 	}
 }
 

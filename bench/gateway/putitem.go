@@ -39,8 +39,9 @@ var throttled = map[string]bool{
 	"RequestLimitExceeded":                   true,
 }
 
-// answer is the table of integration responses, each row with a pattern over
-// DynamoDB's status:
+// answer is the table of integration responses. On AWS a row is chosen by a
+// pattern over DynamoDB's status, and the 429 by the response template of the
+// row for 4xx, which overrides the status after a look at the error's type:
 //
 //	200                            200  the item is written
 //	4xx with a throttling error    429  not written

@@ -11,7 +11,8 @@ import (
 // DefaultTemplate is the mapping template used where the scenario names none.
 // It quotes nothing itself: $input.json renders a JSON text with its own
 // quotes, so that no value can leave the string it belongs in.
-const DefaultTemplate = `{"TableName":"$stageVariables.itemsTable","Item":{"id":{"S":$input.json('$.id')},"payload":{"S":$input.json('$.payload')}}}`
+const DefaultTemplate = `{"TableName":"$stageVariables.itemsTable",` +
+	`"Item":{"id":{"S":$input.json('$.id')},"payload":{"S":$input.json('$.payload')}}}`
 
 // maxTemplate is API Gateway's bound on a mapping template, in bytes.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -88,6 +89,7 @@ func parseTemplate(src string) (*template, []error) {
 		}
 		start := p.at
 		s, found, err := p.special()
+		// What special passes without finding a reference stays in the text.
 		if err != nil {
 			p.errs = append(p.errs, p.locate(start, err))
 		}
@@ -149,7 +151,8 @@ func (p *parser) special() (s segment, found bool, err error) {
 			return s, false, fmt.Errorf("the comment or literal block #%c is not modelled yet: take it out", next)
 		}
 		if isLetter(next) || next == '{' || next == '@' {
-			return s, false, fmt.Errorf("the directive #%s is not modelled yet: use references only", name(strings.TrimLeft(rest[1:], "{@")))
+			directive := name(strings.TrimLeft(rest[1:], "{@"))
+			return s, false, fmt.Errorf("the directive #%s is not modelled yet: use references only", directive)
 		}
 		return s, false, nil
 	case isLetter(next):
@@ -157,7 +160,7 @@ func (p *parser) special() (s segment, found bool, err error) {
 		return s, err == nil, err
 	case next == '{' || next == '!':
 		p.at += 2
-		return s, false, fmt.Errorf("the form $%c… is not modelled yet: write the plain reference, as in $input.json('$.id')", next)
+		return s, false, fmt.Errorf("the form $%c… is not modelled yet: write it plain, as in $input.json('$.id')", next)
 	}
 	p.at++ // a lone dollar is text, as in "$5"
 	return s, false, nil
@@ -329,6 +332,8 @@ func (t *template) render(v values) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// value renders one reference. What is missing is nothing as raw text, and the
+// empty string as JSON: $input.json always gives a JSON text.
 func (s segment) value(v values, doc document) (string, error) {
 	switch s.kind {
 	case kindBody:

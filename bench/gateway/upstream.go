@@ -39,6 +39,9 @@ type upstream struct {
 	clock       clock.Clock
 }
 
+// newUpstream makes a transport of its own: the default one is shared by the
+// whole process and keeps two idle connections a host, so that under load most
+// requests would pay for a dial.
 func newUpstream(c Config) *upstream {
 	return &upstream{
 		transport: &http.Transport{
@@ -72,7 +75,8 @@ func (u *upstream) post(ctx context.Context, c call) (status int, header http.He
 	req.GetBody = nil
 	req.Header = c.header
 	sum := sha256.Sum256(c.body)
-	if err := u.signer.SignHTTP(ctx, u.credentials, req, hex.EncodeToString(sum[:]), c.service, u.region, u.clock.Now()); err != nil {
+	hash := hex.EncodeToString(sum[:])
+	if err := u.signer.SignHTTP(ctx, u.credentials, req, hash, c.service, u.region, u.clock.Now()); err != nil {
 		return 0, nil, nil, fmt.Errorf("sign upstream request: %w", err)
 	}
 	resp, err := u.transport.RoundTrip(req)
@@ -80,6 +84,7 @@ func (u *upstream) post(ctx context.Context, c call) (status int, header http.He
 		return 0, nil, nil, fmt.Errorf("post to upstream: %w", err)
 	}
 	defer resp.Body.Close()
+	// Read to the end, so that the connection can be used again.
 	var buf bytes.Buffer
 	buf.Grow(int(min(max(resp.ContentLength, 0), maxResponse)) + bytes.MinRead)
 	n, err := buf.ReadFrom(io.LimitReader(resp.Body, maxResponse+1))

@@ -16,6 +16,7 @@ const (
 	DefectDouble        = "double-nth"     // every K-th effect is applied twice: duplicated
 	DefectInsertOnly    = "insert-only"    // MODIFY records are left out: wrong_effect in the versions workload
 	DefectDropTail      = "drop-tail"      // the last record of a batch of several is left out: lost_processing
+	DefectEarlyAnswer   = "early-answer"   // success is reported before the work is done: lost_processing when the process dies
 )
 
 // Defect describes a defect that can be planted.
@@ -25,7 +26,9 @@ type Defect struct {
 	About string // one sentence
 }
 
-// Defects lists what can be planted, in the order of the documentation.
+// Defects lists what can be planted. Each has an observable consequence of its
+// own, given in the comment of its name, and some need a fault to show: a
+// defect that no fault brings out would prove nothing about the harness.
 func Defects() []Defect {
 	return []Defect{
 		{DefectSwallow, DefectSwallow, "An error is logged and success is reported, so nothing is tried again."},
@@ -33,8 +36,9 @@ func Defects() []Defect {
 		{DefectCorrupt, DefectCorrupt, "The digest is computed over other bytes than the payload's."},
 		{DefectSkip, DefectSkip + "=K", "Every K-th record that a process sees is silently left out."},
 		{DefectDouble, DefectDouble + "=K", "Every K-th effect that a process applies is applied twice."},
-		{DefectInsertOnly, DefectInsertOnly, "Only INSERT records are processed, so an item that is written again keeps its first effect."},
+		{DefectInsertOnly, DefectInsertOnly, "MODIFY records are left out, so an item that is written again keeps its first effect."},
 		{DefectDropTail, DefectDropTail, "The last record of a batch of two or more is silently left out."},
+		{DefectEarlyAnswer, DefectEarlyAnswer, "Success is reported at once and the work goes on behind it, lost when the process dies or freezes."},
 	}
 }
 
@@ -44,6 +48,8 @@ type defect struct {
 	nth  uint64 // of skip-nth and double-nth
 }
 
+// parseDefect reads NAME or NAME=K. Its error names all forms, since the text
+// comes from a scenario's processor.env, which nothing else can check.
 func parseDefect(s string) (defect, error) {
 	if s == "" {
 		return defect{}, nil
@@ -55,7 +61,7 @@ func parseDefect(s string) (defect, error) {
 		if d.Name != name {
 			continue
 		}
-		if wants := d.Form != d.Name; wants != hasArg {
+		if takesArg := d.Form != d.Name; takesArg != hasArg {
 			return defect{}, fmt.Errorf("defect %q: write %s", s, d.Form)
 		}
 		if !hasArg {

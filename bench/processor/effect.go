@@ -20,10 +20,11 @@ type effect struct {
 	digest   bench.Digest
 }
 
-// The effect is one write, under one condition. sequence and count are reserved
-// words or close to them, hence the placeholders. A row without the condition
-// would count a redelivery as a second application; a condition on the id alone
-// would refuse a newer version of the same item.
+// The effect is one write, under one condition: two writes, a look and then an
+// update, would leave a gap in which a second delivery does the same. Without
+// the condition a redelivery would be applied again; a condition on the id alone
+// would refuse a newer version of the same item. SEQUENCE and COUNT are reserved
+// words of DynamoDB, hence the placeholders.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 const (
 	effectUpdate    = "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt ADD #count :one"
@@ -77,9 +78,11 @@ func (h *Handler) doubled(ctx context.Context, e effect) error {
 	return nil
 }
 
+// updateItem sends an update outside of a transaction.
 func (h *Handler) updateItem(ctx context.Context, u *types.Update) error {
 	_, err := h.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
+		TableName: u.TableName, Key: u.Key,
+		UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
 		ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
 	})
 	return err
@@ -91,7 +94,10 @@ func (h *Handler) updateItem(ctx context.Context, u *types.Update) error {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 func (h *Handler) transact(ctx context.Context, e effect, payload string) error {
 	_, err := h.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-		{Put: &types.Put{TableName: &h.cfg.ItemsTable, Item: map[string]types.AttributeValue{"id": text(e.id), "payload": text(payload)}}},
+		{Put: &types.Put{
+			TableName: &h.cfg.ItemsTable,
+			Item:      map[string]types.AttributeValue{"id": text(e.id), "payload": text(payload)},
+		}},
 		{Update: h.write(e, h.defect.name != DefectNonIdempotent)},
 	}})
 	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && alreadyApplied(cancelled) {

@@ -112,6 +112,8 @@ func New(cfg Config, client DynamoDB, c clock.Clock) *Handler {
 // API Gateway proxy event, whose answer is a proxy response. An error means
 // that the event is to be tried again.
 func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (any, error) {
+	// One decoding for both kinds: a batch may have megabytes, and to look
+	// first and decode then would cost a second pass over them.
 	var e struct {
 		Records *[]record `json:"Records"`
 		proxyEvent
@@ -121,7 +123,7 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (any, error
 	}
 	switch {
 	case e.Records != nil:
-		return nil, h.stream(ctx, *e.Records)
+		return nil, h.finish(ctx, func(ctx context.Context) error { return h.stream(ctx, *e.Records) })
 	case e.HTTPMethod != "":
 		out, err := h.proxy(ctx, e.proxyEvent)
 		if err != nil {
@@ -163,6 +165,22 @@ func (h *Handler) work(ctx context.Context, id string, payload []byte) error {
 	if strings.HasPrefix(string(payload), poison) {
 		return fmt.Errorf("process item %q: the payload begins with %q, which is refused", id, poison)
 	}
+	return nil
+}
+
+// finish does the work before the answer, as it should be, or behind it, where
+// that defect is planted. Lambda gives no time to a process between two
+// invocations, and a crash takes with it what is not done.
+func (h *Handler) finish(ctx context.Context, work func(context.Context) error) error {
+	if h.defect.name != DefectEarlyAnswer {
+		return work(ctx)
+	}
+	ctx = context.WithoutCancel(ctx)
+	go func() {
+		if err := work(ctx); err != nil {
+			log.Printf("error after the answer: %v", err)
+		}
+	}()
 	return nil
 }
 

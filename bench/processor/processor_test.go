@@ -5,134 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"pgregory.net/rapid"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 )
-
-// row is what the fake keeps of a result.
-type row struct {
-	sequence, digest, processedAt string
-	count                         int
-}
-
-// fake is a DynamoDB that knows the two writes of the processor and nothing
-// else. It checks the expressions by their text: that they mean this to a real
-// DynamoDB is shown where the processor runs against one.
-type fake struct {
-	mu      sync.Mutex
-	results map[string]row
-	items   map[string]string
-	fail    func() error // asked before each write; may be nil
-	lose    bool         // the next write is done and its answer lost
-}
-
-func newFake() *fake { return &fake{results: map[string]row{}, items: map[string]string{}} }
-
-var errLost = errors.New("answer lost")
-
-func s(v types.AttributeValue) string { return v.(*types.AttributeValueMemberS).Value }
-func n(v types.AttributeValue) string { return v.(*types.AttributeValueMemberN).Value }
-
-func less(a, b string) bool {
-	x, ok := new(big.Int).SetString(a, 10)
-	y, ok2 := new(big.Int).SetString(b, 10)
-	if !ok || !ok2 {
-		panic("no number: " + a + ", " + b)
-	}
-	return x.Cmp(y) < 0
-}
-
-// holds evaluates the condition, where there is one.
-func (f *fake) holds(condition *string, id, sequence string) bool {
-	if condition == nil {
-		return true
-	}
-	if *condition != "attribute_not_exists(id) OR #sequence < :sequence" {
-		panic("condition " + *condition)
-	}
-	old, there := f.results[id]
-	return !there || less(old.sequence, sequence)
-}
-
-func (f *fake) apply(update string, names map[string]string, id string, v map[string]types.AttributeValue) {
-	if update != "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt ADD #count :one" ||
-		names["#sequence"] != "sequence" || names["#count"] != "count" || n(v[":one"]) != "1" {
-		panic(fmt.Sprint("update ", update, names))
-	}
-	f.results[id] = row{sequence: n(v[":sequence"]), digest: s(v[":digest"]), processedAt: n(v[":processedAt"]), count: f.results[id].count + 1}
-}
-
-func (f *fake) before() error {
-	if f.fail == nil {
-		return nil
-	}
-	return f.fail()
-}
-
-func (f *fake) after() error {
-	if f.lose {
-		f.lose = false
-		return errLost
-	}
-	return nil
-}
-
-func (f *fake) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := errors.Join(ctx.Err(), f.before()); err != nil {
-		return nil, err
-	}
-	id := s(in.Key["id"])
-	if *in.TableName != "results" {
-		panic("table " + *in.TableName)
-	}
-	if !f.holds(in.ConditionExpression, id, n(in.ExpressionAttributeValues[":sequence"])) {
-		return nil, fmt.Errorf("operation error: %w", &types.ConditionalCheckFailedException{})
-	}
-	f.apply(*in.UpdateExpression, in.ExpressionAttributeNames, id, in.ExpressionAttributeValues)
-	return &dynamodb.UpdateItemOutput{}, f.after()
-}
-
-func (f *fake) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := errors.Join(ctx.Err(), f.before()); err != nil {
-		return nil, err
-	}
-	put, update := in.TransactItems[0].Put, in.TransactItems[1].Update
-	id := s(update.Key["id"])
-	if len(in.TransactItems) != 2 || *put.TableName != "items" || *update.TableName != "results" || s(put.Item["id"]) != id || len(put.Item) != 2 {
-		panic(fmt.Sprint(in))
-	}
-	if !f.holds(update.ConditionExpression, id, n(update.ExpressionAttributeValues[":sequence"])) {
-		return nil, cancelled("None", "ConditionalCheckFailed")
-	}
-	f.items[id] = s(put.Item["payload"])
-	f.apply(*update.UpdateExpression, update.ExpressionAttributeNames, id, update.ExpressionAttributeValues)
-	return &dynamodb.TransactWriteItemsOutput{}, f.after()
-}
-
-func cancelled(codes ...string) error {
-	e := &types.TransactionCanceledException{}
-	for _, c := range codes {
-		e.CancellationReasons = append(e.CancellationReasons, types.CancellationReason{Code: aws.String(c)})
-	}
-	return fmt.Errorf("operation error: %w", e)
-}
 
 // start is the time that the tests' clock stands at.
 var start = time.UnixMilli(1_795_435_200_123)
@@ -356,76 +239,6 @@ func TestCancelled(t *testing.T) {
 		_, err := handler(f, "").Handle(t.Context(), request(t, `{"id":"a","payload":"x"}`))
 		if (err == nil) != tt.ok {
 			t.Errorf("cancelled with %v: error %v", tt.codes, err)
-		}
-	}
-}
-
-func TestDefects(t *testing.T) {
-	f := func(defect string, events ...json.RawMessage) map[string]int {
-		fk := newFake()
-		h := handler(fk, defect)
-		for _, e := range events {
-			if _, err := h.Handle(t.Context(), e); err != nil {
-				t.Errorf("%s: %v", defect, err)
-			}
-		}
-		counts := map[string]int{}
-		for id, r := range fk.results {
-			counts[id] = r.count
-		}
-		return counts
-	}
-	five := batch(t, "INSERT:1:a:x", "INSERT:2:b:x", "INSERT:3:c:x", "INSERT:4:d:x", "INSERT:5:e:x")
-	a, b := request(t, `{"id":"a","payload":"x"}`), request(t, `{"id":"b","payload":"x"}`)
-	all := map[string]int{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
-	tests := []struct {
-		defect string
-		events []json.RawMessage
-		want   map[string]int
-	}{
-		{"", []json.RawMessage{five, five}, all},
-		{"", []json.RawMessage{a, b, a}, map[string]int{"a": 1, "b": 1}},
-		{"swallow", []json.RawMessage{batch(t, "INSERT:1:a:poison:", "INSERT:2:b:x"), request(t, `{"id":"c","payload":"poison:"}`)}, map[string]int{"b": 1}},
-		{"non-idempotent", []json.RawMessage{five, five}, map[string]int{"a": 2, "b": 2, "c": 2, "d": 2, "e": 2}},
-		{"non-idempotent", []json.RawMessage{a, b, a}, map[string]int{"a": 2, "b": 1}},
-		{"skip-nth=2", []json.RawMessage{five}, map[string]int{"a": 1, "c": 1, "e": 1}},
-		{"skip-nth=2", []json.RawMessage{a, b}, map[string]int{"a": 1}},
-		{"double-nth=2", []json.RawMessage{five, five}, map[string]int{"a": 1, "b": 2, "c": 1, "d": 2, "e": 1}},
-		{"double-nth=2", []json.RawMessage{a, b}, map[string]int{"a": 1, "b": 2}},
-		{"insert-only", []json.RawMessage{batch(t, "INSERT:1:a:x", "MODIFY:2:a:y")}, map[string]int{"a": 1}},
-		{"drop-tail", []json.RawMessage{five, batch(t, "INSERT:6:f:x")}, map[string]int{"a": 1, "b": 1, "c": 1, "d": 1, "f": 1}},
-		{"corrupt", []json.RawMessage{five}, all},
-	}
-	seen := map[string]bool{}
-	for _, tt := range tests {
-		name, _, _ := strings.Cut(tt.defect, "=")
-		seen[name] = true
-		if got := f(tt.defect, tt.events...); fmt.Sprint(got) != fmt.Sprint(tt.want) {
-			t.Errorf("%s: effects %v, want %v", tt.defect, got, tt.want)
-		}
-	}
-	for _, d := range Defects() {
-		if !seen[d.Name] || d.About == "" {
-			t.Errorf("defect %s is not tested or not described", d.Name)
-		}
-	}
-}
-
-func TestCorrupt(t *testing.T) {
-	f := newFake()
-	handle(t, handler(f, "corrupt"), batch(t, "INSERT:1:a:x"))
-	if got := f.results["a"].digest; got == bench.DigestOf([]byte("x")).String() || len(got) != 16 {
-		t.Errorf("digest %s is right, or none", got)
-	}
-}
-
-func TestParseDefect(t *testing.T) {
-	for text, want := range map[string]string{
-		"nope": "known are swallow, ", "skip-nth": "write skip-nth=K", "skip-nth=0": "1 or more", "skip-nth=x": "1 or more",
-		"swallow=2": "write swallow", "double-nth=-1": "1 or more",
-	} {
-		if _, err := parseDefect(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: error %v, want %q in it", text, err, want)
 		}
 	}
 }

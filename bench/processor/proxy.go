@@ -32,18 +32,22 @@ func (h *Handler) proxy(ctx context.Context, e proxyEvent) (events.APIGatewayPro
 	if h.defect.name == DefectSkip && h.seen.hit(h.defect.nth) {
 		return respond(http.StatusOK, map[string]string{"id": id}), nil
 	}
-	err = h.work(ctx, id, []byte(payload))
-	if err == nil {
-		err = h.transact(ctx, effect{id: id, sequence: "0", digest: h.digest([]byte(payload))}, payload)
-	}
-	if err := h.swallowed(err); err != nil {
+	err = h.finish(ctx, func(ctx context.Context) error {
+		err := h.work(ctx, id, []byte(payload))
+		if err == nil {
+			err = h.transact(ctx, effect{id: id, sequence: "0", digest: h.digest([]byte(payload))}, payload)
+		}
+		return h.swallowed(err)
+	})
+	if err != nil {
 		return events.APIGatewayProxyResponse{}, err
 	}
 	return respond(http.StatusOK, map[string]string{"id": id}), nil
 }
 
 // item takes id and payload out of the request's body. Its errors are for the
-// client.
+// client: a bad body is answered, not failed, since a failed asynchronous event
+// would be tried again and stay as bad as it was.
 func (e proxyEvent) item() (id, payload string, err error) {
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
