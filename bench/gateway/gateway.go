@@ -10,9 +10,11 @@
 // it. So a template that breaks on a quote breaks here as it would on AWS.
 //
 // What the client is told decides what may be called a loss, hence the status
-// mapping is strict: a definite "not written" of the upstream is a 4xx, and
-// whatever leaves open what happened is a 5xx. API Gateway's own default,
-// where every error of DynamoDB comes back as 200, is not modelled.
+// mapping is strict: whatever leaves open what happened is a 5xx. In streams the
+// reverse holds too, as a definite "not written" of DynamoDB is a 4xx; behind a
+// function it does not, since a REST API also says 500 when Lambda throttles.
+// API Gateway's own default, where every error of DynamoDB comes back as 200,
+// is not modelled.
 //
 // The gateway never sends a request twice and never takes one back: when the
 // client goes away the upstream call runs on, as it does on AWS. There is one

@@ -36,9 +36,9 @@ func Defects() []Defect {
 		{DefectCorrupt, DefectCorrupt, "The digest is computed over other bytes than the payload's."},
 		{DefectSkip, DefectSkip + "=K", "Every K-th record that a process sees is silently left out."},
 		{DefectDouble, DefectDouble + "=K", "Every K-th effect that a process applies is applied twice."},
-		{DefectInsertOnly, DefectInsertOnly, "MODIFY records are left out, so an item that is written again keeps its first effect."},
+		{DefectInsertOnly, DefectInsertOnly, "MODIFY records are left out, so an item written again keeps its first effect."},
 		{DefectDropTail, DefectDropTail, "The last record of a batch of two or more is silently left out."},
-		{DefectEarlyAnswer, DefectEarlyAnswer, "Success is reported at once and the work goes on behind it, lost when the process dies or freezes."},
+		{DefectEarlyAnswer, DefectEarlyAnswer, "Success is reported at once and the work goes on behind it, to be lost in a crash."},
 	}
 }
 
