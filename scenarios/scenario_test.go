@@ -145,7 +145,7 @@ expect: [lots == 0]
 			`test.yaml:10:34: faults[1]: parse fault`,
 			`test.yaml:11:10: expect[0]: parse expectation "lots == 0": unknown path "lots"; did you mean lost?`,
 			`load[1].name: "a" is the name of an earlier stage`,
-			`test.yaml:5:5: load[1].rate: the stage has no rate`,
+			`test.yaml:5:6: load[1].rate: the stage has no rate`,
 			`test.yaml:9:35: mapping.retryCap: 1ms is below mapping.retryBase 200ms`,
 		}},
 		{"twice", minimal + minimal, []string{"test.yaml:2:1: load: the key is given twice"}},
