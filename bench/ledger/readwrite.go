@@ -192,8 +192,11 @@ func (w *ReadWriter) Close() error {
 func (w *tableWriter) row(r row) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.f == nil && w.err == nil {
+		w.err = os.ErrClosed
+	}
 	if w.err != nil {
-		return w.err
+		return fmt.Errorf("write read: %w", w.err)
 	}
 	at := len(w.page)
 	w.page = r.append(w.page)

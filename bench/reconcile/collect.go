@@ -87,7 +87,7 @@ func (j *judge) collect() {
 	}
 	j.deadLetters()
 	for seq, f := range j.beyond {
-		if f&found != 0 {
+		if f&found != 0 && !j.e.TablesShared {
 			j.account.extra = append(j.account.extra, extraID{seq, f})
 		}
 	}

@@ -37,9 +37,6 @@ func (j *judge) findings() {
 		}
 		a.Findings = append(a.Findings, f)
 	}
-	if a.Items.Unexpected == nil {
-		return
-	}
 	for _, x := range a.extra { // sorted, and behind the plan
 		a.Findings = append(a.Findings, j.finding(x.seq, bench.Unexpected, x.seen))
 	}
