@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"math"
 
-	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	plotfont "gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
@@ -34,7 +33,7 @@ var (
 	ink    = color.NRGBA{0x22, 0x26, 0x2B, 0xFF}
 	faint  = color.NRGBA{0x6B, 0x72, 0x7B, 0xFF}
 	rule   = color.NRGBA{0xE3, 0xE6, 0xEA, 0xFF}
-	shade  = color.NRGBA{0xFB, 0xEB, 0xD3, 0xFF} // a fault window; opaque, so that grid and lines lie on it
+	shade  = color.NRGBA{0xE6, 0x9F, 0x00, 0x36} // a fault window; translucent, so that two at once are darker
 	area   = color.NRGBA{0xD6, 0xE8, 0xF4, 0xFF} // under the backlog
 	paper  = color.NRGBA{0xFF, 0xFF, 0xFF, 0xFF} // pictures bring their own ground: they stay readable on a dark page
 )
@@ -66,15 +65,26 @@ func (f picture) svg() ([]byte, error) {
 	if _, err := c.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("encode SVG: %w", err)
 	}
-	return b.Bytes(), nil
+	// Liberation Sans has the widths of Arial: where it is not installed, text
+	// keeps its place in that, and never falls back to a serif.
+	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
+// weight of a text.
+type weight bool
+
+const (
+	regular weight = false
+	heavy   weight = true
+)
+
 // write is the style of a text.
-func write(size vg.Length, c color.Color, x text.XAlignment, weight font.Weight) text.Style {
-	return text.Style{
-		Color: c, XAlign: x, YAlign: text.YCenter, Handler: plot.DefaultTextHandler,
-		Font: plotfont.Font{Typeface: "Liberation", Variant: "Sans", Weight: weight, Size: size},
+func write(size vg.Length, c color.Color, x text.XAlignment, w weight) text.Style {
+	f := plotfont.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+	if w == heavy {
+		f.Weight = 3 // bold, on the scale of golang.org/x/image/font
 	}
+	return text.Style{Color: c, XAlign: x, YAlign: text.YCenter, Handler: plot.DefaultTextHandler, Font: f}
 }
 
 func fillRect(c draw.Canvas, col color.Color, lo, hi vg.Point) {
@@ -94,10 +104,13 @@ func header(c draw.Canvas, title string, legend []entry) draw.Canvas {
 	const band = 40
 	c = draw.Crop(c, 6, -12, 4, -8)
 	y := c.Max.Y - 7
-	c.FillText(write(13, ink, text.XLeft, font.WeightBold), vg.Point{X: c.Min.X + 4, Y: y}, title)
+	c.FillText(write(13, ink, text.XLeft, heavy), vg.Point{X: c.Min.X + 4, Y: y}, title)
 	x, y := c.Min.X+4, y-18
-	sty := write(10, faint, text.XLeft, font.WeightNormal)
-	for _, e := range legend {
+	sty := write(10, faint, text.XLeft, regular)
+	for i, e := range legend {
+		if i > 0 && x+25+sty.Width(e.text) > c.Max.X {
+			return draw.Crop(c, 0, 0, 0, -band) // no room: better no entry than half of one
+		}
 		if e.line != nil {
 			c.StrokeLine2(*e.line, x, y, x+20, y)
 		} else {
@@ -120,12 +133,12 @@ func newPlot(xLabel, yLabel string) *plot.Plot {
 		a.Tick.Length = 4
 		a.Padding = 0
 	}
-	p.X.Tick.Label = write(10, faint, text.XCenter, font.WeightNormal)
+	p.X.Tick.Label = write(10, faint, text.XCenter, regular)
 	p.X.Tick.Label.YAlign = text.YTop
-	p.Y.Tick.Label = write(10, faint, text.XRight, font.WeightNormal)
-	p.X.Label.TextStyle = write(10, faint, text.XCenter, font.WeightNormal)
-	p.X.Label.TextStyle.YAlign = text.YTop
-	p.Y.Label.TextStyle = write(10, faint, text.XCenter, font.WeightNormal)
+	p.Y.Tick.Label = write(10, faint, text.XRight, regular)
+	p.X.Label.TextStyle = write(10, faint, text.XCenter, regular)
+	p.X.Label.TextStyle.YAlign = text.YBottom
+	p.Y.Label.TextStyle = write(10, faint, text.XCenter, regular)
 	p.Y.Label.TextStyle.YAlign = text.YBottom
 	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
 	p.X.Label.Padding, p.Y.Label.Padding = 3, 4
@@ -137,7 +150,7 @@ func newPlot(xLabel, yLabel string) *plot.Plot {
 
 // nothing draws a figure that has no data.
 func nothing(c draw.Canvas) {
-	c.FillText(write(13, faint, text.XCenter, font.WeightNormal), c.Center(), notObserved)
+	c.FillText(write(13, faint, text.XCenter, regular), c.Center(), notObserved)
 }
 
 // rules draws the horizontal lines at the labelled ticks.

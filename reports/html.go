@@ -10,8 +10,9 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// htmlFindings bounds the table of findings in report.html.
-const htmlFindings = 100
+// htmlFindings bounds the table of findings in report.html; the first
+// openFindings of them are seen at once, the rest unfolds.
+const htmlFindings, openFindings = 100, 10
 
 //go:embed report.html.tmpl
 var reportTemplate string
@@ -63,6 +64,7 @@ type htmlReport struct {
 	Timelines, Distributions                       []htmlPicture
 	Latencies, Faults, Items, Findings             [][]string
 	Expectations, Gates, Phases, Run, Definitions  [][]string
+	MoreFindings                                   [][]string
 	FindingsLeft                                   string
 }
 
@@ -84,6 +86,9 @@ func htmlPage(r *bench.Result, s *bench.Series, pictures map[string][]byte) ([]b
 		Key: keyFigures(r), Flow: flowBars(r),
 		Latencies: latencyRows(r), Faults: faultRows(r), Items: meaningRows(&r.Items), Findings: findingRows(r, htmlFindings),
 		Expectations: expectationRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
+	}
+	if len(page.Findings) > openFindings {
+		page.Findings, page.MoreFindings = page.Findings[:openFindings], page.Findings[openFindings:]
 	}
 	page.Title = page.Verdict + ": " + page.Headline
 	if r.Verdict != bench.Pass {

@@ -4,7 +4,6 @@ import (
 	"image/color"
 	"math"
 
-	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
@@ -77,7 +76,7 @@ func drawResponse(c draw.Canvas, r *bench.Result, s *bench.Series) {
 		return
 	}
 	scaleMs(&p.Y, lo, hi)
-	p.X.Max = max(end, loadEnd(r))
+	p.X.Min, p.X.Max = 0, max(end, loadEnd(r))
 	p.Add(plotters...)
 	drawTimeline(c, p, r, nil)
 }
@@ -138,7 +137,7 @@ func drawCDF(c draw.Canvas, title, xLabel string, curves []curve) {
 		lo, hi = min(lo, k.points[0].Ms), max(hi, last.Ms)
 		name := k.name
 		if last.Share < 1 {
-			name += " (ends at " + percent(last.Share) + ": the rest never ended)"
+			name += " (only " + percent(last.Share) + " ever ended)"
 		}
 		sty := k.sty
 		legend = append(legend, entry{text: name, line: &sty})
@@ -220,11 +219,11 @@ const labelRows = 3
 // above it, deaths at its foot.
 func drawTimeline(c draw.Canvas, p *plot.Plot, r *bench.Result, deaths []bench.Mark) {
 	p.X.Tick.Marker = secondTicks{}
-	sty := write(9, faint, text.XLeft, font.WeightNormal)
+	sty := write(9, faint, text.XLeft, regular)
 	type label struct {
-		text string
-		at   vg.Length
-		row  int
+		text     string
+		from, at vg.Length // of the window, and of the text, which must end within the picture
+		row      int
 	}
 	room := p.DataCanvas(draw.Crop(c, 0, -8, 0, 0)) // only its left and right edges are used
 	x := func(s float64) vg.Length { return room.X(p.X.Norm(min(max(s, p.X.Min), p.X.Max))) }
@@ -233,9 +232,9 @@ func drawTimeline(c draw.Canvas, p *plot.Plot, r *bench.Result, deaths []bench.M
 	rows := 0
 	for i := range r.Faults {
 		f := &r.Faults[i]
-		l := label{text: clean(faultLabel(f.Text), 44), at: x(f.AtMs / 1000), row: -1}
+		l := label{text: clean(faultLabel(f.Text), 44), from: x(f.AtMs / 1000), row: -1}
 		wide := sty.Width(l.text)
-		l.at = max(room.Min.X, min(l.at, room.Max.X-wide))
+		l.at = max(room.Min.X, min(l.from, room.Max.X-wide))
 		for row := range labelRows {
 			if l.at >= free[row] {
 				free[row], l.row = l.at+wide+10, row
@@ -254,6 +253,9 @@ func drawTimeline(c draw.Canvas, p *plot.Plot, r *bench.Result, deaths []bench.M
 		fillRect(data, shade, vg.Point{X: from, Y: data.Min.Y}, vg.Point{X: max(to, from+1), Y: data.Max.Y})
 	}
 	for _, l := range labels {
+		if l.row > 0 { // a leader down to the window that the text belongs to
+			c.StrokeLine2(draw.LineStyle{Color: rule, Width: 0.6}, l.from, data.Max.Y, l.from, data.Max.Y+3+vg.Length(l.row)*12)
+		}
 		c.FillText(sty, vg.Point{X: l.at, Y: data.Max.Y + 8 + vg.Length(l.row)*12}, l.text)
 	}
 	rules(data, p)
@@ -283,9 +285,9 @@ func drawFlow(c draw.Canvas, r *bench.Result) {
 	before := left
 	for i, s := range stations {
 		y := c.Max.Y - vg.Length(i)*high - 12
-		c.FillText(write(11, ink, text.XRight, font.WeightNormal), vg.Point{X: left - 10, Y: y}, s.Name)
+		c.FillText(write(11, ink, text.XRight, regular), vg.Point{X: left - 10, Y: y}, s.Name)
 		if s.Count == nil {
-			c.FillText(write(10, faint, text.XLeft, font.WeightNormal), vg.Point{X: left, Y: y}, notObserved)
+			c.FillText(write(10, faint, text.XLeft, regular), vg.Point{X: left, Y: y}, notObserved)
 			continue
 		}
 		end := left + (right-left)*vg.Length(float64(*s.Count)/most)
@@ -293,9 +295,9 @@ func drawFlow(c draw.Canvas, r *bench.Result) {
 		if before > end && i > 0 {
 			bar(y, end, max(before, end+1), orange)
 		}
-		c.FillText(write(11, ink, text.XLeft, font.WeightBold), vg.Point{X: max(before, end) + 8, Y: y}, count(*s.Count))
+		c.FillText(write(11, ink, text.XLeft, heavy), vg.Point{X: max(before, end) + 8, Y: y}, count(*s.Count))
 		if s.Left != "" {
-			c.FillText(write(9.5, orange, text.XLeft, font.WeightNormal), vg.Point{X: left, Y: y - 17}, s.Left)
+			c.FillText(write(9.5, orange, text.XLeft, regular), vg.Point{X: left, Y: y - 17}, s.Left)
 		}
 		before = end
 	}
