@@ -443,6 +443,9 @@ func (h *Host) Close() error {
 		h.async.close()
 		for _, p := range dying {
 			<-p.dead
+			if p.output != nil {
+				p.output.wait() // Log is the caller's again after Close
+			}
 		}
 		h.forker.close()
 		if err := h.log.failure(); err != nil {

@@ -90,7 +90,9 @@ func (h *Host) launch() {
 	go h.live(p)
 }
 
-// live is the whole life of a process, from the start to the burial.
+// live is the whole life of a process, from the start to the burial. One
+// goroutine does it all, so a death is noticed once, whatever it came from, and
+// ProcessState needs no lock.
 func (h *Host) live(p *process) {
 	err := h.spawn(p)
 	if err != nil {
@@ -124,9 +126,12 @@ func (h *Host) spawn(p *process) error {
 	go p.server.Serve(listener)
 
 	cmd := exec.Command(path, h.cfg.Command[1:]...)
-	cmd.Dir = h.cfg.Dir
-	if cmd.Dir == "" {
-		cmd.Dir = filepath.Dir(path)
+	cmd.Dir = filepath.Dir(path)
+	if h.cfg.Dir != "" {
+		// Absolute, since it is the child's LAMBDA_TASK_ROOT too.
+		if cmd.Dir, err = filepath.Abs(h.cfg.Dir); err != nil {
+			return fmt.Errorf("find directory: %w", err)
+		}
 	}
 	cmd.Env = environment(h.cfg, cmd.Dir, p.number, listener.Addr().String())
 	cmd.SysProcAttr = sysProcAttr()
@@ -247,12 +252,16 @@ func (h *Host) bury(p *process) {
 	ready, c := p.ready, p.cause
 	h.mu.Unlock()
 
+	// Without h.mu from here: injector and observer are foreign code. Nobody
+	// else changes a doomed process.
 	if p.server != nil {
 		p.server.Close()
 	}
 	if p.output != nil && !ready {
 		p.output.wait() // the reason of a failed start is in its last words
 	}
+	// A process that exited by itself in the moment in which the strike was
+	// drawn was not struck.
 	if c.kind == byFault && p.killed() {
 		h.struck(c.strike, p.pid)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// The Runtime API, as a runtime interface client in the child sees it
+// This file is the Runtime API, as a runtime interface client in the child sees it
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), and the two
 // calls of the Extensions API that a function makes which asks for SIGTERM
 // (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html).
@@ -107,7 +107,9 @@ type errorBody struct {
 	Type    string `json:"errorType"`
 }
 
-// next completes the invocation before, and waits for the next one.
+// next completes the invocation before, and waits for the next one. The answer
+// went to the caller when it was posted, but only now is the process free, and
+// only now is it certain that it writes nothing more for that invocation.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	p.posting.Lock() // a child whose response broke off may be here before that is settled
 	ok := p.askForWork()
@@ -243,8 +245,7 @@ func (p *process) handOver(w http.ResponseWriter, inv *invocation) bool {
 	case strikeError:
 		return !p.endInHost(inv, failed(TypeFunctionUnknown, "the hand-over was failed by "+s.Kind, bench.DeliveryError), &s)
 	case strikeSlow:
-		wait(s.Delay, p.dead)
-		h.struck(s, p.pid)
+		h.slow(p, s)
 	default:
 		return !p.endInHost(inv, bench.Answer{Error: unknownStrike(s, bench.PlaceProcessor, bench.OpHandOver)}, nil)
 	}
@@ -302,7 +303,10 @@ func (p *process) writeEvent(w http.ResponseWriter, inv *invocation, deadline ti
 	_, _ = w.Write(inv.payload)
 }
 
-// accept takes the process's answer: a response or an error.
+// accept takes the process's answer: a response or an error. The strike lies
+// between the post and its acceptance: all effects of the invocation are
+// applied there, and nobody knows of them yet. A posted error keeps the
+// environment, unless the runtime chooses to exit, as Go's does after a panic.
 func (p *process) accept(w http.ResponseWriter, r *http.Request, c call, id string) {
 	p.posting.Lock()
 	defer p.posting.Unlock()
@@ -332,8 +336,7 @@ func (p *process) accept(w http.ResponseWriter, r *http.Request, c call, id stri
 		h.struck(s, p.pid)
 		answer = failed(TypeFunctionUnknown, "the answer was replaced by "+s.Kind, bench.DeliveryError)
 	case strikeSlow:
-		wait(s.Delay, p.dead) // the clock of the time-out goes on
-		h.struck(s, p.pid)
+		h.slow(p, s)
 	default:
 		answer = bench.Answer{Error: unknownStrike(s, bench.PlaceProcessor, bench.OpAnswer)}
 	}

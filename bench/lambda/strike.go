@@ -56,6 +56,14 @@ func unknownStrike(s bench.Strike, place bench.Place, op string) *bench.Function
 	}
 }
 
+// slow holds an operation of the process up; the clock of the time-out goes on.
+// It is counted when it begins, because it is felt from then on: a delay that
+// the time-out cuts short must be on the books before the answer is out.
+func (h *Host) slow(p *process, s bench.Strike) {
+	h.struck(s, p.pid)
+	wait(s.Delay, p.dead)
+}
+
 // killNow kills the process by a fault and returns when it is buried. Where it
 // was doomed by another cause already, it only waits.
 func (h *Host) killNow(p *process, s bench.Strike) {
