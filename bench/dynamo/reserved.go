@@ -1,0 +1,3 @@
+package dynamo
+
+func isReserved(word string) bool { return false }
