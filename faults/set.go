@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -25,6 +26,25 @@ type Set struct {
 }
 
 var _ bench.Injector = (*Set)(nil)
+
+// ParseSet makes the injector of faults given as texts. All that is wrong with
+// them is said at once.
+func ParseSet(seed uint64, texts []string) (*Set, error) {
+	faults := make([]Fault, len(texts))
+	var errs []error
+	for i, text := range texts {
+		var err error
+		faults[i], err = Parse(text)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return NewSet(seed, faults), nil
+}
+
+// Place says where fault i strikes.
+func (s *Set) Place(i int) bench.Place { return s.states[i].fault.Kind.Place }
 
 // state is what the set knows of one fault.
 type state struct {

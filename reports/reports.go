@@ -73,6 +73,27 @@ func Write(dir string, r *bench.Result, s *bench.Series) error {
 	return errors.Join(errs...)
 }
 
+// WriteComparison tells a comparison in a folder, which is made if need be:
+// comparison.json, comparison.html and comparison.md.
+func WriteComparison(dir string, c *bench.Comparison) error {
+	page, err := CompareHTML(c)
+	if err != nil {
+		return fmt.Errorf("write comparison: %w", err)
+	}
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write comparison: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write comparison: %w", err)
+	}
+	return errors.Join(
+		writeFile(filepath.Join(dir, "comparison.json"), append(data, '\n')),
+		writeFile(filepath.Join(dir, "comparison.html"), page),
+		writeFile(filepath.Join(dir, "comparison.md"), CompareMarkdown(c)),
+	)
+}
+
 // HTML gives report.html with its pictures inside.
 func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 	if s == nil {

@@ -41,7 +41,7 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 		Architecture: cfg.Stack.Architecture, Settings: cfg.Stack.Gateway,
 		DynamoDB: cfg.DynamoDB, Invoke: cfg.Invoke, FunctionName: functionName,
 		ItemsTable: ItemsTable(cfg.Stack.Run), Region: Region, AccessKeyID: "ackproof", SecretAccessKey: "local",
-		Injector: told{faults, out, c}, Clock: c,
+		Injector: told{faults, out, c}, Clock: c, Random: clock.Entropy(),
 	})
 	if err != nil {
 		return ready{}, nil, err

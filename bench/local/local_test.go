@@ -18,19 +18,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-type placed struct {
-	*faults.Set
-	faults []faults.Fault
-}
-
-func (p placed) Place(i int) bench.Place { return p.faults[i].Place() }
-
 func newFaults(seed uint64, texts []string) (local.Faults, error) {
-	parsed, err := faults.ParseAll(texts)
-	if err != nil {
-		return nil, err
-	}
-	return placed{faults.NewSet(seed, parsed), parsed}, nil
+	return faults.ParseSet(seed, texts)
 }
 
 func TestTheLocalTargetIsATarget(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench/ledger"
-	"github.com/ackproof/ackproof/faults"
 )
 
 // Files and folders of a run directory.
@@ -66,9 +65,7 @@ func (r *Run) makeDir() (err error) {
 			return err
 		}
 	}
-	if r.manifest.faults, err = faults.ParseAll(r.stack.Faults); err != nil {
-		return err
-	}
+	r.manifest.faults = s.Faults
 	r.manifest.Schema, r.manifest.Run, r.manifest.Scenario = manifestSchema, r.id, s.Name
 	r.manifest.Target, r.manifest.Architecture, r.manifest.Seed = r.opts.Target.Name(), s.Architecture, r.opts.Seed
 	r.manifest.Planned, r.manifest.Created = r.plan.Len(), created.UTC().Format(time.RFC3339Nano)

@@ -217,7 +217,7 @@ func (f *files) fillFaults(r *bench.Result, t *times, account reconcile.Account)
 	for i, fault := range f.faults {
 		loss := account.FaultLoss[i]
 		fr := bench.FaultResult{
-			Text: fault.String(), Kind: fault.Kind, AtMs: ms(windows[i].From), ForMs: ms(windows[i].To - windows[i].From),
+			Text: fault.String(), Kind: fault.Kind.Name, AtMs: ms(windows[i].From), ForMs: ms(windows[i].To - windows[i].From),
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.undone[i], ObservedLoss: &loss,
 		}
 		for _, w := range united {

@@ -257,8 +257,7 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 }
 
 func (f *files) onAcceptPath(fault faults.Fault) bool {
-	kind, ok := faults.Lookup(fault.Kind)
-	return ok && kind.OnAcceptPath(f.manifest.Architecture)
+	return fault.Kind.OnAcceptPath(f.manifest.Architecture)
 }
 
 // window is when a fault was in force, by the plan.

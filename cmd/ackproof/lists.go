@@ -46,12 +46,7 @@ func faultsCommand(w world) *cobra.Command {
 		Args:    arguments(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				text, err := faults.Explain(args[0])
-				if err != nil {
-					return misuse{err}
-				}
-				_, err = fmt.Fprint(w.stdout, text)
-				return err
+				return explain(w, args[0])
 			}
 			t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
 			for _, k := range faults.Kinds() {
@@ -60,4 +55,33 @@ func faultsCommand(w world) *cobra.Command {
 			return t.Flush()
 		},
 	}
+}
+
+// explain tells all about one kind of fault.
+func explain(w world, name string) error {
+	k, ok := faults.Lookup(name)
+	if !ok {
+		var names []string
+		for _, k := range faults.Kinds() {
+			names = append(names, k.Name)
+		}
+		return misuse{fmt.Errorf("no fault is called %q; the nearest is %s; 'ackproof faults' lists all", name, faults.Nearest(name, names))}
+	}
+	fmt.Fprintf(w.stdout, "%s\n\n%s\n\n", k.Name, k.About)
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "strikes at\t%s\n", k.Place)
+	for i, p := range k.Placements {
+		title := ""
+		if i == 0 {
+			title = "placement"
+		}
+		fmt.Fprintf(t, "%s\t%s\n", title, p)
+	}
+	for _, key := range k.Keys {
+		fmt.Fprintf(t, "%s=\t%s\n", key.Name, key.About)
+	}
+	fmt.Fprintf(t, "a correct system\t%s\n", k.Correct)
+	fmt.Fprintf(t, "exposes\t%s\n", k.Exposes)
+	fmt.Fprintf(t, "example\t%s\n", k.Example)
+	return t.Flush()
 }

@@ -60,7 +60,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once; its children follow it
-	os.Exit(run(ctx, w))
+	os.Exit(execute(ctx, w))
 }
 
 // misuse is an error of the user's, found before anything was done.
@@ -69,8 +69,8 @@ type misuse struct{ err error }
 func (m misuse) Error() string { return m.err.Error() }
 func (m misuse) Unwrap() error { return m.err }
 
-// run carries out the command line and returns the exit code.
-func run(ctx context.Context, w world) int {
+// execute carries out the command line and returns the exit code.
+func execute(ctx context.Context, w world) int {
 	code := exitPass
 	root := &cobra.Command{
 		Use:   "ackproof",
@@ -138,20 +138,7 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// placed is a fault set that knows the places of its faults.
-type placed struct {
-	*faults.Set
-	faults []faults.Fault
-}
-
-// Place says where fault i strikes.
-func (p placed) Place(i int) bench.Place { return p.faults[i].Place() }
-
 // newFaults hands the language of the faults to the local target.
 func newFaults(seed uint64, texts []string) (local.Faults, error) {
-	parsed, err := faults.ParseAll(texts)
-	if err != nil {
-		return nil, err
-	}
-	return placed{faults.NewSet(seed, parsed), parsed}, nil
+	return faults.ParseSet(seed, texts)
 }

@@ -109,8 +109,14 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if f.trials < 1 {
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
+	var rate scenarios.Rate
 	if (f.rate == "") != (f.duration == 0) {
 		errs = append(errs, errors.New("--rate and --for replace the scenario's load together: give both"))
+	}
+	if f.rate != "" {
+		if err := rate.UnmarshalText([]byte(f.rate)); err != nil {
+			errs = append(errs, fmt.Errorf("--rate: %w", err))
+		}
 	}
 	architectures := []string{f.architecture}
 	switch {
@@ -123,7 +129,7 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
 	}
 	s, err := scenarios.Load(name, f.set)
-	if err != nil {
+	if err != nil || len(errs) > 0 {
 		return "", nil, errors.Join(append(errs, err)...)
 	}
 	for range f.trials {
@@ -132,8 +138,8 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 			if a != "" {
 				one, err = one.WithArchitecture(a)
 			}
-			if err == nil && f.rate != "" && f.duration != 0 {
-				one, err = one.WithLoad(f.rate, f.duration)
+			if err == nil && f.rate != "" {
+				one, err = one.WithLoad(rate, f.duration)
 			}
 			errs = append(errs, err)
 			all = append(all, one)
