@@ -226,6 +226,9 @@ func drawWorld(t *rapid.T) *world {
 			if chance("wrong", 10) {
 				v.Digest++
 			}
+			if chance("no digest", 10) {
+				v.HasDigest = false
+			}
 			if chance("slow", 20) {
 				v.At = v.At.Add(time.Second)
 			}
@@ -302,6 +305,20 @@ func compareWithOracle(t *rapid.T, seen map[string]int) {
 		if observed && got != counts[v.String()] {
 			t.Fatalf("%v: counted %d, oracle %d", v, got, counts[v.String()])
 		}
+	}
+	byOutcome := map[bench.Outcome]int64{}
+	for _, o := range w.outcomes {
+		byOutcome[o]++
+	}
+	requests := bench.Requests{
+		Planned: int64(len(w.outcomes)), Unsent: byOutcome[bench.Unsent], Sent: int64(len(w.outcomes)) - byOutcome[bench.Unsent],
+		Acknowledged: byOutcome[bench.Acknowledged], Refused: byOutcome[bench.Refused], Unknown: byOutcome[bench.Unknown],
+	}
+	if a.Requests != requests {
+		t.Fatalf("requests %+v, oracle %+v", a.Requests, requests)
+	}
+	if p := a.PhaseItems; p[0].Attempted+p[1].Attempted != a.Items.Attempted || p[0].Lost()+p[1].Lost() != a.Items.Lost() {
+		t.Fatalf("phases %+v, together %+v", p, a.Items)
 	}
 	var got []string
 	for _, f := range a.Findings {
