@@ -194,7 +194,7 @@ type Event struct {
 	PID   int    // of the process concerned, 0: none
 	Fault *int   // index of the fault concerned
 	Text  string // for people
-	Data  json.RawMessage
+	Data  json.RawMessage `json:",omitempty"`
 }
 
 // EventKind is what an event is about.
