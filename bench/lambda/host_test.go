@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestEnds(t *testing.T) {
 		{role: "trailer-error", kind: "Runtime.StreamError", message: "late", outcome: bench.DeliveryError, handed: true},
 		{role: "plain-error", kind: TypeFunctionUnknown, message: "not json", outcome: bench.DeliveryError, handed: true},
 		{role: "answer-exit", handed: true, death: "exit status 9"},
-		{role: "answer-hang", timeout: 300 * time.Millisecond, handed: true, death: "reset by time-out"},
+		{role: "answer-hang", timeout: 600 * time.Millisecond, handed: true, death: "reset by time-out"},
 		{role: "next-twice", handed: true},
 	} {
 		name := test.role
@@ -202,9 +203,16 @@ func TestCallerGoesAway(t *testing.T) {
 	if err := h.Warm(context.Background(), 1); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	answer := h.Invoke(ctx, bench.Invocation{Payload: []byte(`{"sleep":400000000}`)})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		poll(t, "the event is handed over", func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.procs[1].state == running
+		})
+	}()
+	answer := h.Invoke(ctx, bench.Invocation{Payload: []byte(`{"sleep":700000000}`)})
 	if answer.Error == nil || answer.Error.Type != TypeCancelled || answer.HandedAt.IsZero() {
 		t.Errorf("answer %+v, want %s of an event that was handed over", answer, TypeCancelled)
 	}
@@ -368,5 +376,47 @@ func TestCloseEndsInvocations(t *testing.T) {
 	}
 	if err := h.InvokeAsync([]byte(`{}`)); err == nil {
 		t.Error("InvokeAsync after Close: no error")
+	}
+}
+
+// TestKilledFromOutside: a user's own command may kill a process that waits.
+// Nobody's invocation crashed, and it is no strike of ours.
+func TestKilledFromOutside(t *testing.T) {
+	var events diary
+	cfg := config(t, "go")
+	cfg.Observer = &events
+	h := startHost(t, cfg)
+	if err := h.Warm(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(h.Processes()[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "a death", func() bool { return len(events.of(bench.EventProcessorDeath)) == 1 })
+	if death := events.of(bench.EventProcessorDeath)[0]; death.Fault != nil || !strings.Contains(death.Text, "ended: signal: killed") {
+		t.Errorf("death %+v, want one without a fault", death)
+	}
+	if !h.Recovered() {
+		t.Error("a successor is owed for a kill that is not ours")
+	}
+	if a := invoke(t, h, goEvent{}); a.Error != nil {
+		t.Errorf("error %+v", a.Error)
+	}
+}
+
+// TestFrozen: a process that is stopped with SIGSTOP runs into the time-out and
+// can be killed nevertheless.
+func TestFrozen(t *testing.T) {
+	cfg := config(t, "go")
+	cfg.Timeout = 300 * time.Millisecond
+	h := startHost(t, cfg)
+	if err := h.Warm(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(h.Processes()[0], syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if a := invoke(t, h, goEvent{}); a.Error == nil || a.Error.Type != TypeTimedout || a.Error.Outcome != bench.DeliveryTimeout {
+		t.Errorf("answer %+v, want %s", a, TypeTimedout)
 	}
 }

@@ -136,7 +136,7 @@ func readPayload(body io.Reader, limit int) ([]byte, error) {
 	case len(payload) == 0:
 		return []byte("{}"), nil
 	case !json.Valid(payload):
-		return nil, errors.New("Could not parse request body into json") //nolint:staticcheck // Lambda's own words
+		return nil, errors.New("Could not parse request body into json") // Lambda's own words, hence the capital
 	}
 	return payload, nil
 }

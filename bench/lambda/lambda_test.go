@@ -1,12 +1,14 @@
 package lambda
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -135,11 +137,20 @@ func postInitError() {
 	os.Exit(1)
 }
 
+// halfResponse promises 100 bytes, sends 5 and closes its side. It waits for the
+// reply, so that its next request cannot overtake the broken one.
 func halfResponse() {
 	id := take()
-	r, w := io.Pipe()
-	go func() { fmt.Fprint(w, `"half`); w.CloseWithError(errors.New("broken")) }()
-	_, _ = http.Post(api()+"invocation/"+id+"/response", "application/json", r)
+	conn, err := net.Dial("tcp", os.Getenv("AWS_LAMBDA_RUNTIME_API"))
+	if err != nil {
+		os.Exit(93)
+	}
+	fmt.Fprintf(conn, "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: api\r\nContent-Length: 100\r\n\r\n\"half", id)
+	conn.(*net.TCPConn).CloseWrite()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusBadRequest {
+		os.Exit(92)
+	}
 	serveEcho()
 }
 
