@@ -297,3 +297,37 @@ func flat(image map[string]stypes.AttributeValue) map[string]string {
 	}
 	return m
 }
+
+func TestPagesOfOneMegabyte(t *testing.T) {
+	w := newWorld(t, false, Options{Shards: 1}, ServerOptions{})
+	w.create("items", "", "NEW_IMAGE")
+	const many, size = 250, 10_000
+	for i := range many {
+		if i == many/2 {
+			w.clock.Advance(time.Hour)
+		}
+		w.put("items", avMap{"pk": s(fmt.Sprint(i)), "big": &types.AttributeValueMemberB{Value: make([]byte, size)}})
+	}
+	d := w.stream("items")
+	it := w.iterator(d, *d.Shards[0].ShardId, "TRIM_HORIZON", "")
+	out, err := w.streams.GetRecords(w.ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: it})
+	w.must(err)
+	if n := len(out.Records); n < 90 || n*size > maxRecordBytes {
+		t.Errorf("a page of %d records of 10 KB, want about 1 MB", n)
+	}
+	if all, _ := w.drain(it); len(all) != many {
+		t.Errorf("%d records over all pages, want %d", len(all), many)
+	}
+	at, err := w.streams.GetShardIterator(w.ctx, &dynamodbstreams.GetShardIteratorInput{StreamArn: d.StreamArn, ShardId: d.Shards[0].ShardId,
+		ShardIteratorType: "AT_TIMESTAMP", Timestamp: aws.Time(epoch.Add(time.Minute))})
+	w.must(err)
+	if half, _ := w.drain(at.ShardIterator); len(half) != many/2 {
+		t.Errorf("AT_TIMESTAMP gave %d records, want %d", len(half), many/2)
+	}
+	f, err := w.streams.DescribeStream(w.ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: d.StreamArn,
+		ShardFilter: &stypes.ShardFilter{Type: "CHILD_SHARDS", ShardId: d.Shards[0].ShardId}})
+	w.must(err)
+	if len(f.StreamDescription.Shards) != 0 {
+		t.Errorf("a shard that never split has children %v", f.StreamDescription.Shards)
+	}
+}
