@@ -82,14 +82,18 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 			Planned: ptr(int64(6)), Bitten: 6, Undone: true, RecoveryMs: recovery, RecoveredAfterLoad: after, ObservedLoss: ptr(int64(0))}},
 		Expectations: []bench.Expectation{{Expect: "lost == 0", Actual: ptr(0.0), OK: ptr(true)}, {Expect: "recovery < 20s", Actual: recovery, OK: ptr(true)}},
 	}
+	addGatesAndPhases(r)
+	return r, s
+}
+
+func addGatesAndPhases(r *bench.Result) {
 	for _, g := range append(bench.AccountGates(), bench.TimingGates()...) {
 		r.Gates = append(r.Gates, bench.GateResult{Name: g, OK: true, Detail: "seen"})
 	}
 	r.Phases = []bench.Phase{
-		{Name: "warm-up", Warmup: true, ToMs: 3000, ResponseTime: response.Latency(), Acknowledged: 1500, Items: bench.Items{Attempted: 1500, Processed: 1500}},
-		{Name: "steady", FromMs: 3000, ToMs: 20000, ResponseTime: response.Latency(), Lag: r.Lag, Acknowledged: 8500, Items: bench.Items{Attempted: 8500, Processed: 8500}},
+		{Name: "warm-up", Warmup: true, ToMs: 3000, ResponseTime: r.ResponseTime, Acknowledged: 1500, Items: bench.Items{Attempted: 1500, Processed: 1500}},
+		{Name: "steady", FromMs: 3000, ToMs: 20000, ResponseTime: r.ResponseTime, Lag: r.Lag, Acknowledged: 8500, Items: bench.Items{Attempted: 8500, Processed: 8500}},
 	}
-	return r, s
 }
 
 func passing() (*bench.Result, *bench.Series) { return simulate(0) }

@@ -22,8 +22,10 @@ const (
 func clean(s string, limit int) string {
 	var b strings.Builder
 	left := limit
-	for i, c := range s { // an invalid byte comes as U+FFFD
-		if left == 1 && i+utf8.RuneLen(c) < len(s) {
+	for i := 0; i < len(s); {
+		c, size := utf8.DecodeRuneInString(s[i:]) // an invalid byte comes as U+FFFD, of size 1
+		i += size
+		if left == 1 && i < len(s) {
 			b.WriteRune('…')
 			break
 		}
