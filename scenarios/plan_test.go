@@ -35,7 +35,7 @@ func TestPlanOfCrash(t *testing.T) {
 	}
 	for seq, want := range map[uint64]time.Duration{
 		0: 0, 1: 5 * time.Millisecond, 600: 3 * time.Second, 601: 3002 * time.Millisecond, 6600: 15 * time.Second,
-		// 500·t + 30·t² = 1000·... : 2.5 s into the ramp 500·2.5 + 30·6.25 = 1437.5
+		// t seconds into the ramp 500·t + 30·t² requests are due: one after 1.99976 ms.
 		6600 + 1: 15*time.Second + 1999760*time.Nanosecond, 9850: 20 * time.Second, 1 << 40: 20 * time.Second,
 	} {
 		if got := p.Due(seq); (got - want).Abs() > 100*time.Nanosecond {

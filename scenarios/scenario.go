@@ -169,7 +169,7 @@ type Gates struct {
 	EvidenceShare  Percent       `yaml:"evidenceShare"`  // or this share of all planned, whichever is less
 	SendDelay      time.Duration `yaml:"sendDelay"`      // p99 of sent - due at most this,
 	SendDelayShare Percent       `yaml:"sendDelayShare"` // or this share of the p99 of response time, whichever is more
-	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of one run's CPU time on the host, by the generator alone
+	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of all the host's CPU time, taken by the generator, at most
 }
 
 // TargetSettings names a system that is not ours. Its keys are known, so that

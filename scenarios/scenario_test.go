@@ -295,7 +295,7 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(file, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "larger than 256 KB") {
+	if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), "larger than 32 KB") {
 		t.Errorf("a huge file: %v", err)
 	}
 }
