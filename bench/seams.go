@@ -191,9 +191,9 @@ func (NoObserver) Event(Event) {}
 type Event struct {
 	At    time.Time
 	Kind  EventKind
-	PID   int    // of the process concerned, 0: none
-	Fault *int   // index of the fault concerned
-	Text  string // for people
+	PID   int             // of the process concerned, 0: none
+	Fault *int            // index of the fault concerned
+	Text  string          // for people
 	Data  json.RawMessage `json:",omitempty"`
 }
 

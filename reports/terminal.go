@@ -87,36 +87,47 @@ func Terminal(w io.Writer, r *bench.Result, opt Options) error {
 	line := func(code, s string) { b.WriteString(opt.paint(code, cut(s, width)) + "\n") }
 
 	verdict := upper(r.Verdict)
+	promised, rows := wrap(promise(r), width, 3), summaryRows(r)
+	var notes []string
+	for _, n := range r.Notes {
+		notes = append(notes, clean(n, lineLimit))
+	}
+	notes = list(opt, "note", notes, noteLines)
+	// What is left of the lines belongs to the reasons.
+	reasons := list(opt, "why", reasonLines(r), maxLines-len(promised)-len(rows)-len(notes)-furniture)
+
 	b.WriteString(opt.paint(verdictColor(r.Verdict), verdict) + "  " + opt.paint(bold, cut(headline(r), width-len(verdict)-2)) + "\n")
-	for _, l := range wrap(promise(r), width, 3) {
+	for _, l := range promised {
 		line("", l)
 	}
 	if r.Verdict != bench.Pass {
-		b.WriteString("\n")
-		writeList(&b, opt, "why", reasonLines(r), 3)
+		b.WriteString("\n" + strings.Join(reasons, ""))
 	}
 	b.WriteString("\n")
-	for _, f := range summaryRows(r) {
+	for _, f := range rows {
 		code := ""
 		if f.bad {
 			code = red
 		}
 		line(code, fmt.Sprintf("  %-11s %s", f.Name, f.Value))
 	}
-	var notes []string
-	for _, n := range r.Notes {
-		notes = append(notes, clean(n, lineLimit))
-	}
-	writeList(&b, opt, "note", notes, 2)
+	b.WriteString(strings.Join(notes, ""))
 	if opt.Dir != "" {
 		dir := clean(opt.Dir, lineLimit)
 		b.WriteString("\n")
-		line(dim, "  report      "+dir+"/report.html")
-		line(dim, "  next        "+nextStep(r, dir))
+		// Never cut: these are there to be copied.
+		b.WriteString(opt.paint(dim, "  report      "+dir+"/report.html") + "\n")
+		b.WriteString(opt.paint(dim, "  next        "+nextStep(r, dir)) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// Furniture are the headline, three blank lines and the two of the next step.
+const (
+	furniture = 6
+	noteLines = 3
+)
 
 // reasonLines tells why a run is no pass.
 func reasonLines(r *bench.Result) []string {
@@ -130,18 +141,28 @@ func reasonLines(r *bench.Result) []string {
 	return out
 }
 
-// writeList prints at most limit entries under one label, and counts the rest.
-func writeList(b *strings.Builder, opt Options, label string, entries []string, limit int) {
-	for i, e := range entries {
-		if i == limit {
-			fmt.Fprintf(b, "  %-11s and %s more in the report\n", "", count(int64(len(entries)-limit)))
-			return
-		}
-		if i > 0 {
-			label = ""
-		}
-		b.WriteString(cut(fmt.Sprintf("  %-11s %s", label, e), opt.width()) + "\n")
+// list lays entries out under one label, in at most limit lines; those for which
+// there is no room are counted.
+func list(opt Options, label string, entries []string, limit int) []string {
+	var lines []string
+	indent := func(text string) string {
+		s := fmt.Sprintf("  %-11s %s\n", label, text)
+		label = ""
+		return s
 	}
+	for i, e := range entries {
+		room := limit - len(lines)
+		if more := len(entries) - i - 1; more > 0 {
+			room-- // for the line that counts them
+		}
+		if room < 1 {
+			return append(lines, indent(fmt.Sprintf("and %s more in the report", count(int64(len(entries)-i)))))
+		}
+		for _, l := range wrap(e, opt.width()-14, min(room, 4)) {
+			lines = append(lines, indent(l))
+		}
+	}
+	return lines
 }
 
 // summaryRow is a line of the summary.
@@ -164,6 +185,9 @@ func summaryRows(r *bench.Result) []summaryRow {
 		{"lag", spread(lag), false},
 		{"lost", joinNonEmpty(": ", lostText(&r.Items), lostWhere(&r.Items)), r.Items.Lost() > 0},
 		{"duplicated", noneOr(r.Items.Duplicated), r.Items.Duplicated != nil && *r.Items.Duplicated > 0},
+	}
+	if d := r.Deliveries; d.Delivered != nil && d.Redelivered != nil {
+		rows = append(rows, summaryRow{"deliveries", count(*d.Delivered) + " records handed over, " + count(*d.Redelivered) + " of them again", false})
 	}
 	if len(r.Faults) > 0 {
 		text, ok := faultsText(r.Faults)
@@ -274,7 +298,7 @@ func nextStep(r *bench.Result, dir string) string {
 }
 
 // wrap breaks a sentence into at most limit lines of the width; what is left is
-// cut from the last.
+// cut from the last, and so is a word that is longer than a line.
 func wrap(s string, width, limit int) []string {
 	var lines []string
 	line := ""
@@ -283,7 +307,7 @@ func wrap(s string, width, limit int) []string {
 		case line == "":
 			line = word
 		case len(lines) < limit-1 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
-			lines = append(lines, line)
+			lines = append(lines, cut(line, width))
 			line = word
 		default:
 			line += " " + word

@@ -81,15 +81,38 @@ func (s *Scenario) WithLoad(rate Rate, length time.Duration) (*Scenario, error) 
 }
 
 // Notes says what a reader of the results must know: where waits are shorter
-// than AWS's own, so that a run need not take hours.
+// than AWS's own, so that a run need not take hours, and what they stand for.
 func (s *Scenario) Notes() []string {
 	var notes []string
-	d := defaults()
-	if s.Architecture == bench.FireAndForget && !slices.Equal(s.Async.RetryDelays, d.Async.RetryDelays) {
-		notes = append(notes, fmt.Sprintf("asynchronous retries wait %v here; AWS waits %v", s.Async.RetryDelays, d.Async.RetryDelays))
+	real := defaults()
+	if s.Architecture == bench.FireAndForget {
+		notes = append(notes, s.asyncNote(real.Async.RetryDelays))
 	}
-	if s.Architecture == bench.Streams && s.Mapping.PollInterval != d.Mapping.PollInterval {
-		notes = append(notes, fmt.Sprintf("each shard is polled every %s here; AWS polls every %s", s.Mapping.PollInterval, d.Mapping.PollInterval))
+	if s.Architecture == bench.Streams && s.Mapping.PollInterval != real.Mapping.PollInterval {
+		notes = append(notes, fmt.Sprintf("each shard is polled every %s here; AWS polls every %s", s.Mapping.PollInterval, real.Mapping.PollInterval))
+	}
+	if n := len(s.Workload.Poison); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of the planned requests carry a payload that the processor always refuses", n))
 	}
 	return notes
+}
+
+// asyncNote says how fire-and-forget keeps what it accepted, and how far its
+// waits are scaled down.
+func (s *Scenario) asyncNote(waits []time.Duration) string {
+	attempts := s.Async.MaximumRetryAttempts + 1
+	kept := fmt.Sprintf("fire-and-forget keeps an accepted event in Lambda's queue alone, tries it %d time(s), and then drops it", attempts)
+	if attempts == 1 || slices.Equal(s.Async.RetryDelays, waits) {
+		return kept
+	}
+	scale := float64(waits[0]) / float64(s.Async.RetryDelays[0])
+	stands := func(d time.Duration) time.Duration { return time.Duration(float64(d) * scale).Round(time.Second) }
+	note := fmt.Sprintf("%s; between the attempts it waits %v here and %v on AWS", kept, s.Async.RetryDelays, waits)
+	for _, f := range s.Faults {
+		if f.For > 0 {
+			note += fmt.Sprintf(", so %s of a fault here stand for %s there", f.For, stands(f.For))
+			break
+		}
+	}
+	return note
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/reconcile"
+	"github.com/ackproof/ackproof/bench/stats"
 	"github.com/ackproof/ackproof/faults"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -28,7 +29,8 @@ type files struct {
 	log      *ledger.DeliveryLog
 	story    story
 	started  time.Time
-	problems []string // of reads, deliveries and events
+	problems []string // of the final reads: what is absent there may have been lost by us
+	damage   []string // of deliveries and events, which show what happened and never what did not
 }
 
 // Judge judges a run from its files alone, and writes result.json and
@@ -147,7 +149,7 @@ func open(dir string) (*files, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
-	f.problems = append(f.problems, problems...)
+	f.damage = append(f.log.Problems(), problems...)
 	f.story = tell(events, len(f.faults))
 	f.started = f.ledger.Started()
 	if f.started.IsZero() {
@@ -218,7 +220,7 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
 		ItemsObserved: true, EffectsObserved: true, CleanStart: story.clean,
-		Drain: story.drain.Drain, Blocked: story.blocked(),
+		Drain: story.drain.Drain, Blocked: f.blocked(t),
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "",
 		Interrupted:  story.interrupted(),
 		WorkerCapHit: story.generator != nil && story.generator.WorkerCapHit,
@@ -254,6 +256,44 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 		})
 	}
 	return e
+}
+
+// blocked lists the shards that were held up when the drain gave up. The target
+// names the first record of the batch that fails; the commits and effects tell
+// more: since the processor works in sequence, the record that holds the shard up
+// is the first from there on that has no effect, and all others without one wait
+// behind it.
+func (f *files) blocked(t *times) []bench.ShardPosition {
+	if f.story.drain.Proof != bench.DrainNone {
+		return nil
+	}
+	var blocked []bench.ShardPosition
+	for _, shard := range f.story.drain.Position.Shards {
+		if shard.Head == nil {
+			continue
+		}
+		from, err := bench.ParseSequence(shard.Head.Sequence)
+		if err != nil {
+			blocked = append(blocked, shard)
+			continue
+		}
+		head, waiting := *shard.Head, 0
+		for c := range f.log.Commits() {
+			i, ours := f.index(c.ID, len(t.items))
+			at, err := bench.ParseSequence(c.Sequence)
+			if !ours || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || t.items[i].Effect != stats.Never {
+				continue
+			}
+			if waiting++; waiting == 1 {
+				head.ID, head.Sequence = c.ID, c.Sequence
+			}
+		}
+		if waiting > 0 {
+			shard.Head, shard.Behind = &head, waiting
+		}
+		blocked = append(blocked, shard)
+	}
+	return blocked
 }
 
 func (f *files) onAcceptPath(fault faults.Fault) bool {

@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -53,32 +52,23 @@ func (f *files) series(t *times, g *figures) *bench.Series {
 	return s
 }
 
-// lambdaWaits are the waits of Lambda's asynchronous invocation before its two
-// retries: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-var lambdaWaits = []time.Duration{time.Minute, 2 * time.Minute}
-
 // notes says what a reader must know to read the figures right.
 func (f *files) notes(r *bench.Result) {
-	s := f.scenario
-	if f.manifest.Architecture == bench.FireAndForget {
-		if len(s.Async.RetryDelays) > 0 && s.Async.RetryDelays[0] != lambdaWaits[0] {
-			scale := float64(lambdaWaits[0]) / float64(s.Async.RetryDelays[0])
-			r.Notes = append(r.Notes, fmt.Sprintf(
-				"Lambda waits 60 s and 120 s before it retries an asynchronous invocation; this scenario sets %s. Time is scaled by %.3g: what lasts 6 s here stands for %s there.",
-				durations(s.Async.RetryDelays), scale, time.Duration(6*scale*float64(time.Second)).Round(time.Second)))
-		} else {
-			r.Notes = append(r.Notes, "Fire-and-forget keeps an event in Lambda's queue only: after a failure it waits 60 s and then 120 s, is tried three times in all, and is then dropped.")
+	r.Notes = append(r.Notes, f.scenario.Notes()...)
+	for i, d := range f.damage {
+		if i == maxDamage {
+			r.Notes = append(r.Notes, fmt.Sprintf("and %d more places where deliveries/ or events.jsonl cannot be read", len(f.damage)-i))
+			break
 		}
+		r.Notes = append(r.Notes, d)
 	}
-	if len(s.Workload.Poison) > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d planned request(s) carry a payload that the processor always refuses.", len(s.Workload.Poison)))
+	if gaps := f.story.gaps; gaps > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): records were trimmed before they were read", gaps))
+	}
+	if dropped := f.story.dropped; dropped > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))
 	}
 }
 
-func durations(ds []time.Duration) string {
-	texts := make([]string, len(ds))
-	for i, d := range ds {
-		texts[i] = d.String()
-	}
-	return strings.Join(texts, " and ")
-}
+// maxDamage is how many damaged places are told one by one.
+const maxDamage = 3

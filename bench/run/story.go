@@ -21,6 +21,8 @@ type story struct {
 	deaths     []bench.Mark
 	last       time.Duration // of any event: the run was alive then
 	phases     map[string]time.Duration
+	gaps       int // times at which the mapping found records trimmed that it had not read
+	dropped    int // events that the asynchronous queue gave up
 }
 
 // tell goes through the events in order.
@@ -48,6 +50,18 @@ func tell(events []ledger.TimedEvent, faults int) story {
 
 // evidence takes in one piece. What cannot be read is evidence that is missing.
 func (s *story) evidence(e ledger.TimedEvent) {
+	var machine struct {
+		Evidence string // of the event source mapping
+		Dropped  string // by the asynchronous queue, and why
+	}
+	if json.Unmarshal(e.Data, &machine) == nil {
+		if machine.Evidence == "stream_gap" {
+			s.gaps++
+		}
+		if machine.Dropped != "" {
+			s.dropped++
+		}
+	}
 	switch e.Text {
 	case evidenceCleanStart:
 		var c cleanStart
@@ -94,18 +108,4 @@ func (s *story) bitten(fault int) int64 {
 		return 0
 	}
 	return s.bites[fault].Bitten
-}
-
-// blocked lists the shards that were held up when the drain gave up.
-func (s *story) blocked() []bench.ShardPosition {
-	var blocked []bench.ShardPosition
-	if s.drain.Proof != bench.DrainNone {
-		return nil
-	}
-	for _, shard := range s.drain.Position.Shards {
-		if shard.Head != nil {
-			blocked = append(blocked, shard)
-		}
-	}
-	return blocked
 }
