@@ -16,7 +16,22 @@ func TestMain(m *testing.M) {
 	if code, played := local.Main(newFaults); played {
 		os.Exit(code)
 	}
-	testscript.Main(m, map[string]func(){"ackproof": main})
+	var err error
+	if buildDir, err = os.MkdirTemp("", "ackproof-test-"); err != nil {
+		panic(err)
+	}
+	testscript.Main(cleaned{m}, map[string]func(){"ackproof": main})
+}
+
+// buildDir holds the commands that tests build.
+var buildDir string
+
+type cleaned struct{ *testing.M }
+
+// Run runs the tests and removes what they have built.
+func (m cleaned) Run() int {
+	defer os.RemoveAll(buildDir)
+	return m.M.Run()
 }
 
 func TestScripts(t *testing.T) {
