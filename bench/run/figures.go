@@ -34,6 +34,22 @@ func (f *files) times() *times {
 			t.items[i].Acked = t.attempts[i].End
 		}
 	}
+	f.watched(t, n)
+	for _, read := range f.reads {
+		for e := range read.Effects() {
+			if e.Seq < uint64(n) && !e.At.IsZero() {
+				t.items[e.Seq].Effect = min(t.items[e.Seq].Effect, e.At.Sub(f.started))
+			}
+		}
+	}
+	return t
+}
+
+// watched adds what the machines were seen to do, where they were watched.
+func (f *files) watched(t *times, n int) {
+	if f.log == nil {
+		return
+	}
 	for c := range f.log.Commits() {
 		if i, ok := f.index(c.ID, n); ok {
 			t.items[i].Stored = min(t.items[i].Stored, c.At.Sub(f.started))
@@ -44,14 +60,6 @@ func (f *files) times() *times {
 			t.handed[i] = min(t.handed[i], d.At.Sub(f.started))
 		}
 	}
-	for _, read := range f.reads {
-		for e := range read.Effects() {
-			if e.Seq < uint64(n) && !e.At.IsZero() {
-				t.items[e.Seq].Effect = min(t.items[e.Seq].Effect, e.At.Sub(f.started))
-			}
-		}
-	}
-	return t
 }
 
 // index is the number of an id of this run.
@@ -169,7 +177,7 @@ func (f *files) fill(r *bench.Result, t *times, g *figures, account reconcile.Ac
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
-	if f.manifest.Architecture == bench.Streams {
+	if f.manifest.Architecture == bench.Streams && f.log != nil {
 		dispatch := g.dispatch.Latency()
 		r.DispatchLag = &dispatch
 	}

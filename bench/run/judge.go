@@ -26,7 +26,7 @@ type files struct {
 	plan     *scenarios.Plan
 	ledger   *ledger.Ledger
 	reads    [2]*ledger.Read
-	log      *ledger.DeliveryLog
+	log      *ledger.DeliveryLog // nil: the target keeps none
 	story    story
 	started  time.Time
 	problems []string // of the final reads: what is absent there may have been lost by us
@@ -142,14 +142,17 @@ func open(dir string) (*files, error) {
 		}
 		f.problems = append(f.problems, f.reads[n].Problems()...)
 	}
-	if f.log, err = ledger.ReadDeliveries(filepath.Join(dir, deliveriesDir)); err != nil {
+	if f.log, err = ledger.ReadDeliveries(filepath.Join(dir, deliveriesDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(err, f.close())
 	}
 	events, problems, err := ledger.ReadEvents(filepath.Join(dir, eventsFile))
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
-	f.damage = append(f.log.Problems(), problems...)
+	f.damage = problems
+	if f.log != nil {
+		f.damage = append(f.damage, f.log.Problems()...)
+	}
 	f.story = tell(events, len(f.faults))
 	f.started = f.ledger.Started()
 	if f.started.IsZero() {
@@ -245,7 +248,7 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint().String(),
 		}
 	}
-	if f.manifest.Architecture == bench.Streams {
+	if f.manifest.Architecture == bench.Streams && f.log != nil {
 		e.Commits, e.Deliveries = f.log.Commits(), f.log.Deliveries()
 	}
 	for i, fault := range f.faults {
@@ -264,7 +267,7 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 // is the first from there on that has no effect, and all others without one wait
 // behind it.
 func (f *files) blocked(t *times) []bench.ShardPosition {
-	if f.story.drain.Proof != bench.DrainNone {
+	if f.story.drain.Proof != bench.DrainNone || f.log == nil {
 		return nil
 	}
 	var blocked []bench.ShardPosition
