@@ -22,9 +22,10 @@ lint:
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
-# What needs more than Go: report pages in a real browser, and runs of minutes.
+# What needs more than Go, or minutes: the README's commands in a clone, all
+# architectures at full length, report pages in a real browser (chromium).
 conformance:
-	./docs/conformance.sh
+	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 30m -v ./cmd/ackproof ./reports
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:

@@ -26,7 +26,7 @@ func (r *Run) drain(ctx context.Context) error {
 		}
 		d.Position = p
 		if r.opts.Progress != nil {
-			r.opts.Progress(r.view.progress(func(now *bench.Progress) { now.Backlog = r.backlog(&p); now.Rate = 0 }))
+			r.opts.Progress(r.view.progress(func(now *bench.Progress) { now.Stage, now.Backlog, now.Rate = "", r.backlog(&p), 0 }))
 		}
 		if p.Drained() {
 			if seen++; seen == 2 {
