@@ -15,31 +15,40 @@ import (
 var comparedFigures = []struct {
 	name, title, unit string
 	of                func(*bench.Result) *float64
+	never             func(*bench.Result) bool // why there is no value; nil: it was not observed
 }{
-	{"lost", "lost", "items", func(r *bench.Result) *float64 { n, _ := lost(&r.Items); return fromInt(n) }},
-	{"lost_share", "lost, share of acknowledged", "%", lostShare},
-	{"items.duplicated", "duplicated", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.Duplicated) }},
-	{"items.dead_lettered", "dead-lettered", "items", observed(func(i *bench.Items) int64 { return i.DeadLettered })},
-	{"items.pending", "still waiting", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Pending) }},
-	{"items.unread", "not observed", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Unread) }},
-	{"requests.acknowledged", "acknowledged", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Acknowledged) }},
-	{"requests.refused", "refused", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Refused) }},
-	{"requests.unknown", "unknown to the client", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unknown) }},
-	{"requests.unsent", "unsent", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unsent) }},
-	{"response_time.p50", "response time p50", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P50 }},
-	{"response_time.p99", "response time p99", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P99 }},
-	{"response_time.max", "response time max", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.Max }},
-	{"processing_lag.p50", "processing lag p50", "ms", func(r *bench.Result) *float64 { return lagOf(r).P50 }},
-	{"processing_lag.p99", "processing lag p99", "ms", func(r *bench.Result) *float64 { return lagOf(r).P99 }},
-	{"completion_time.p50", "completion time p50", "ms", func(r *bench.Result) *float64 { return completionOf(r).P50 }},
-	{"completion_time.p99", "completion time p99", "ms", func(r *bench.Result) *float64 { return completionOf(r).P99 }},
+	{"lost", "lost", "items", func(r *bench.Result) *float64 { n, _ := lost(&r.Items); return fromInt(n) }, nil},
+	{"lost_share", "lost, share of acknowledged", "%", lostShare, nil},
+	{"items.duplicated", "duplicated", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.Duplicated) }, nil},
+	{"items.dead_lettered", "dead-lettered", "items", observed(func(i *bench.Items) int64 { return i.DeadLettered }), nil},
+	{"items.pending", "still waiting", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Pending) }, nil},
+	{"items.unread", "not observed", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Unread) }, nil},
+	{"requests.acknowledged", "acknowledged", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Acknowledged) }, nil},
+	{"requests.refused", "refused", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Refused) }, nil},
+	{"requests.unknown", "unknown to the client", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unknown) }, nil},
+	{"requests.unsent", "unsent", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unsent) }, nil},
+	{"response_time.p50", "response time p50", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P50 }, unending(responseOf)},
+	{"response_time.p99", "response time p99", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P99 }, unending(responseOf)},
+	{"response_time.max", "response time max", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.Max }, unending(responseOf)},
+	{"processing_lag.p50", "processing lag p50", "ms", func(r *bench.Result) *float64 { return lagOf(r).P50 }, unending(lagOf)},
+	{"processing_lag.p99", "processing lag p99", "ms", func(r *bench.Result) *float64 { return lagOf(r).P99 }, unending(lagOf)},
+	{"completion_time.p50", "completion time p50", "ms", func(r *bench.Result) *float64 { return completionOf(r).P50 }, unending(completionOf)},
+	{"completion_time.p99", "completion time p99", "ms", func(r *bench.Result) *float64 { return completionOf(r).P99 }, unending(completionOf)},
 	{"recovery", "slowest recovery", "ms", func(r *bench.Result) *float64 {
 		ms, _, never := slowest(r.Faults)
 		if never {
 			return nil
 		}
 		return ms
-	}},
+	}, func(r *bench.Result) bool { _, _, never := slowest(r.Faults); return never }},
+}
+
+func responseOf(r *bench.Result) *bench.Latency { return &r.ResponseTime }
+
+// unending reports whether a time that has no value has none because some of
+// what it describes never ended.
+func unending(of func(*bench.Result) *bench.Latency) func(*bench.Result) bool {
+	return func(r *bench.Result) bool { return of(r).Censored > 0 }
 }
 
 func fromInt(n *int64) *float64 {
@@ -113,7 +122,11 @@ func Compare(results []bench.Result, dirs []string, own string) bench.Comparison
 	for _, f := range comparedFigures {
 		row := bench.ComparedFigure{Name: f.name, Title: f.title, Unit: f.unit}
 		for i := range results {
-			row.Values = append(row.Values, f.of(&results[i]))
+			v := f.of(&results[i])
+			row.Values = append(row.Values, v)
+			if v == nil && f.never != nil && f.never(&results[i]) {
+				row.Never = append(row.Never, i)
+			}
 		}
 		c.Figures = append(c.Figures, row)
 	}
@@ -167,6 +180,13 @@ func comparisonNotes(results []bench.Result, c *bench.Comparison) []string {
 		for i := range results {
 			if d := l.of(&results[i]); d.P99 == nil && d.Censored > 0 {
 				notes = append(notes, fmt.Sprintf("%s of %s is unbounded: %s of %s never ended", l.name, runName(c, i), count(d.Censored), count(d.Count)))
+			}
+		}
+	}
+	for i := range results {
+		for _, n := range results[i].Notes {
+			if n = runName(c, i) + ": " + n; !slices.Contains(notes, n) {
+				notes = append(notes, n)
 			}
 		}
 	}
@@ -247,9 +267,20 @@ func difference(f bench.ComparedFigure, a, b string, left, right []int) string {
 // comparedValue writes one cell.
 func comparedValue(f *bench.ComparedFigure, i int) string {
 	if i >= len(f.Values) || f.Values[i] == nil {
-		return notObserved
+		return absent(f, i)
 	}
 	return inUnit(f.Unit, *f.Values[i])
+}
+
+// absent says why a run has no value.
+func absent(f *bench.ComparedFigure, i int) string {
+	switch {
+	case !slices.Contains(f.Never, i):
+		return notObserved
+	case f.Name == "recovery":
+		return "never"
+	}
+	return unbounded
 }
 
 func inUnit(unit string, v float64) string {
@@ -336,7 +367,7 @@ func sideValue(f *bench.ComparedFigure, s side) string {
 	values := make([]float64, 0, len(s.runs))
 	for _, i := range s.runs {
 		if i >= len(f.Values) || f.Values[i] == nil {
-			return notObserved
+			return absent(f, i)
 		}
 		values = append(values, *f.Values[i])
 	}
