@@ -226,9 +226,12 @@ func (f *files) fillFaults(r *bench.Result, t *times, account reconcile.Account)
 		loss := account.FaultLoss[i]
 		fr := bench.FaultResult{
 			Text: fault.String(), Kind: fault.Kind.Name, AtMs: ms(windows[i].From), ForMs: ms(windows[i].To - windows[i].From),
-			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.undone[i], ObservedLoss: &loss,
+			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
 		}
 		for _, w := range united {
+			if !f.story.begun[i] || t.observed < w.To {
+				continue // cut off before it was over: nobody saw a recovery
+			}
 			if w.From <= windows[i].From && windows[i].To <= w.To {
 				fr.RecoveryMs, fr.RecoveredAfterLoad = stats.Recovery(arrivals, effects, w, f.plan.Duration(), f.offered)
 			}

@@ -255,7 +255,7 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 		from, to := f.window(i)
 		e.Faults = append(e.Faults, reconcile.Fault{
 			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
-			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.undone[i],
+			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
 		})
 	}
 	return e

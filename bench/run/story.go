@@ -92,6 +92,9 @@ func (s *story) evidence(e ledger.TimedEvent) {
 	}
 }
 
+// over reports whether a fault is not in force: confirmed undone, or never begun.
+func (s *story) over(fault int) bool { return s.undone[fault] || !s.begun[fault] }
+
 func (s *story) interrupted() bool { return s.finished != nil && s.finished.Interrupted }
 
 // planned is how many strikes of a fault were due; nil: not known.

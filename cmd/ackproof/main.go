@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -101,17 +102,18 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 // fail tells an error and gives its exit code. Several errors are a list.
 func fail(w world, err error) int {
 	code := exitHarness
-	if m, ok := err.(misuse); ok || strings.HasPrefix(err.Error(), "unknown command") {
+	var m misuse
+	switch {
+	case errors.Is(err, errInterrupted):
+		code = exitInterrupted
+	case errors.As(err, &m), strings.HasPrefix(err.Error(), "unknown command"):
 		code = exitMisuse
-		if ok {
-			err = m.err
-		}
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	for _, line := range lines {
 		fmt.Fprintf(w.stderr, "ackproof: %s\n", line)
 	}
-	if len(lines) > 1 {
+	if len(lines) > 1 && code == exitMisuse {
 		fmt.Fprintf(w.stderr, "ackproof: %d errors, nothing was started\n", len(lines))
 	}
 	return code

@@ -88,7 +88,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	if len(all) == 1 {
 		r, err := f.one(ctx, w, all[0], f.seed, f.out)
 		if err != nil {
-			return r.code, err
+			return 0, err
 		}
 		if f.json {
 			return r.code, printJSON(w, r.result)
@@ -148,6 +148,10 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	return s.Architecture, all, errors.Join(errs...)
 }
 
+// errInterrupted ends a run that was interrupted before its first request: there
+// is nothing to judge.
+var errInterrupted = errors.New("interrupted before the first request; nothing was kept")
+
 // done is one finished run.
 type done struct {
 	result    *bench.Result
@@ -180,15 +184,18 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	if errors.As(doErr, &early) {
 		target.Stop()
 		r.Discard()
-		return done{code: exitMisuse}, misuse{early}
+		if ctx.Err() != nil {
+			return done{}, errInterrupted
+		}
+		return done{}, misuse{early}
 	}
 	run.Link(out, r.Dir())
 	result, series, err := run.Judge(r.Dir())
 	if err != nil {
-		return done{code: exitHarness}, errors.Join(doErr, err)
+		return done{}, errors.Join(doErr, err)
 	}
 	if err := reports.Write(r.Dir(), result, series); err != nil {
-		return done{code: exitHarness}, errors.Join(doErr, err)
+		return done{}, errors.Join(doErr, err)
 	}
 	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints}
 	switch {
@@ -238,7 +245,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 		// One seed for all: the architectures of a trial get the same requests.
 		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
 		if err != nil {
-			return r.code, err
+			return 0, err
 		}
 		if !f.json {
 			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
