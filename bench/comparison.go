@@ -28,5 +28,8 @@ type ComparedFigure struct {
 	Name   string     `json:"name"` // dotted key of result.json
 	Title  string     `json:"title"`
 	Unit   string     `json:"unit"`   // "ms", "requests", "items", "" ...
-	Values []*float64 `json:"values"` // one a run; null: not observed
+	Values []*float64 `json:"values"` // one a run; null: not observed, or never
+	// Never lists the runs (indices into Runs) in which it never came to an end:
+	// a percentile among lost items, a recovery that did not happen.
+	Never []int `json:"never,omitempty"`
 }

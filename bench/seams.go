@@ -27,8 +27,9 @@ type Target interface {
 	// refused before its first request if it lacks anything.
 	Lacks(Stack) []string
 	// Start brings the system up for one run, with empty tables that carry the
-	// run's id, ready to take requests.
-	Start(ctx context.Context, stack Stack) (Endpoints, error)
+	// run's id, ready to take requests. Until Stop returns, what happens in it
+	// is told to events, from any goroutine.
+	Start(ctx context.Context, stack Stack, events func(Event)) (Endpoints, error)
 	// Begin arms fault i (an index into Stack.Faults) or, where it is armed
 	// already, adds one strike. End takes it away and returns only when it is
 	// confirmed undone.
@@ -190,10 +191,10 @@ func (NoObserver) Event(Event) {}
 type Event struct {
 	At    time.Time
 	Kind  EventKind
-	PID   int    // of the process concerned, 0: none
-	Fault *int   // index of the fault concerned
-	Text  string // for people
-	Data  json.RawMessage
+	PID   int             // of the process concerned, 0: none
+	Fault *int            // index of the fault concerned
+	Text  string          // for people
+	Data  json.RawMessage `json:",omitempty"`
 }
 
 // EventKind is what an event is about.
@@ -207,6 +208,7 @@ const (
 	EventStrike         EventKind = "strike"          // a fault has struck; PID where a process was hit
 	EventProcessorStart EventKind = "processor_start" // a processor process has asked for work for the first time
 	EventProcessorDeath EventKind = "processor_death" // a processor process is gone; Text says how
+	EventTargetDeath    EventKind = "target_death"    // a process of the target itself is gone unasked
 	EventEvidence       EventKind = "evidence"        // Data holds evidence that the judge needs
 )
 

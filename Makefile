@@ -1,0 +1,32 @@
+# Everything a contributor types. Go is all that is needed, except for
+# conformance, which installs what it needs.
+.PHONY: all build test race lint bench conformance soak
+
+all: lint test
+
+build:
+	go build -o bin/ackproof ./cmd/ackproof
+	go build -o bin/bootstrap ./cmd/streamprocessor
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# What needs more than Go, or minutes: the README's commands in a clone, all
+# architectures at full length, report pages in a real browser (chromium).
+conformance:
+	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 30m -v ./cmd/ackproof ./reports
+
+# Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
+soak:
+	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -timeout 6h -v ./cmd/ackproof

@@ -1,0 +1,166 @@
+package bench
+
+import (
+	"encoding/json"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestIDsRoundTripWithFixedWidth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		id := ID{
+			Run:   NewRunID(rapid.Uint64().Draw(t, "random")),
+			Agent: uint8(rapid.IntRange(0, 99).Draw(t, "agent")),
+			Seq:   rapid.Uint64Range(0, MaxSeq).Draw(t, "seq"),
+		}
+		got, err := ParseID(id.String())
+		if err != nil || got != id {
+			t.Fatalf("ParseID(%q) = %+v, %v; want %+v", id, got, err, id)
+		}
+		if len(id.String()) != idLen {
+			t.Fatalf("%q has %d characters, want %d", id, len(id.String()), idLen)
+		}
+	})
+}
+
+func TestParseIDRefusesWhatIsNotOurs(t *testing.T) {
+	for _, s := range []string{
+		"", "x", "k3v9x2ab-00-000000001", "k3v9x2ab-00-00000000011", "k3v9x2ab_00-0000000001", "k3v9x2ab-00_0000000001",
+		"K3v9x2ab-00-0000000001", "k3v9x2ai-00-0000000001", "k3v9x2ab-0x-0000000001", "k3v9x2ab-00-+000000001", "k3v9x2ab-00--000000001",
+	} {
+		if id, err := ParseID(s); err == nil {
+			t.Errorf("ParseID(%q) = %+v, want an error", s, id)
+		}
+	}
+}
+
+func FuzzParseID(f *testing.F) {
+	f.Add("k3v9x2ab-00-0000000001")
+	f.Add("k3v9x2ab-99-9999999999")
+	f.Fuzz(func(t *testing.T, s string) {
+		if id, err := ParseID(s); err == nil && id.String() != s {
+			t.Fatalf("ParseID(%q) prints %q", s, id)
+		}
+	})
+}
+
+func TestSequencesAreComparedAsNumbers(t *testing.T) {
+	tests := []struct {
+		a, b string
+		want int
+	}{
+		{"9", "10", -1},
+		{"100000000000000000001", "100000000000000000002", -1},
+		{"18446744073709551616", "18446744073709551615", 1}, // 2^64 and the number before
+		{"99999999999999999999999999999999999999", "99999999999999999999999999999999999999", 0},
+		{"007", "7", 0},
+	}
+	for _, tt := range tests {
+		a, err := ParseSequence(tt.a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := ParseSequence(tt.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Compare(b); got != tt.want {
+			t.Errorf("%s against %s = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func TestSequencesPrintWhatWasParsed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`[1-9][0-9]{0,37}`).Draw(t, "sequence")
+		n, err := ParseSequence(s)
+		if err != nil || n.String() != s {
+			t.Fatalf("ParseSequence(%q) prints %q, %v", s, n, err)
+		}
+	})
+	for _, s := range []string{"", "-1", "1.0", "999999999999999999999999999999999999999"} {
+		if n, err := ParseSequence(s); err == nil {
+			t.Errorf("ParseSequence(%q) = %v, want an error", s, n)
+		}
+	}
+	if got := (Sequence{}).String(); got != "0" {
+		t.Errorf("the absent sequence prints %q", got)
+	}
+}
+
+func TestDigestsRoundTrip(t *testing.T) {
+	d := DigestOf([]byte("abc")) // FIPS 180-4's example: ba7816bf 8f01cfea ...
+	if d.String() != "ba7816bf8f01cfea" {
+		t.Errorf("digest of abc = %s", d)
+	}
+	if got, err := ParseDigest(d.String()); err != nil || got != d {
+		t.Errorf("ParseDigest(%s) = %v, %v", d, got, err)
+	}
+	for _, s := range []string{"", "ba7816bf8f01cfe", "ga7816bf8f01cfea"} {
+		if _, err := ParseDigest(s); err == nil {
+			t.Errorf("ParseDigest(%q): want an error", s)
+		}
+	}
+}
+
+func TestFailBeatsUnknownBeatsPass(t *testing.T) {
+	tests := []struct{ a, b, want Verdict }{
+		{Pass, Pass, Pass}, {Pass, VerdictUnknown, VerdictUnknown}, {VerdictUnknown, Fail, Fail},
+		{Fail, Pass, Fail}, {"", Pass, VerdictUnknown}, {"", "", VerdictUnknown}, {"", Fail, Fail},
+	}
+	for _, tt := range tests {
+		if got := tt.a.Worse(tt.b); got != tt.want {
+			t.Errorf("%q worse of %q = %q, want %q", tt.a, tt.b, got, tt.want)
+		}
+		if got := tt.b.Worse(tt.a); got != tt.want {
+			t.Errorf("%q worse of %q = %q, want %q", tt.b, tt.a, got, tt.want)
+		}
+	}
+}
+
+func TestEveryItemVerdictHasANameAndACount(t *testing.T) {
+	zero := func() *int64 { return new(int64) }
+	items := Items{Duplicated: zero(), WrongEffect: zero(), Unexpected: zero()}
+	seen := map[string]bool{}
+	for _, v := range ItemVerdicts() {
+		if v.String() == "" || seen[v.String()] {
+			t.Errorf("verdict %d has the name %q, which is empty or taken", v, v)
+		}
+		seen[v.String()] = true
+		items.Add(v)
+		if n, ok := items.Of(v); !ok || n != 1 {
+			t.Errorf("%v counted once is %d, observed %v", v, n, ok)
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back ItemVerdict
+		if err := json.Unmarshal(b, &back); err != nil || back != v {
+			t.Errorf("%v comes back from JSON as %v, %v", v, back, err)
+		}
+	}
+	if n, observed := (&Items{}).Of(Duplicated); observed {
+		t.Errorf("duplicates that nobody can see are counted as %d", n)
+	}
+}
+
+func TestDrainedOnlyWhenNothingIsLeft(t *testing.T) {
+	done := Position{Shards: []ShardPosition{{Shard: "a", Last: "7", Checkpoint: "7"}, {Shard: "b"}}}
+	if !done.Drained() {
+		t.Error("a pipeline without anything to do is not drained")
+	}
+	for name, change := range map[string]func(*Position){
+		"a record behind":     func(p *Position) { p.Shards[0].Behind = 1 },
+		"a record not polled": func(p *Position) { p.Shards[1].Last = "9" },
+		"an event waits":      func(p *Position) { p.Queued = 1 },
+		"an invocation open":  func(p *Position) { p.Open = 1 },
+	} {
+		p := Position{Shards: append([]ShardPosition{}, done.Shards...)}
+		change(&p)
+		if p.Drained() {
+			t.Errorf("%s: drained all the same", name)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+// Package dynamo is a DynamoDB table with its stream: the store that the local
+// target writes to, and the change log that feeds its processor.
+//
+// It is written for judging an asynchronous API, so it is exact where loss and
+// duplication are decided, and says no where it does not know: a parameter
+// that it does not have is a ValidationException that names it, never a silent
+// success. Numbers keep all 38 digits. A write that changes nothing leaves no
+// record. Capacity, throttling and errors of the service are not modelled; a
+// [bench.Injector] puts them in, seeded and counted.
+//
+// # One core, two faces
+//
+// [Engine] is a step machine: no goroutine, no wall clock, no randomness but
+// what the seed gives. Each operation takes the time as an argument, so that
+// 24 hours of retention pass in one line of a test. [NewServer] speaks the wire
+// protocol over it, well enough for an unmodified AWS SDK; [NewTransport] does
+// so without a socket.
+//
+// # Concurrency
+//
+// An Engine may be called from many goroutines. The range of key hashes is cut
+// into 64 stripes, each with a lock; the shards of the stream are cut from the
+// same range. A write holds its stripe while it reads the old row, decides,
+// stores the new row and appends the record, so the table and its stream change
+// in one step, and the records of one item are in the order of its changes:
+//
+//	stripe lock ─► old row ─► condition, update ─► new row ─► shard lock ─► record, Committed
+//
+// Locks are taken in one order: engine, token, stripes of a table ascending and
+// tables by name, shard. A transaction takes all its stripes before it looks at
+// anything. Switching a stream and deleting a table take every stripe, so no
+// write can slip between.
+//
+// Rows, values and records never change once made. Readers take pointers under
+// the lock and encode after it; a page of a Scan is no snapshot, but as the
+// order is that of the hash, an item that is there throughout a paged Scan is
+// returned exactly once, whatever comes and goes beside it.
+//
+// # What is not there
+//
+// Secondary indexes, TTL, global tables, backups, PartiQL, the legacy
+// parameters from before expressions, parent and child shards, and eventually
+// consistent reads: every read is strongly consistent.
+package dynamo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Options configure an Engine. Zero values are the defaults.
+type Options struct {
+	Region    string        // default us-east-1
+	Account   string        // default 000000000000
+	Shards    int           // of each stream; default 4
+	Retention time.Duration // of stream records; default 24 h
+	Seed      uint64        // of shard ids, sequence number gaps and event ids
+}
+
+// Engine holds tables and streams. Make one with [New].
+type Engine struct {
+	options Options
+
+	mu       sync.RWMutex
+	tables   map[string]*table
+	streams  map[string]*stream // by ARN; those switched off stay until retention ends
+	observer bench.Observer
+
+	expressions cache
+	tokens      tokens
+}
+
+// New makes an engine without tables.
+func New(o Options) *Engine {
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	if o.Account == "" {
+		o.Account = "000000000000"
+	}
+	if o.Shards <= 0 {
+		o.Shards = 4
+	}
+	if o.Retention <= 0 {
+		o.Retention = 24 * time.Hour
+	}
+	return &Engine{options: o, tables: map[string]*table{}, streams: map[string]*stream{}, observer: bench.NoObserver{}}
+}
+
+// Observe makes the engine tell the observer of every stream record, in the
+// order of its shard, within the step that commits it. It must be called
+// before the first write.
+func (e *Engine) Observe(o bench.Observer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.observer = o
+}
+
+// Call is one operation as it came over the wire.
+type Call struct {
+	Operation string // PutItem, GetRecords, ...
+	Body      []byte // JSON; not kept
+}
+
+// Reply is the answer to a Call.
+type Reply struct {
+	Body   []byte  // JSON
+	Writes []Write // what was committed, one entry a table
+}
+
+// Write is a committed write: an operation that changed or confirmed rows. A
+// put of what is there already counts, as its client is told of success; a
+// failed condition does not.
+type Write struct {
+	AccessKeyID string // of the caller; filled in by the server
+	Table       string
+	Rows        int
+}
+
+// Do runs one operation at the given time. Time may stand still and may differ
+// a little between goroutines; the engine keeps each shard's times in order.
+func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
+	req, err := decode(c)
+	if err != nil {
+		return Reply{}, err
+	}
+	return e.run(now, req)
+}
+
+func (e *Engine) run(now time.Time, req *request) (Reply, *Error) {
+	x := &execution{now: now, req: req, w: writer{b: make([]byte, 0, 256)}}
+	if err := req.op.run(e, x); err != nil {
+		return Reply{}, err
+	}
+	return Reply{Body: x.w.b, Writes: x.writes}, nil
+}
+
+// execution is one operation under way.
+type execution struct {
+	now    time.Time
+	req    *request
+	w      writer
+	writes []Write
+}
+
+func (x *execution) wrote(table string) {
+	for i := range x.writes {
+		if x.writes[i].Table == table {
+			x.writes[i].Rows++
+			return
+		}
+	}
+	x.writes = append(x.writes, Write{Table: table, Rows: 1})
+}
+
+// Ends gives the ends of all shards of the table's current stream, or nil if
+// it has none.
+func (e *Engine) Ends(table string) []ShardEnd {
+	e.mu.RLock()
+	t := e.tables[table]
+	e.mu.RUnlock()
+	if t == nil {
+		return nil
+	}
+	t.stripes[0].mu.RLock()
+	s := t.stream
+	t.stripes[0].mu.RUnlock()
+	if s == nil {
+		return nil
+	}
+	return s.ends()
+}
+
+// table finds a table that is not deleted.
+func (e *Engine) table(name string) (*table, *Error) {
+	e.mu.RLock()
+	t := e.tables[name]
+	e.mu.RUnlock()
+	if t == nil {
+		return nil, tableNotFound(name)
+	}
+	return t, nil
+}
+
+func (e *Engine) tableARN(name string) string {
+	return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", e.options.Region, e.options.Account, name)
+}
+
+// commit stores what a write decided and appends its record, if it changed
+// anything. The stripe of the key is locked, and the table is not gone.
+func (e *Engine) commit(now time.Time, t *table, k key, old, new *row) {
+	s := t.stripe(k.hash)
+	switch {
+	case new == nil && old == nil:
+		return
+	case new == nil:
+		s.remove(k)
+		t.items.Add(-1)
+		t.bytes.Add(-int64(old.size))
+	case old == nil:
+		s.put(new)
+		t.items.Add(1)
+		t.bytes.Add(int64(new.size))
+	case old.item.equal(new.item):
+		return // exactly as it was: no record
+	default:
+		s.put(new)
+		t.bytes.Add(int64(new.size - old.size))
+	}
+	if t.stream == nil || !t.stream.closed.IsZero() {
+		return
+	}
+	t.stream.shardOf(k.hash).append(now, e.options.Retention, old, new, func(sh *shard, off uint64) {
+		if _, deaf := e.observer.(bench.NoObserver); !deaf {
+			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part.text, At: now})
+		}
+	})
+}
+
+// cache keeps parsed expressions by grammar and text. A program uses a handful
+// of texts; one that builds a new text for every request must not fill the
+// memory, so a full cache starts anew.
+type cache struct {
+	mu sync.RWMutex
+	m  map[cacheKey]*parsed
+}
+
+type cacheKey struct {
+	grammar grammar
+	text    string
+}
+
+const cacheSize = 1024
+
+// parse parses an expression, or finds it parsed. Failures are not kept.
+func (c *cache) parse(g grammar, text string) (*parsed, *Error) {
+	k := cacheKey{g, text}
+	c.mu.RLock()
+	x := c.m[k]
+	c.mu.RUnlock()
+	if x != nil {
+		return x, nil
+	}
+	x, err := parse(g, text)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= cacheSize {
+		c.m = make(map[cacheKey]*parsed)
+	}
+	c.m[k] = x
+	return x, nil
+}
+
+// oneOf refuses a value outside an enumeration; "" stands for a parameter that
+// was not given.
+func oneOf(parameter, v string, allowed ...string) *Error {
+	if v == "" || slices.Contains(allowed, v) {
+		return nil
+	}
+	return invalid("1 validation error detected: Value '%.60s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+		v, parameter, strings.Join(allowed, ", "))
+}

@@ -1,0 +1,223 @@
+package dynamo
+
+// write runs PutItem, UpdateItem and DeleteItem.
+func (e *Engine) write(x *execution) *Error {
+	a := &x.req.action
+	allowed := []string{"NONE", "ALL_OLD"}
+	if a.verb == verbUpdate {
+		allowed = []string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}
+	}
+	if err := oneOf("returnValues", a.returns, allowed...); err != nil {
+		return err
+	}
+	p, err := e.plan(a)
+	if err != nil {
+		return err
+	}
+	old, new, err := e.try(x.now, p)
+	if err != nil {
+		return err
+	}
+	x.wrote(p.table.name)
+	x.w.open('{')
+	if it := p.returned(old, new); it != nil {
+		x.w.key("Attributes")
+		x.w.item(it)
+	}
+	x.consumed(p.table.name, writeUnits(old, new))
+	x.w.close('}')
+	return nil
+}
+
+// returned is what ReturnValues asks for, nil for nothing.
+func (p *plan) returned(old, new *row) item {
+	r := old
+	switch p.returns {
+	case "ALL_NEW", "UPDATED_NEW":
+		r = new
+	case "ALL_OLD", "UPDATED_OLD":
+	default:
+		return nil
+	}
+	if r == nil {
+		return nil
+	}
+	if p.returns == "ALL_NEW" || p.returns == "ALL_OLD" {
+		return r.item
+	}
+	if p.update == nil {
+		return nil
+	}
+	var paths []path
+	for _, a := range p.update.actions {
+		paths = append(paths, p.env.resolve(a.path))
+	}
+	if it := project(r.item, paths); len(it) > 0 {
+		return it
+	}
+	return nil
+}
+
+// writeUnits is the capacity that a write costs: one unit for each KB begun,
+// of the larger of both versions.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+func writeUnits(old, new *row) float64 {
+	size := 1
+	for _, r := range []*row{old, new} {
+		if r != nil {
+			size = max(size, r.size)
+		}
+	}
+	return float64((size + 1023) / 1024)
+}
+
+// readUnits is the capacity that reading so many bytes costs: half a unit for
+// each 4 KB begun, a whole one where the read was to be consistent.
+func readUnits(size int, consistent bool) float64 {
+	units := float64(max(1, (size+4095)/4096))
+	if !consistent {
+		units /= 2
+	}
+	return units
+}
+
+// consumed writes ConsumedCapacity if the request wants it.
+func (x *execution) consumed(table string, units float64) {
+	if x.req.returnCapacity == "" || x.req.returnCapacity == "NONE" {
+		return
+	}
+	x.w.key("ConsumedCapacity")
+	x.capacity(table, units)
+}
+
+func (x *execution) capacity(table string, units float64) {
+	x.w.open('{')
+	x.w.key("TableName")
+	x.w.string(table)
+	x.w.key("CapacityUnits")
+	x.w.float(units)
+	if x.req.returnCapacity == "INDEXES" {
+		x.w.key("Table")
+		x.w.open('{')
+		x.w.key("CapacityUnits")
+		x.w.float(units)
+		x.w.close('}')
+	}
+	x.w.close('}')
+}
+
+// usage adds up the capacity of several tables, in the order they were met.
+type usage struct {
+	tables []string
+	units  map[string]float64
+}
+
+func (u *usage) add(table string, units float64) {
+	if u.units == nil {
+		u.units = map[string]float64{}
+	}
+	if _, ok := u.units[table]; !ok {
+		u.tables = append(u.tables, table)
+	}
+	u.units[table] += units
+}
+
+// consumedAll writes ConsumedCapacity as a list, if the request wants it.
+func (x *execution) consumedAll(u *usage) {
+	if x.req.returnCapacity == "" || x.req.returnCapacity == "NONE" {
+		return
+	}
+	x.w.key("ConsumedCapacity")
+	x.w.open('[')
+	for _, t := range u.tables {
+		x.w.element()
+		x.capacity(t, u.units[t])
+	}
+	x.w.close(']')
+}
+
+// lookup is a get made ready.
+type lookup struct {
+	table *table
+	keys  []key
+	paths []path // resolved projection; nil: whole items
+}
+
+func (e *Engine) lookup(g *get) (*lookup, *Error) {
+	paths, err := e.projection(g.projection, &env{names: g.names})
+	if err != nil {
+		return nil, err
+	}
+	t, err := e.table(g.table)
+	if err != nil {
+		return nil, err
+	}
+	l := &lookup{table: t, paths: paths}
+	for _, it := range g.keys {
+		k, err := t.exactKey(it)
+		if err != nil {
+			return nil, err
+		}
+		l.keys = append(l.keys, k)
+	}
+	return l, nil
+}
+
+// projection parses and resolves a ProjectionExpression that is alone in its
+// request; nil for none.
+func (e *Engine) projection(text *string, en *env) ([]path, *Error) {
+	if text == nil {
+		return nil, en.check()
+	}
+	x, err := e.expressions.parse(grammarProjection, *text)
+	if err != nil {
+		return nil, err
+	}
+	if err := en.check(use{grammarProjection, x}); err != nil {
+		return nil, err
+	}
+	return en.paths(x)
+}
+
+// paths resolves the paths of a projection.
+func (e *env) paths(x *parsed) ([]path, *Error) {
+	out := make([]path, len(x.paths))
+	for i, q := range x.paths {
+		out[i] = e.resolve(q)
+	}
+	return out, checkOverlap(grammarProjection, out)
+}
+
+// read returns the row of a key, or nil.
+func (t *table) read(k key) *row {
+	s := t.stripe(k.hash)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.get(k)
+}
+
+func (l *lookup) shown(r *row) item {
+	if l.paths == nil {
+		return r.item
+	}
+	return project(r.item, l.paths)
+}
+
+func (e *Engine) getItem(x *execution) *Error {
+	req := x.req
+	l, err := e.lookup(&get{table: req.table, keys: []item{req.key}, projection: req.projection, names: req.env.names})
+	if err != nil {
+		return err
+	}
+	r := l.table.read(l.keys[0])
+	x.w.open('{')
+	size := 0
+	if r != nil {
+		size = r.size
+		x.w.key("Item")
+		x.w.item(l.shown(r))
+	}
+	x.consumed(l.table.name, readUnits(size, req.consistent))
+	x.w.close('}')
+	return nil
+}

@@ -1,0 +1,374 @@
+package dynamo
+
+import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Limits of the stream operations.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html
+const (
+	maxRecords     = 1000
+	maxRecordBytes = 1 << 20
+	iteratorLife   = 15 * time.Minute
+)
+
+// liveStreams drops the streams whose last record has expired and returns the
+// others by ARN.
+func (e *Engine) liveStreams(now time.Time) []*stream {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.DeleteFunc(e.streams, func(_ string, s *stream) bool { return e.expired(s, now) })
+	return slices.SortedFunc(maps.Values(e.streams), func(a, b *stream) int { return strings.Compare(a.arn, b.arn) })
+}
+
+func (e *Engine) expired(s *stream, now time.Time) bool {
+	return !s.closed.IsZero() && now.Sub(s.closed) >= e.options.Retention
+}
+
+// findStream finds a stream that can be read.
+func (e *Engine) findStream(arn string, now time.Time) (*stream, *Error) {
+	if arn == "" {
+		return nil, invalid("1 validation error detected: Value null at 'streamArn' failed to satisfy constraint: Member must not be null")
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	s := e.streams[arn]
+	if s == nil || e.expired(s, now) {
+		return nil, refuse(codeNotFound, "Requested resource not found: Stream: %.300s not found", arn)
+	}
+	return s, nil
+}
+
+func (s *stream) shard(id string) *shard {
+	for _, sh := range s.shards {
+		if sh.id == id {
+			return sh
+		}
+	}
+	return nil
+}
+
+func (e *Engine) listStreams(x *execution) *Error {
+	limit, err := pageLimit(x.req.limit, 100)
+	if err != nil {
+		return err
+	}
+	streams := slices.DeleteFunc(e.liveStreams(x.now), func(s *stream) bool {
+		return x.req.table != "" && s.table != x.req.table || s.arn <= x.req.streamAt.startARN
+	})
+	w := &x.w
+	w.open('{')
+	w.key("Streams")
+	w.open('[')
+	for _, s := range streams[:min(limit, len(streams))] {
+		w.element()
+		w.open('{')
+		w.key("StreamArn")
+		w.string(s.arn)
+		w.key("StreamLabel")
+		w.string(s.label)
+		w.key("TableName")
+		w.string(s.table)
+		w.close('}')
+	}
+	w.close(']')
+	if len(streams) > limit {
+		w.key("LastEvaluatedStreamArn")
+		w.string(streams[limit-1].arn)
+	}
+	w.close('}')
+	return nil
+}
+
+func (e *Engine) describeStream(x *execution) *Error {
+	at := &x.req.streamAt
+	limit, err := pageLimit(x.req.limit, 100)
+	if err != nil {
+		return err
+	}
+	s, err := e.findStream(at.arn, x.now)
+	if err != nil {
+		return err
+	}
+	shards := slices.SortedFunc(slices.Values(s.shards), func(a, b *shard) int { return strings.Compare(a.id, b.id) })
+	shards = slices.DeleteFunc(shards, func(sh *shard) bool { return sh.id <= at.startShard })
+	if at.childrenOf != nil {
+		if s.shard(*at.childrenOf) == nil {
+			return refuse(codeNotFound, "Requested resource not found: Shard: %.100s not found", *at.childrenOf)
+		}
+		shards = nil // shards never split here
+	}
+	status := "ENABLED"
+	e.mu.RLock()
+	if !s.closed.IsZero() {
+		status = "DISABLED"
+	}
+	e.mu.RUnlock()
+	w := &x.w
+	w.open('{')
+	w.key("StreamDescription")
+	w.open('{')
+	for _, m := range [][2]string{{"StreamArn", s.arn}, {"StreamLabel", s.label}, {"StreamStatus", status}, {"StreamViewType", s.view}, {"TableName", s.table}} {
+		w.key(m[0])
+		w.string(m[1])
+	}
+	w.key("CreationRequestDateTime")
+	w.seconds(s.created)
+	w.keySchema(s.keys)
+	w.key("Shards")
+	w.open('[')
+	for _, sh := range shards[:min(limit, len(shards))] {
+		w.shard(sh)
+	}
+	w.close(']')
+	if len(shards) > limit {
+		w.key("LastEvaluatedShardId")
+		w.string(shards[limit-1].id)
+	}
+	w.close('}')
+	w.close('}')
+	return nil
+}
+
+// shard describes a shard. Only a closed one has an end: a reader takes a
+// shard with an ending number for finished.
+func (w *writer) shard(s *shard) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	w.element()
+	w.open('{')
+	w.key("ShardId")
+	w.string(s.id)
+	w.key("SequenceNumberRange")
+	w.open('{')
+	w.key("StartingSequenceNumber")
+	w.string(sequence(s.start).String())
+	if s.closed {
+		w.key("EndingSequenceNumber")
+		w.string(sequence(s.lastOff).String())
+	}
+	w.close('}')
+	w.close('}')
+}
+
+func (e *Engine) getShardIterator(x *execution) *Error {
+	at := &x.req.streamAt
+	s, err := e.findStream(at.arn, x.now)
+	if err != nil {
+		return err
+	}
+	sh := s.shard(at.shard)
+	if sh == nil {
+		return refuse(codeNotFound, "Requested resource not found: Shard: %.100s in Stream: %s not found", at.shard, s.arn)
+	}
+	n, err := sh.position(x.now, e.options.Retention, at)
+	if err != nil {
+		return err
+	}
+	x.w.open('{')
+	x.w.key("ShardIterator")
+	x.w.string(iterator{s.arn, sh.id, n, x.now}.String())
+	x.w.close('}')
+	return nil
+}
+
+// position finds the number of the record that an iterator is to begin with.
+func (s *shard) position(now time.Time, retention time.Duration, at *streamPlace) (int64, *Error) {
+	bySequence := at.kind == "AT_SEQUENCE_NUMBER" || at.kind == "AFTER_SEQUENCE_NUMBER"
+	switch {
+	case at.kind == "":
+		return 0, invalid("1 validation error detected: Value null at 'shardIteratorType' failed to satisfy constraint: Member must not be null")
+	case bySequence && at.sequence == "":
+		return 0, invalid("SequenceNumber is required for the ShardIteratorType %s", at.kind)
+	case !bySequence && at.sequence != "":
+		return 0, invalid("SequenceNumber must not be given for the ShardIteratorType %s", at.kind)
+	case (at.kind == "AT_TIMESTAMP") != (at.timestamp != nil):
+		return 0, invalid("Timestamp goes with the ShardIteratorType AT_TIMESTAMP, and with no other")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trim(now, retention)
+	switch at.kind {
+	case "TRIM_HORIZON":
+		return s.trimmed, nil
+	case "LATEST":
+		return s.next, nil
+	case "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER":
+		return s.positionOf(at.sequence, at.kind == "AFTER_SEQUENCE_NUMBER")
+	case "AT_TIMESTAMP":
+		if at.timestamp.After(now) {
+			return 0, invalid("Timestamp must not lie in the future")
+		}
+		return s.search(func(r *record) bool { return !r.at.Before(*at.timestamp) }), nil
+	}
+	return 0, oneOf("shardIteratorType", at.kind, "TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP")
+}
+
+func (s *shard) positionOf(text string, after bool) (int64, *Error) {
+	n, err := bench.ParseSequence(text)
+	if err != nil || len(text) < 21 || n.Compare(sequence(s.lastOff)) > 0 || n.Compare(sequence(s.start)) < 0 {
+		return 0, invalid("Invalid SequenceNumber %.60q: it is not one of this shard", text)
+	}
+	off := offset(n)
+	// The record of this number is gone, and nobody can say how many behind it.
+	if s.trimmed > 0 && (s.trimmed == s.next || off < s.at(s.trimmed).off) {
+		return 0, trimmed()
+	}
+	return s.search(func(r *record) bool { return r.off > off || !after && r.off == off }), nil
+}
+
+func trimmed() *Error {
+	return refuse("TrimmedDataAccessException", "The operation attempted to read past the oldest stream record in a shard")
+}
+
+// iterator is a shard iterator: which record comes next, and since when.
+type iterator struct {
+	arn, shard string
+	next       int64
+	issued     time.Time
+}
+
+// String gives the iterator as clients carry it: opaque, with a checksum, so
+// that a broken one is told from an expired one.
+func (it iterator) String() string {
+	body := fmt.Sprintf("%s|%s|%d|%d", it.arn, it.shard, it.next, it.issued.UnixNano())
+	sum := crc32.ChecksumIEEE([]byte(body))
+	return it.arn + "|1|" + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s|%08x", body, sum))
+}
+
+func parseIterator(s string) (iterator, *Error) {
+	bad := func() (iterator, *Error) { return iterator{}, invalid("Invalid ShardIterator") }
+	_, code, ok := strings.Cut(s, "|1|")
+	raw, err := base64.StdEncoding.DecodeString(code)
+	f := strings.Split(string(raw), "|")
+	if !ok || err != nil || len(f) != 5 {
+		return bad()
+	}
+	body := strings.Join(f[:4], "|")
+	if fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) != f[4] {
+		return bad()
+	}
+	next, err1 := strconv.ParseInt(f[2], 10, 64)
+	issued, err2 := strconv.ParseInt(f[3], 10, 64)
+	if cmp.Or(err1, err2) != nil || next < 0 {
+		return bad()
+	}
+	return iterator{f[0], f[1], next, time.Unix(0, issued)}, nil
+}
+
+func (e *Engine) getRecords(x *execution) *Error {
+	limit := maxRecords
+	if l := x.req.limit; l != nil {
+		if limit = *l; limit < 1 || limit > maxRecords {
+			return refuse("LimitExceededException", "Limit must be between 1 and %d, not %d", maxRecords, limit)
+		}
+	}
+	it, err := parseIterator(x.req.streamAt.iterator)
+	if err != nil {
+		return err
+	}
+	if x.now.Sub(it.issued) > iteratorLife {
+		return refuse("ExpiredIteratorException", "Iterator expired. The iterator was created at time %s while now is %s which is further in the future than the tolerated delay of %s",
+			it.issued.UTC().Format(time.RFC3339), x.now.UTC().Format(time.RFC3339), iteratorLife)
+	}
+	s, err := e.findStream(it.arn, x.now)
+	if err != nil {
+		return err
+	}
+	sh := s.shard(it.shard)
+	if sh == nil {
+		return invalid("Invalid ShardIterator")
+	}
+	records, end, err := sh.read(x.now, e.options.Retention, it.next, limit)
+	if err != nil {
+		return err
+	}
+	w := &x.w
+	w.open('{')
+	w.key("Records")
+	w.open('[')
+	bytes := 0
+	for i, r := range records {
+		size := s.recordSize(r)
+		if bytes += size; bytes > maxRecordBytes && i > 0 {
+			records, end = records[:i], false
+			break
+		}
+		w.element()
+		w.record(s, sh, r, size, e.options.Region)
+	}
+	w.close(']')
+	if !end {
+		w.key("NextShardIterator")
+		w.string(iterator{it.arn, it.shard, it.next + int64(len(records)), x.now}.String())
+	}
+	w.close('}')
+	return nil
+}
+
+// read returns up to limit records from number n on, and whether a closed
+// shard ends behind them. The records are the log's own and never change.
+func (s *shard) read(now time.Time, retention time.Duration, n int64, limit int) (out []*record, end bool, err *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trim(now, retention)
+	switch {
+	case n < s.trimmed:
+		return nil, false, trimmed()
+	case n > s.next:
+		return nil, false, invalid("Invalid ShardIterator")
+	}
+	last := min(s.next, n+int64(limit))
+	out = make([]*record, 0, last-n)
+	for ; n < last; n++ {
+		out = append(out, s.at(n))
+	}
+	return out, s.closed && last == s.next, nil
+}
+
+// recordSize is SizeBytes: keys and the images shown.
+func (s *stream) recordSize(r *record) int {
+	old, new := s.images(r)
+	return keyItem(s.keys, r.row().key).size() + old.size() + new.size()
+}
+
+func (w *writer) record(s *stream, sh *shard, r *record, size int, region string) {
+	old, new := s.images(r)
+	w.open('{')
+	for _, m := range [][2]string{{"eventID", sh.eventID(r.off)}, {"eventName", r.name()}, {"eventVersion", "1.1"}, {"eventSource", "aws:dynamodb"}, {"awsRegion", region}} {
+		w.key(m[0])
+		w.string(m[1])
+	}
+	w.key("dynamodb")
+	w.open('{')
+	w.key("ApproximateCreationDateTime")
+	w.int(r.at.Unix()) // whole seconds, rounded down
+	w.key("Keys")
+	w.item(keyItem(s.keys, r.row().key))
+	if new != nil {
+		w.key("NewImage")
+		w.item(new)
+	}
+	if old != nil {
+		w.key("OldImage")
+		w.item(old)
+	}
+	w.key("SequenceNumber")
+	w.string(sequence(r.off).String())
+	w.key("SizeBytes")
+	w.int(int64(size))
+	w.key("StreamViewType")
+	w.string(s.view)
+	w.close('}')
+	w.close('}')
+}

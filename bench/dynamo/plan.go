@@ -1,0 +1,202 @@
+package dynamo
+
+import "time"
+
+// Limits of items and keys, in bytes.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+const (
+	maxItem    = 400 << 10
+	maxHashKey = 2048
+	maxRange   = 1024
+)
+
+// plan is an action made ready: everything about it that can be wrong without
+// looking at the item has been found right. It may then be tried and committed
+// under the lock of its stripe.
+type plan struct {
+	*action
+	table     *table
+	key       key
+	fresh     *row // of a put
+	condition *condition
+	update    *update
+}
+
+// plan makes an action ready.
+func (e *Engine) plan(a *action) (*plan, *Error) {
+	p := &plan{action: a}
+	if err := p.parse(e); err != nil {
+		return nil, err
+	}
+	if err := oneOf("returnValuesOnConditionCheckFailure", a.onFailure, "ALL_OLD", "NONE"); err != nil {
+		return nil, err
+	}
+	t, err := e.table(a.table)
+	if err != nil {
+		return nil, err
+	}
+	p.table = t
+	if a.verb == verbPut {
+		return p, p.preparePut()
+	}
+	if p.key, err = t.exactKey(a.key); err != nil {
+		return nil, err
+	}
+	if p.update != nil {
+		return p, p.update.checkPaths(&a.env, t.isKey)
+	}
+	return p, nil
+}
+
+func (p *plan) parse(e *Engine) *Error {
+	var uses [2]use
+	n := 0
+	for _, x := range [...]struct {
+		g    grammar
+		text *string
+	}{{grammarCondition, p.action.condition}, {grammarUpdate, p.action.update}} {
+		if x.text == nil {
+			continue
+		}
+		parsed, err := e.expressions.parse(x.g, *x.text)
+		if err != nil {
+			return err
+		}
+		if x.g == grammarUpdate {
+			p.update = parsed.update
+		} else {
+			p.condition = parsed.condition
+		}
+		uses[n] = use{x.g, parsed}
+		n++
+	}
+	if p.verb == verbCheck && p.condition == nil {
+		return badParameter("ConditionExpression is required in a ConditionCheck")
+	}
+	return p.env.check(uses[:n]...)
+}
+
+func (p *plan) preparePut() *Error {
+	if p.item == nil {
+		return invalid("1 validation error detected: Value null at 'item' failed to satisfy constraint: Member must not be null")
+	}
+	k, err := p.table.keyOf(p.item)
+	if err != nil {
+		return err
+	}
+	p.key = k
+	p.fresh = &row{key: k, item: p.item, size: p.item.size()}
+	if p.fresh.size > maxItem {
+		return invalid("Item size has exceeded the maximum allowed size")
+	}
+	return nil
+}
+
+// keyOf takes the key out of an item.
+func (t *table) keyOf(it item) (key, *Error) {
+	var k key
+	for i, a := range t.keys {
+		v := it.get(a.name)
+		if v.kind == kindNone {
+			return k, badParameter("Missing the key %s in the item", a.name)
+		}
+		if v.kind != a.kind {
+			return k, badParameter("Type mismatch for key %s expected: %s actual: %s", a.name, a.kind, v.kind)
+		}
+		if err := checkKey(a, v, i); err != nil {
+			return k, err
+		}
+		if i == 0 {
+			k.part = v
+		} else {
+			k.rng = v
+		}
+	}
+	k.hash = hashOf(k.part.text)
+	return k, nil
+}
+
+func checkKey(a keyAttr, v value, i int) *Error {
+	limit, what := maxHashKey, "hashkey"
+	if i == 1 {
+		limit, what = maxRange, "rangekey"
+	}
+	switch {
+	case v.text == "" && v.kind == kindS:
+		return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", a.name)
+	case v.text == "":
+		return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty binary value. Key: %s", a.name)
+	case v.kind != kindN && len(v.text) > limit:
+		return badParameter("Size of %s has exceeded the maximum size limit of %d bytes", what, limit)
+	}
+	return nil
+}
+
+// exactKey reads a key that must hold the key attributes and nothing else.
+func (t *table) exactKey(it item) (key, *Error) {
+	if len(it) != len(t.keys) {
+		return key{}, errSchema()
+	}
+	for _, a := range t.keys {
+		if v := it.get(a.name); v.kind != a.kind {
+			return key{}, errSchema()
+		}
+	}
+	return t.keyOf(it)
+}
+
+func errSchema() *Error { return invalid("The provided key element does not match the schema") }
+
+// next decides what the action makes of the row that is there: the new one,
+// nil for none, or the old one itself for a ConditionCheck. Nothing changes
+// yet.
+func (p *plan) next(old *row) (*row, *Error) {
+	var it item
+	if old != nil {
+		it = old.item
+	}
+	if p.condition != nil && !p.env.holds(it, p.condition) {
+		if p.onFailure == "ALL_OLD" {
+			return nil, conditionFailed(it)
+		}
+		return nil, conditionFailed(nil)
+	}
+	switch p.verb {
+	case verbPut:
+		return p.fresh, nil
+	case verbDelete:
+		return nil, nil
+	case verbCheck:
+		return old, nil
+	}
+	if old == nil { // an update of nothing begins with the key
+		it = keyItem(p.table.keys, p.key)
+	}
+	if p.update != nil {
+		var err *Error
+		if it, err = p.update.apply(&p.env, it); err != nil {
+			return nil, err
+		}
+	}
+	r := &row{key: p.key, item: it, size: it.size()}
+	if r.size > maxItem {
+		return nil, invalid("Item size to update has exceeded the maximum allowed size")
+	}
+	return r, nil
+}
+
+// try runs a plan by itself: decide and commit in one step.
+func (e *Engine) try(now time.Time, p *plan) (old, new *row, err *Error) {
+	s := p.table.stripe(p.key.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.table.gone {
+		return nil, nil, tableNotFound(p.table.name)
+	}
+	old = s.get(p.key)
+	if new, err = p.next(old); err != nil {
+		return old, nil, err
+	}
+	e.commit(now, p.table, p.key, old, new)
+	return old, new, nil
+}

@@ -1,0 +1,367 @@
+package dynamo
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// operation is one operation of the service.
+type operation struct {
+	name    string
+	streams bool   // of DynamoDB Streams
+	data    bool   // reads or writes items: a place where faults strike
+	verb    verb   // of PutItem, UpdateItem, DeleteItem
+	fields  string // parameters that it takes; any other is refused by name
+	run     func(*Engine, *execution) *Error
+}
+
+const (
+	writeFields = "TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues ReturnValues ReturnConsumedCapacity ReturnItemCollectionMetrics ReturnValuesOnConditionCheckFailure "
+	pageFields  = "TableName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
+)
+
+// operations is the whole list.
+var operations map[string]*operation
+
+func init() { // breaks the cycle: running an operation may decode another
+	operations = map[string]*operation{}
+	for _, op := range []operation{
+		{name: "CreateTable", fields: "TableName AttributeDefinitions KeySchema BillingMode ProvisionedThroughput StreamSpecification", run: (*Engine).createTable},
+		{name: "DescribeTable", fields: "TableName", run: (*Engine).describeTable},
+		{name: "ListTables", fields: "ExclusiveStartTableName Limit", run: (*Engine).listTables},
+		{name: "UpdateTable", fields: "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification", run: (*Engine).updateTable},
+		{name: "DeleteTable", fields: "TableName", run: (*Engine).deleteTable},
+
+		{name: "PutItem", data: true, verb: verbPut, fields: writeFields + "Item", run: (*Engine).write},
+		{name: "UpdateItem", data: true, verb: verbUpdate, fields: writeFields + "Key UpdateExpression", run: (*Engine).write},
+		{name: "DeleteItem", data: true, verb: verbDelete, fields: writeFields + "Key", run: (*Engine).write},
+		{name: "GetItem", data: true, fields: "TableName Key ProjectionExpression ExpressionAttributeNames ConsistentRead ReturnConsumedCapacity", run: (*Engine).getItem},
+		{name: "BatchWriteItem", data: true, fields: "RequestItems ReturnConsumedCapacity ReturnItemCollectionMetrics", run: (*Engine).batchWrite},
+		{name: "BatchGetItem", data: true, fields: "RequestItems ReturnConsumedCapacity", run: (*Engine).batchGet},
+		{name: "TransactWriteItems", data: true, fields: "TransactItems ClientRequestToken ReturnConsumedCapacity ReturnItemCollectionMetrics", run: (*Engine).transactWrite},
+		{name: "TransactGetItems", data: true, fields: "TransactItems ReturnConsumedCapacity", run: (*Engine).transactGet},
+		{name: "Query", data: true, fields: pageFields + "KeyConditionExpression ScanIndexForward", run: (*Engine).query},
+		{name: "Scan", data: true, fields: pageFields + "Segment TotalSegments", run: (*Engine).scan},
+
+		{name: "ListStreams", streams: true, fields: "TableName Limit ExclusiveStartStreamArn", run: (*Engine).listStreams},
+		{name: "DescribeStream", streams: true, fields: "StreamArn Limit ExclusiveStartShardId ShardFilter", run: (*Engine).describeStream},
+		{name: "GetShardIterator", streams: true, fields: "StreamArn ShardId ShardIteratorType SequenceNumber Timestamp", run: (*Engine).getShardIterator},
+		{name: "GetRecords", streams: true, fields: "ShardIterator Limit", run: (*Engine).getRecords},
+	} {
+		operations[op.name] = &op
+	}
+}
+
+// takes reports whether a list of parameters has the name.
+func takes(fields, name string) bool {
+	for f := range strings.FieldsSeq(fields) {
+		if f == name {
+			return true
+		}
+	}
+	return false
+}
+
+// request is a decoded call: the parameters of all operations in one struct,
+// of which each operation takes its own.
+type request struct {
+	op *operation
+
+	action                     // of PutItem, UpdateItem and DeleteItem; its table is that of all
+	returnCapacity    string   // ReturnConsumedCapacity
+	returnCollections string   // ReturnItemCollectionMetrics: without indexes there are none
+	actions           []action // of BatchWriteItem and TransactWriteItems
+	token             *string  // ClientRequestToken
+	gets              []get    // of GetItem, BatchGetItem and TransactGetItems
+
+	filter, projection, keyCondition *string
+	mode                             string // Select
+	startKey                         item
+	limit, segment, segments         *int
+	backward                         bool
+
+	schema   schema
+	streamAt streamPlace
+}
+
+// get is a read of items of one table by key.
+type get struct {
+	table      string
+	keys       []item
+	projection *string
+	names      map[string]string
+	consistent bool
+}
+
+// schema holds the parameters of the operations on tables.
+type schema struct {
+	definitions []keyAttr
+	keys        []keySchema
+	billing     string
+	capacity    *[2]int
+	stream      *streamSpec
+	startTable  string
+}
+
+type keySchema struct{ name, role string }
+
+type streamSpec struct {
+	enabled bool
+	view    string
+}
+
+// streamPlace holds the parameters of the operations on streams.
+type streamPlace struct {
+	arn, startARN, shard, startShard, kind, sequence, iterator string
+	childrenOf                                                 *string
+	timestamp                                                  *time.Time
+}
+
+// decode reads a call. Errors are of the protocol or of single values; what
+// parameters mean together is checked by the operation.
+func decode(c Call) (*request, *Error) {
+	op := operations[c.Operation]
+	if op == nil {
+		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
+	}
+	req := &request{op: op}
+	req.action.verb = op.verb
+	r := &reader{s: string(c.Body)}
+	for name := range r.members() {
+		if !takes(op.fields, name) {
+			r.fail(unsupported(op.name + " parameter " + name))
+			break
+		}
+		switch {
+		case req.action.member(r, name), req.readMember(r, name), req.schema.member(r, name), req.streamAt.member(r, name):
+		case name == "RequestItems" && op.name == "BatchWriteItem":
+			req.actions = r.batchActions()
+		case name == "RequestItems":
+			req.gets = r.batchGets()
+		case name == "TransactItems" && op.name == "TransactWriteItems":
+			req.actions = r.transactActions()
+		case name == "TransactItems":
+			req.gets = r.transactGets()
+		default:
+			r.fail(unsupported(op.name + " parameter " + name))
+		}
+	}
+	if r.err == nil && (r.next() != 0 || r.i < len(r.s)) {
+		r.malformed("nothing behind the request")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return req, req.check()
+}
+
+func (req *request) check() *Error {
+	if err := oneOf("returnConsumedCapacity", req.returnCapacity, "INDEXES", "TOTAL", "NONE"); err != nil {
+		return err
+	}
+	if err := oneOf("returnItemCollectionMetrics", req.returnCollections, "SIZE", "NONE"); err != nil {
+		return err
+	}
+	if takes(req.op.fields, "TableName") && !req.op.streams {
+		return checkName(req.table)
+	}
+	return nil
+}
+
+// checkName refuses what is no name of a table.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+func checkName(name string) *Error {
+	if len(name) < 3 || len(name) > 255 {
+		return invalid("1 validation error detected: Value '%.300s' at 'tableName' failed to satisfy constraint: Member must have length between 3 and 255", name)
+	}
+	for _, c := range []byte(name) {
+		if !isLetter(c) && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return invalid("1 validation error detected: Value '%s' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", name)
+		}
+	}
+	return nil
+}
+
+// touches reports whether the request is about items of the table.
+func (req *request) touches(table string) bool {
+	return req.table == table ||
+		slices.ContainsFunc(req.actions, func(a action) bool { return a.table == table }) ||
+		slices.ContainsFunc(req.gets, func(g get) bool { return g.table == table })
+}
+
+func (r *reader) strp() *string {
+	s := r.str()
+	return &s
+}
+
+func (r *reader) intp() *int {
+	n := r.int()
+	return &n
+}
+
+func (r *reader) names() map[string]string {
+	m := map[string]string{}
+	for name := range r.members() {
+		m[name] = r.str()
+	}
+	return m
+}
+
+func (r *reader) values() map[string]value {
+	m := map[string]value{}
+	for name := range r.members() {
+		m[name] = r.value(1)
+	}
+	return m
+}
+
+func (req *request) readMember(r *reader, name string) bool {
+	switch name {
+	case "ReturnConsumedCapacity":
+		req.returnCapacity = r.str()
+	case "ReturnItemCollectionMetrics":
+		req.returnCollections = r.str()
+	case "ClientRequestToken":
+		req.token = r.strp()
+	case "FilterExpression":
+		req.filter = r.strp()
+	case "ProjectionExpression":
+		req.projection = r.strp()
+	case "KeyConditionExpression":
+		req.keyCondition = r.strp()
+	case "Select":
+		req.mode = r.str()
+	case "ExclusiveStartKey":
+		req.startKey = r.item(1)
+	case "Limit":
+		req.limit = r.intp()
+	case "Segment":
+		req.segment = r.intp()
+	case "TotalSegments":
+		req.segments = r.intp()
+	case "ScanIndexForward":
+		req.backward = !r.bool()
+	case "ConsistentRead":
+		req.consistent = r.bool()
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *reader) unknown(where, name string) { r.fail(unsupported(where + " parameter " + name)) }
+
+func (s *schema) member(r *reader, name string) bool {
+	switch name {
+	case "AttributeDefinitions":
+		for range r.elements() {
+			var a keyAttr
+			for n := range r.members() {
+				switch n {
+				case "AttributeName":
+					a.name = r.str()
+				case "AttributeType":
+					a.kind = kindOf(r.str())
+				default:
+					r.unknown(name, n)
+				}
+			}
+			s.definitions = append(s.definitions, a)
+		}
+	case "KeySchema":
+		for range r.elements() {
+			var k keySchema
+			for n := range r.members() {
+				switch n {
+				case "AttributeName":
+					k.name = r.str()
+				case "KeyType":
+					k.role = r.str()
+				default:
+					r.unknown(name, n)
+				}
+			}
+			s.keys = append(s.keys, k)
+		}
+	case "BillingMode":
+		s.billing = r.str()
+	case "ProvisionedThroughput":
+		s.capacity = r.throughput()
+	case "StreamSpecification":
+		s.stream = r.streamSpec()
+	case "ExclusiveStartTableName":
+		s.startTable = r.str()
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *reader) throughput() *[2]int {
+	var c [2]int
+	for n := range r.members() {
+		switch n {
+		case "ReadCapacityUnits":
+			c[0] = r.int()
+		case "WriteCapacityUnits":
+			c[1] = r.int()
+		default:
+			r.unknown("ProvisionedThroughput", n)
+		}
+	}
+	return &c
+}
+
+func (r *reader) streamSpec() *streamSpec {
+	var s streamSpec
+	for n := range r.members() {
+		switch n {
+		case "StreamEnabled":
+			s.enabled = r.bool()
+		case "StreamViewType":
+			s.view = r.str()
+		default:
+			r.unknown("StreamSpecification", n)
+		}
+	}
+	return &s
+}
+
+func (p *streamPlace) member(r *reader, name string) bool {
+	switch name {
+	case "StreamArn":
+		p.arn = r.str()
+	case "ExclusiveStartStreamArn":
+		p.startARN = r.str()
+	case "ShardId":
+		p.shard = r.str()
+	case "ExclusiveStartShardId":
+		p.startShard = r.str()
+	case "ShardIteratorType":
+		p.kind = r.str()
+	case "SequenceNumber":
+		p.sequence = r.str()
+	case "ShardIterator":
+		p.iterator = r.str()
+	case "Timestamp":
+		t := time.UnixMilli(int64(r.float() * 1000))
+		p.timestamp = &t
+	case "ShardFilter":
+		for n := range r.members() {
+			switch n {
+			case "Type":
+				if t := r.str(); t != "CHILD_SHARDS" {
+					r.fail(oneOf("shardFilter.type", t, "CHILD_SHARDS"))
+				}
+			case "ShardId":
+				p.childrenOf = r.strp()
+			default:
+				r.unknown(name, n)
+			}
+		}
+	default:
+		return false
+	}
+	return true
+}

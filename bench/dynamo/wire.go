@@ -1,0 +1,389 @@
+package dynamo
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep attribute values may nest.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+const maxDepth = 32
+
+// reader reads the JSON of a request in one pass, straight into values. It is
+// our own because encoding/json matches names without regard to case, takes
+// the last of two equal names and replaces broken text, each of which would
+// store something that the client did not send; and because it is the part of
+// a PutItem that we can make cheap.
+//
+// After an error every method returns zero values and the loops end; err holds
+// the first error.
+type reader struct {
+	s   string
+	i   int
+	err *Error
+}
+
+func (r *reader) fail(e *Error) {
+	if r.err == nil {
+		r.err = e
+	}
+	r.i = len(r.s)
+}
+
+func (r *reader) malformed(want string) {
+	r.fail(refuse(codeSerialization, "request body at byte %d: want %s", r.i, want))
+}
+
+// next skips white space and returns the next byte without taking it; 0 at
+// the end.
+func (r *reader) next() byte {
+	for ; r.i < len(r.s); r.i++ {
+		switch c := r.s[r.i]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (r *reader) take(c byte) bool {
+	if r.next() != c || r.i >= len(r.s) {
+		return false
+	}
+	r.i++
+	return true
+}
+
+func (r *reader) word(w string) bool {
+	r.next()
+	if strings.HasPrefix(r.s[r.i:], w) {
+		r.i += len(w)
+		return true
+	}
+	return false
+}
+
+// members walks an object. The body of the loop must read the member's value.
+// A member that is null is left out, as the service does.
+func (r *reader) members() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !r.take('{') {
+			r.malformed("an object")
+			return
+		}
+		if r.take('}') {
+			return
+		}
+		for r.err == nil {
+			name := r.str()
+			if !r.take(':') {
+				r.malformed("a colon")
+				return
+			}
+			if !r.word("null") && !yield(name) {
+				return
+			}
+			if r.take('}') {
+				return
+			}
+			if !r.take(',') {
+				r.malformed("a comma or the end of an object")
+				return
+			}
+		}
+	}
+}
+
+// elements walks an array. The body of the loop must read the element.
+func (r *reader) elements() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		if !r.take('[') {
+			r.malformed("an array")
+			return
+		}
+		if r.take(']') {
+			return
+		}
+		for n := 0; r.err == nil && yield(n); n++ {
+			if r.take(']') {
+				return
+			}
+			if !r.take(',') {
+				r.malformed("a comma or the end of an array")
+				return
+			}
+		}
+	}
+}
+
+// str reads a string into memory of its own, so that a small value does not
+// keep the whole body alive.
+func (r *reader) str() string {
+	if !r.take('"') {
+		r.malformed("a string")
+		return ""
+	}
+	start, ascii := r.i, true
+	for ; r.i < len(r.s); r.i++ {
+		switch c := r.s[r.i]; {
+		case c == '"':
+			text := r.s[start:r.i]
+			if !ascii && !utf8.ValidString(text) {
+				r.malformed("valid UTF-8")
+				return ""
+			}
+			r.i++
+			return strings.Clone(text)
+		case c == '\\':
+			return r.escaped(start)
+		case c < ' ':
+			r.malformed("no control character in a string")
+			return ""
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	r.malformed("the end of a string")
+	return ""
+}
+
+// escaped reads on in a string that began at start and has an escape at r.i.
+func (r *reader) escaped(start int) string {
+	b := append(make([]byte, 0, 2*(r.i-start)+16), r.s[start:r.i]...)
+	for r.i < len(r.s) {
+		c := r.s[r.i]
+		r.i++
+		switch {
+		case c == '"':
+			if !utf8.Valid(b) {
+				r.malformed("valid UTF-8")
+				return ""
+			}
+			return string(b)
+		case c < ' ':
+			r.malformed("no control character in a string")
+			return ""
+		case c != '\\':
+			b = append(b, c)
+			continue
+		}
+		ch, ok := r.escape()
+		if !ok {
+			r.malformed("a valid escape")
+			return ""
+		}
+		b = utf8.AppendRune(b, ch)
+	}
+	r.malformed("the end of a string")
+	return ""
+}
+
+// escape reads what follows a backslash. Half a surrogate pair is no text, and
+// is refused rather than replaced.
+func (r *reader) escape() (rune, bool) {
+	if r.i >= len(r.s) {
+		return 0, false
+	}
+	c := r.s[r.i]
+	r.i++
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), true
+	case 'b':
+		return '\b', true
+	case 'f':
+		return '\f', true
+	case 'n':
+		return '\n', true
+	case 'r':
+		return '\r', true
+	case 't':
+		return '\t', true
+	case 'u':
+		hi, ok := r.hex4()
+		if !ok || !utf16.IsSurrogate(hi) {
+			return hi, ok
+		}
+		if !strings.HasPrefix(r.s[r.i:], `\u`) {
+			return 0, false
+		}
+		r.i += 2
+		lo, ok := r.hex4()
+		ch := utf16.DecodeRune(hi, lo)
+		return ch, ok && ch != utf8.RuneError
+	}
+	return 0, false
+}
+
+func (r *reader) hex4() (rune, bool) {
+	if r.i+4 > len(r.s) {
+		return 0, false
+	}
+	var n rune
+	for _, c := range []byte(r.s[r.i : r.i+4]) {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			n = n<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	r.i += 4
+	return n, true
+}
+
+func (r *reader) bool() bool {
+	switch {
+	case r.word("true"):
+		return true
+	case r.word("false"):
+	default:
+		r.malformed("true or false")
+	}
+	return false
+}
+
+// number reads a JSON number's text.
+func (r *reader) number() string {
+	r.next()
+	start := r.i
+	for r.i < len(r.s) && strings.IndexByte("+-.0123456789eE", r.s[r.i]) >= 0 {
+		r.i++
+	}
+	text := r.s[start:r.i]
+	if !json.Valid([]byte(text)) { // Atoi and ParseFloat take more than JSON has
+		r.i = start
+		r.malformed("a number")
+	}
+	return text
+}
+
+func (r *reader) int() int {
+	at := r.i
+	n, err := strconv.Atoi(r.number())
+	if err != nil {
+		r.i = at
+		r.malformed("an integer")
+	}
+	return n
+}
+
+func (r *reader) float() float64 {
+	at := r.i
+	f, err := strconv.ParseFloat(r.number(), 64)
+	if err != nil {
+		r.i = at
+		r.malformed("a number")
+	}
+	return f
+}
+
+// item reads a map of attribute values.
+func (r *reader) item(depth int) item {
+	it := make(item, 0, 4)
+	for name := range r.members() {
+		it = append(it, attr{name, r.value(depth)})
+	}
+	slices.SortFunc(it, func(a, b attr) int { return strings.Compare(a.name, b.name) })
+	for i := 1; i < len(it); i++ {
+		if it[i].name == it[i-1].name {
+			r.fail(refuse(codeSerialization, "attribute %q is given twice", it[i].name))
+		}
+	}
+	return it
+}
+
+// value reads one attribute value, an object with a single member that names
+// its type.
+func (r *reader) value(depth int) value {
+	if depth > maxDepth {
+		r.fail(invalid("Nesting Levels have exceeded supported limits: supported levels: %d", maxDepth))
+		return value{}
+	}
+	var v value
+	for name := range r.members() {
+		if v.kind != kindNone {
+			r.fail(invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"))
+			break
+		}
+		v = r.typed(name, depth)
+	}
+	if v.kind == kindNone && r.err == nil {
+		r.fail(invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"))
+	}
+	return v
+}
+
+func (r *reader) typed(name string, depth int) value {
+	k := kindOf(name)
+	v := value{kind: k}
+	switch k {
+	case kindS, kindN, kindB:
+		return r.scalar(k)
+	case kindBOOL:
+		v.text = strconv.FormatBool(r.bool())
+	case kindNULL:
+		if !r.bool() && r.err == nil {
+			r.fail(badParameter("Null attribute value types must have the value of true"))
+		}
+	case kindM:
+		v.attrs = r.item(depth + 1)
+	case kindL:
+		for range r.elements() {
+			v.list = append(v.list, r.value(depth+1))
+		}
+	case kindSS, kindNS, kindBS:
+		return r.set(k)
+	default:
+		r.fail(invalid("AttributeValue has the unknown type %.40q", name))
+	}
+	return v
+}
+
+func (r *reader) scalar(k kind) value {
+	v := value{kind: k, text: r.str()}
+	switch k {
+	case kindN:
+		text, err := canonicalNumber(v.text)
+		if err != nil {
+			r.fail(err)
+		}
+		v.text = text
+	case kindB:
+		raw, err := base64.StdEncoding.DecodeString(v.text)
+		if err != nil {
+			r.fail(refuse(codeSerialization, "request body at byte %d: want Base64", r.i))
+		}
+		v.text = string(raw)
+	}
+	return v
+}
+
+func (r *reader) set(k kind) value {
+	var members []value
+	for range r.elements() {
+		members = append(members, r.scalar(k.member()))
+	}
+	if r.err != nil {
+		return value{}
+	}
+	if len(members) == 0 {
+		r.fail(badParameter("An %s set may not be empty", map[kind]string{kindSS: "string", kindNS: "number", kindBS: "binary"}[k]))
+		return value{}
+	}
+	n := len(members)
+	v := newSet(k, members)
+	if len(v.list) != n {
+		r.fail(badParameter("Input collection contains duplicates of type %s", k))
+	}
+	return v
+}

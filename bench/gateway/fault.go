@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// StrikeCut is the kind of strike that the gateway knows: the connection is
+// reset after the upstream has acted, without a byte of the answer. The client
+// cannot tell it from a request that never arrived; the item is stored.
+const StrikeCut = "gateway.cut"
+
+// strike asks whether this request is struck, and lets it happen. It returns
+// true when the client's connection is gone, and an answer to be sent instead
+// when the strike cannot be done: a fault that did not bite must be seen. A
+// client that had gone before was not bitten, so that it is not counted.
+func (g *gateway) strike(w http.ResponseWriter, hr *http.Request) (bool, *answer) {
+	s := g.injector.Ask(bench.Op{Place: bench.PlaceGateway, Name: "Request"})
+	if s.Kind == "" {
+		return false, nil
+	}
+	if s.Kind == StrikeCut && hr.Context().Err() != nil {
+		return true, nil
+	}
+	err := fmt.Errorf("strike %q: the gateway knows only %s", s.Kind, StrikeCut)
+	if s.Kind == StrikeCut {
+		err = cut(w)
+	}
+	if err != nil {
+		a := problem(http.StatusInternalServerError, "", err.Error())
+		return false, &a
+	}
+	g.injector.Struck(s)
+	return true, nil
+}
+
+// cut resets the connection of a request. Lingering is set to zero so that the
+// kernel sends RST and not FIN: to the client it looks like a crash, and not
+// like a server that has closed an idle connection.
+func cut(w http.ResponseWriter) error {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return fmt.Errorf("cut connection: %w", err)
+	}
+	raw := conn
+	if t, ok := conn.(*tls.Conn); ok {
+		raw = t.NetConn()
+	}
+	if t, ok := raw.(*net.TCPConn); ok {
+		// It fails only on a connection that is gone already.
+		_ = t.SetLinger(0)
+	}
+	// Closing below TLS: a close_notify would be a polite good-bye.
+	_ = raw.Close()
+	return nil
+}

@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// injector strikes every request, and counts.
+type injector struct {
+	strike        bench.Strike
+	asked, struck atomic.Int64
+}
+
+func (i *injector) Ask(op bench.Op) bench.Strike {
+	if op != (bench.Op{Place: bench.PlaceGateway, Name: "Request"}) {
+		panic(fmt.Sprint(op))
+	}
+	i.asked.Add(1)
+	return i.strike
+}
+
+func (i *injector) Struck(s bench.Strike) {
+	if s != i.strike {
+		panic(fmt.Sprint(s))
+	}
+	i.struck.Add(1)
+}
+
+func TestCut(t *testing.T) {
+	up := &fake{status: 200, body: `{}`}
+	in := &injector{strike: bench.Strike{Fault: 3, Kind: StrikeCut}}
+	api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(api.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /items HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}")
+	got, err := io.ReadAll(conn)
+	if len(got) > 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("client read %q and %v, want a reset without a byte", got, err)
+	}
+	if up.calls() != 1 || in.asked.Load() != 1 {
+		t.Errorf("%d upstream calls and %d questions, want one of each", up.calls(), in.asked.Load())
+	}
+	for deadline := time.Now().Add(5 * time.Second); in.struck.Load() != 1; { // told after the reset
+		if time.Now().After(deadline) {
+			t.Fatalf("struck %d times", in.struck.Load())
+		}
+	}
+}
+
+func TestStrikeNotDone(t *testing.T) {
+	up := &fake{status: 200, body: `{}`}
+	in := &injector{strike: bench.Strike{Kind: "gateway.melt"}}
+	api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
+	status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
+	if status != 500 || !strings.Contains(text, "gateway.melt") || in.struck.Load() != 0 {
+		t.Errorf("got %d %s, struck %d times", status, text, in.struck.Load())
+	}
+}
+
+func TestCutWithoutConnection(t *testing.T) {
+	upstream := httptest.NewServer(&fake{status: 200, body: `{}`})
+	defer upstream.Close()
+	in := &injector{strike: bench.Strike{Kind: StrikeCut}}
+	c := config(bench.Streams, upstream.URL)
+	c.Injector = in
+	h, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := httptest.NewRecorder() // cannot be hijacked, like HTTP/2
+	h.ServeHTTP(rec, httptest.NewRequest("POST", "/items", strings.NewReader(`{"id":"a"}`)))
+	if rec.Code != 500 || !strings.Contains(rec.Body.String(), "cut connection") || in.struck.Load() != 0 {
+		t.Errorf("got %d %s, struck %d times", rec.Code, rec.Body, in.struck.Load())
+	}
+}
+
+func TestCutClientGone(t *testing.T) {
+	upstream := httptest.NewServer(&fake{status: 200, body: `{}`})
+	defer upstream.Close()
+	in := &injector{strike: bench.Strike{Kind: StrikeCut}}
+	c := config(bench.Streams, upstream.URL)
+	c.Injector = in
+	h, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := httptest.NewRequest("POST", "/items", strings.NewReader(`{"id":"a"}`)).WithContext(ctx)
+	h.ServeHTTP(httptest.NewRecorder(), req)
+	if in.asked.Load() != 1 || in.struck.Load() != 0 {
+		t.Errorf("asked %d times, struck %d times", in.asked.Load(), in.struck.Load())
+	}
+}

@@ -1,0 +1,466 @@
+// Package lambda runs a Lambda function as real child processes: it starts
+// them, feeds them through the Lambda Runtime API, times them out, kills them
+// and buries them.
+//
+// A processor that is called as a Go function cannot crash: it can only return.
+// What loses data in production is the crash between two of its writes, and
+// that needs a process which can be sent SIGKILL. So the function is an
+// unmodified Lambda binary, and this package plays the part of the Lambda
+// service around it
+// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+//
+//	        Invoke, InvokeAsync, ServeHTTP
+//	                   │
+//	Host   throttle ─► waiters ─► assign ──────────────► answer
+//	                                │                      ▲
+//	process (one listener each)   next ─► [HandOver]   response, error ─► [Answer]
+//	                                │                      │
+//	child process                 event ──► work ──────────┘
+//	                                         │
+//	DynamoDB face                    write ──┴─► [Write]   reported through Wrote
+//
+// In brackets: the moments at which a [bench.Injector] may strike. They lie in
+// the host, never in the function, so they strike any binary.
+//
+// Each process has a Runtime API listener of its own, since the API has no
+// notion of a caller: the port is what tells the processes apart. For the same
+// reason each has an access key of its own, by which the DynamoDB face can say
+// whose write it has just committed ([ProcessOfKey]).
+//
+// The rules of asynchronous invocation are a step machine ([Queue]) that is
+// given the time; everything else here is a live driver, because there is no
+// virtual time for a process of the operating system.
+//
+// What is not modelled: external extensions, response streaming, and the second
+// run of a failed initialisation (Lambda runs it once more inside the
+// invocation; here the first failure is the invocation's answer).
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+)
+
+// Config says what to run and how. The zero value of each field but Command is
+// the default.
+type Config struct {
+	Command      []string       // the binary and its arguments; looked up in PATH like a shell does
+	Env          []string       // K=V beside what Lambda sets; reserved names are refused
+	Dir          string         // working directory and task root; "": that of the binary, as /var/task is
+	FunctionName string         // "": StreamProcessor
+	Region       string         // "": us-east-1
+	Timeout      time.Duration  // of one invocation, at most 900 s; 0: 3 s, as Lambda's default
+	Concurrency  int            // processes, and invocations at once; 0: 1
+	MemoryMB     int            // told to the function, not enforced; 0: 128
+	Async        bench.Async    // rules of InvokeAsync; see NewQueue for the defaults
+	Log          io.Writer      // the children's output, line by line; nil: nowhere
+	Injector     bench.Injector // nil: no faults
+	Observer     bench.Observer // nil: nobody
+	Clock        clock.Clock    // nil: the wall clock
+	Seed         uint64         // of request and trace ids
+}
+
+const (
+	defaultTimeout = 3 * time.Second
+	maxTimeout     = 900 * time.Second // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	// initLimit bounds the time from the start of a process to its first
+	// request for work
+	// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+	initLimit = 10 * time.Second
+)
+
+// withDefaults fills in the zero values.
+func (c Config) withDefaults() Config {
+	if c.FunctionName == "" {
+		c.FunctionName = "StreamProcessor"
+	}
+	if c.Region == "" {
+		c.Region = "us-east-1"
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 1
+	}
+	if c.MemoryMB == 0 {
+		c.MemoryMB = 128
+	}
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	if c.Injector == nil {
+		c.Injector = bench.NoFaults{}
+	}
+	if c.Observer == nil {
+		c.Observer = bench.NoObserver{}
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	return c
+}
+
+// Validate returns everything that is wrong with the configuration, joined, or
+// nil. It does not touch the file system: a binary that is not there shows in
+// Warm, or in the answer of the first invocation, as it does on AWS.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		bad("command: empty; give the path of the function's binary")
+	}
+	if c.Timeout < 0 || c.Timeout > maxTimeout {
+		bad("timeout: %v; want up to %v, or 0 for %v", c.Timeout, maxTimeout, defaultTimeout)
+	}
+	if c.Concurrency < 0 || c.Concurrency > maxProcess {
+		bad("concurrency: %d; want 1 to %d, or 0 for 1", c.Concurrency, maxProcess)
+	}
+	if c.MemoryMB < 0 {
+		bad("memory: %d MB; want a positive number, or 0 for 128", c.MemoryMB)
+	}
+	for _, kv := range c.Env {
+		name, _, ok := strings.Cut(kv, "=")
+		switch {
+		case !ok || name == "":
+			bad("env: %q; want NAME=VALUE", kv)
+		case reserved(name):
+			bad("env: %s is set by Lambda itself; leave it out", name)
+		}
+	}
+	if _, err := NewQueue(c.Async); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Host runs one function. It is safe for concurrent use. It implements
+// [bench.Function] and, as Lambda's Invoke API, [net/http.Handler].
+type Host struct {
+	cfg       Config
+	initLimit time.Duration // initLimit, shorter in tests
+	log       *lineLog
+	forker    *forker
+	async     *dispatcher
+
+	mu       sync.Mutex
+	closed   bool
+	procs    map[int]*process // all that are not buried, by number
+	last     int              // number of the youngest process
+	idle     []*process       // those that wait in next; the last one is used first, as the warmest
+	waiters  []*invocation    // invocations without a process, oldest first
+	taken    int              // invocations not answered yet: the concurrency that throttling looks at
+	open     int              // invocations not complete: until the process asks for work again, or dies
+	requests uint64           // request ids given out
+
+	// owed is how many processes killed by a fault have no successor yet that
+	// has asked for work. It never exceeds the places that are free for
+	// successors: a kill moves one from ready to owed, a first next moves one
+	// back. So the debt can always be paid.
+	owed     int
+	settled  chan struct{} // closed and renewed whenever owed falls to 0
+	failures int           // initialisations that have failed in a row
+	retrying bool          // retryLater is under way
+	lastInit error         // the last of them
+
+	closing  sync.Once
+	closeErr error
+}
+
+// invocation is one call on its way. Its fields are guarded by Host.mu.
+type invocation struct {
+	id       string
+	payload  []byte
+	handedAt time.Time
+	finished bool // the answer is given
+	moved    bool // it has been taken from a process that died before it had the event
+	override *bench.FunctionError
+	done     chan bench.Answer // holds the one answer
+}
+
+// Start checks the configuration and makes a host. Processes are started by
+// the first invocations, or by Warm. The caller must Close it.
+func Start(cfg Config) (*Host, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("start lambda host: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	queue, err := NewQueue(cfg.Async)
+	if err != nil {
+		return nil, fmt.Errorf("start lambda host: %w", err)
+	}
+	h := &Host{
+		cfg: cfg, initLimit: initLimit, log: &lineLog{w: cfg.Log}, forker: newForker(),
+		procs: map[int]*process{}, settled: make(chan struct{}),
+	}
+	h.async = newDispatcher(h, queue)
+	return h, nil
+}
+
+// Invoke runs the function once and waits for its end, or for the end of ctx;
+// the function goes on then, as it does when a caller of Lambda hangs up.
+func (h *Host) Invoke(ctx context.Context, in bench.Invocation) bench.Answer {
+	if answer, struck := h.strikeInvoke(); struck {
+		return answer
+	}
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return failed(TypeClosed, "the host is closed", bench.DeliveryError)
+	}
+	if h.taken >= h.cfg.Concurrency {
+		h.mu.Unlock()
+		return bench.Answer{Throttled: true}
+	}
+	inv := &invocation{id: in.RequestID, payload: in.Payload, done: make(chan bench.Answer, 1)}
+	if inv.id == "" {
+		inv.id = h.requestID()
+	}
+	h.taken++
+	h.open++
+	h.assign(inv)
+	h.mu.Unlock()
+
+	select {
+	case answer := <-inv.done:
+		return answer
+	case <-ctx.Done():
+		return h.abandon(inv, ctx.Err())
+	}
+}
+
+// assign gives the invocation to a process that waits for work, or lets it wait
+// for one. The caller holds h.mu.
+func (h *Host) assign(inv *invocation) {
+	if n := len(h.idle); n > 0 {
+		p := h.idle[n-1]
+		h.idle = h.idle[:n-1]
+		p.take(inv)
+		return
+	}
+	h.waiters = append(h.waiters, inv)
+	h.balance()
+}
+
+// abandon answers for a caller who does not wait any longer. An invocation
+// that has no process yet is taken back.
+func (h *Host) abandon(inv *invocation, cause error) bench.Answer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, waiter := range h.waiters {
+		if waiter == inv {
+			h.waiters = append(h.waiters[:i], h.waiters[i+1:]...)
+			h.taken--
+			h.open--
+			inv.finished = true
+			break
+		}
+	}
+	answer := failed(TypeCancelled, "the caller stopped waiting: "+cause.Error(), bench.DeliveryError)
+	answer.HandedAt = inv.handedAt
+	return answer
+}
+
+// finish gives the answer to the caller, once, and frees the place that the
+// invocation took in the concurrency. The caller holds h.mu.
+func (h *Host) finish(inv *invocation, answer bench.Answer) {
+	if inv.finished {
+		return
+	}
+	inv.finished = true
+	h.taken--
+	answer.HandedAt = inv.handedAt
+	inv.done <- answer
+}
+
+// balance starts the processes that are missing: one for each invocation that
+// waits and each successor that is owed, as far as the concurrency allows. The
+// caller holds h.mu.
+func (h *Host) balance() {
+	if h.closed {
+		return
+	}
+	want := len(h.waiters)
+	if h.failures == 0 {
+		want = max(want, h.owed)
+	} else if h.owed > 0 {
+		h.retryLater()
+	}
+	h.startUpTo(want)
+}
+
+// startUpTo starts processes until n are on their way to their first request
+// for work, or all places are taken. The caller holds h.mu.
+func (h *Host) startUpTo(n int) {
+	for _, p := range h.procs {
+		if !p.ready && p.cause.kind == alive {
+			n--
+		}
+	}
+	for ; n > 0 && len(h.procs) < h.cfg.Concurrency; n-- {
+		h.launch()
+	}
+}
+
+// retryLater starts the owed successors after a pause. Without the pause a
+// binary that dies at once would be started without end. The caller holds h.mu.
+func (h *Host) retryLater() {
+	if h.retrying {
+		return
+	}
+	h.retrying = true
+	pause := min(50*time.Millisecond<<min(h.failures, 10), 5*time.Second)
+	time.AfterFunc(pause, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.retrying = false
+		if !h.closed {
+			h.startUpTo(h.owed)
+		}
+	})
+}
+
+// Warm starts processes until n of them live and waits until each of them has
+// asked for work, so that no cold start lies in the measured path. A process
+// that cannot start is an error that carries its last output.
+func (h *Host) Warm(ctx context.Context, n int) error {
+	if n > h.cfg.Concurrency {
+		return fmt.Errorf("warm lambda host: %d processes asked for, concurrency is %d", n, h.cfg.Concurrency)
+	}
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return errors.New("warm lambda host: it is closed")
+	}
+	for len(h.procs) < n {
+		h.launch()
+	}
+	var waitFor []*process
+	for _, p := range h.procs {
+		if !p.ready {
+			waitFor = append(waitFor, p)
+		}
+	}
+	h.mu.Unlock()
+	for _, p := range waitFor {
+		select {
+		case <-p.asked:
+		case <-p.dead:
+			if err := p.initError(); err != nil {
+				return fmt.Errorf("warm lambda host: %w", err)
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("warm lambda host: process %d has not asked for work: %w", p.number, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Recovered reports whether each process that a fault has killed has a
+// successor that has asked for work.
+func (h *Host) Recovered() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.owed == 0
+}
+
+// Settled waits until Recovered holds: then the kills are undone. When ctx ends
+// before, the error names how many successors are missing and, where an
+// initialisation has failed, why.
+func (h *Host) Settled(ctx context.Context) error {
+	for {
+		h.mu.Lock()
+		owed, settled, last := h.owed, h.settled, h.lastInit
+		h.mu.Unlock()
+		if owed == 0 {
+			return nil
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			err := fmt.Errorf("wait for successors of killed processes: %d missing: %w", owed, ctx.Err())
+			if last != nil {
+				err = fmt.Errorf("%w; last start: %w", err, last)
+			}
+			return err
+		}
+	}
+}
+
+// Open reports how many invocations are under way: handed in, and the process
+// has neither asked for work again nor died. An answered invocation whose
+// process is still busy counts, since it may still write.
+func (h *Host) Open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open
+}
+
+// Processes lists the operating system's ids of the processes that live.
+func (h *Host) Processes() []int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var pids []int
+	for _, p := range h.procs {
+		if p.pid != 0 {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}
+
+// Close ends all processes and waits for their end; invocations under way end
+// as crashes, asynchronous events that wait are forgotten. A process that
+// registered an extension gets SIGTERM and 500 ms, as Lambda gives it; the
+// others get SIGKILL at once
+// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+// It may be called twice.
+func (h *Host) Close() error {
+	h.closing.Do(func() {
+		h.mu.Lock()
+		h.closed = true
+		for _, inv := range h.waiters {
+			h.open--
+			h.finish(inv, failed(TypeClosed, "the host is closed", bench.DeliveryError))
+		}
+		h.waiters = nil
+		var dying []*process
+		for _, p := range h.procs {
+			dying = append(dying, p)
+			h.doom(p, cause{kind: stopped})
+		}
+		h.mu.Unlock()
+		h.async.close()
+		for _, p := range dying {
+			<-p.dead
+			if p.output != nil {
+				p.output.wait() // Log is the caller's again after Close
+			}
+		}
+		h.forker.close()
+		if err := h.log.failure(); err != nil {
+			h.closeErr = fmt.Errorf("close lambda host: write log: %w", err)
+		}
+	})
+	return h.closeErr
+}
+
+// lookPath finds the binary, as a shell would. The path is absolute, since the
+// child starts in another directory.
+func lookPath(command string) (string, error) {
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", command, err)
+	}
+	return filepath.Abs(path)
+}

@@ -1,0 +1,422 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+func TestInvoke(t *testing.T) {
+	h := startHost(t, config(t, "go"))
+	first := invoke(t, h, goEvent{Say: "hello"})
+	second := invoke(t, h, goEvent{Say: "again"})
+	if first.Error != nil || second.Error != nil {
+		t.Fatalf("errors %+v, %+v", first.Error, second.Error)
+	}
+	var a, b struct {
+		Said string
+		PID  int
+	}
+	if err := json.Unmarshal(first.Payload, &a); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(second.Payload, &b); err != nil {
+		t.Fatal(err)
+	}
+	if a.Said != "hello" || b.Said != "again" || a.PID == 0 || a.PID != b.PID {
+		t.Errorf("answers %s and %s; want the echo of one process", first.Payload, second.Payload)
+	}
+	if first.HandedAt.IsZero() || !second.HandedAt.After(first.HandedAt) {
+		t.Errorf("handed over at %v and %v", first.HandedAt, second.HandedAt)
+	}
+	poll(t, "no invocation open", func() bool { return h.Open() == 0 })
+}
+
+// TestEnds has a row for each way in which an invocation can end.
+func TestEnds(t *testing.T) {
+	for _, test := range []struct {
+		role    string
+		event   goEvent
+		timeout time.Duration
+		init    time.Duration
+
+		kind    string // of the error; "": success
+		message string // part of it
+		outcome bench.DeliveryOutcome
+		handed  bool
+		death   string // part of the death's text; "": the process lives on
+	}{
+		{role: "go", event: goEvent{Fail: "no such item"}, kind: "customError", message: "no such item", outcome: bench.DeliveryError, handed: true},
+		{role: "go", event: goEvent{Panic: "oh no"}, kind: "string", message: "oh no", outcome: bench.DeliveryError, handed: true, death: "exit status 1"},
+		{role: "go", event: goEvent{Sleep: time.Minute}, timeout: 300 * time.Millisecond,
+			kind: TypeTimedout, message: "Task timed out after 0.30 seconds", outcome: bench.DeliveryTimeout, handed: true, death: "reset by time-out of 300ms"},
+		{role: "exit-3", kind: TypeExitError, message: "Error: Runtime exited with error: exit status 3", outcome: bench.DeliveryCrash, handed: true, death: "exit status 3"},
+		{role: "exit-0", kind: TypeExitError, message: "Runtime exited without providing a reason", outcome: bench.DeliveryCrash, handed: true, death: "exit status 0"},
+		{role: "suicide", kind: TypeExitError, message: "Runtime exited with error: signal: killed", outcome: bench.DeliveryCrash, handed: true, death: "signal: killed"},
+		{role: "exit-in-init", kind: TypeExitError, message: "exit status 4", outcome: bench.DeliveryCrash, death: "exit status 4"},
+		{role: "init-error", kind: "Function.NoTable", message: "no table", outcome: bench.DeliveryCrash, death: "exit status 1"},
+		{role: "never-next", init: 200 * time.Millisecond, kind: TypeTimedout, message: "Init timed out after 0.20 seconds", outcome: bench.DeliveryTimeout, death: "never asked for work"},
+		{role: "half-response", kind: TypeTruncated, outcome: bench.DeliveryError, handed: true},
+		{role: "huge-response", kind: TypeResponseSize, message: "6291556", outcome: bench.DeliveryError, handed: true},
+		{role: "trailer-error", kind: "Runtime.StreamError", message: "late", outcome: bench.DeliveryError, handed: true},
+		{role: "plain-error", kind: TypeFunctionUnknown, message: "not json", outcome: bench.DeliveryError, handed: true},
+		{role: "answer-exit", handed: true, death: "exit status 9"},
+		{role: "answer-hang", timeout: 600 * time.Millisecond, handed: true, death: "reset by time-out"},
+		{role: "next-twice", handed: true},
+	} {
+		name := test.role
+		if test.role == "go" {
+			name += " " + test.kind
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var events diary
+			cfg := config(t, test.role)
+			cfg.Observer = &events
+			if test.timeout > 0 {
+				cfg.Timeout = test.timeout
+			}
+			h := startHost(t, cfg)
+			if test.init > 0 {
+				h.initLimit = test.init
+			}
+			answer := invoke(t, h, test.event)
+			if test.kind == "" {
+				if answer.Error != nil {
+					t.Fatalf("error %+v, want success", answer.Error)
+				}
+			} else if answer.Error == nil {
+				t.Fatalf("success %s, want %s", answer.Payload, test.kind)
+			} else {
+				if answer.Error.Type != test.kind || answer.Error.Outcome != test.outcome || !strings.Contains(answer.Error.Message, test.message) {
+					t.Errorf("error %+v, want type %s, outcome %v, message with %q", *answer.Error, test.kind, test.outcome, test.message)
+				}
+			}
+			if handed := !answer.HandedAt.IsZero(); handed != test.handed {
+				t.Errorf("handed over: %v, want %v", handed, test.handed)
+			}
+			if test.role == "next-twice" && string(answer.Payload) != "403" {
+				t.Errorf("a second next was answered %s, want 403", answer.Payload)
+			}
+			poll(t, "no invocation open", func() bool { return h.Open() == 0 })
+			if test.death == "" {
+				if deaths := events.of(bench.EventProcessorDeath); len(deaths) > 0 {
+					t.Errorf("the process died: %s", deaths[0].Text)
+				}
+				return
+			}
+			poll(t, "a death", func() bool { return len(events.of(bench.EventProcessorDeath)) > 0 })
+			if death := events.of(bench.EventProcessorDeath)[0]; !strings.Contains(death.Text, test.death) || death.PID == 0 {
+				t.Errorf("death of %d: %q, want %q in it", death.PID, death.Text, test.death)
+			}
+		})
+	}
+}
+
+func TestInvalidEntrypoint(t *testing.T) {
+	h := startHost(t, Config{Command: []string{"/nowhere/bootstrap"}})
+	answer := invoke(t, h, goEvent{})
+	if answer.Error == nil || answer.Error.Type != TypeInvalidEntrypoint || !answer.HandedAt.IsZero() {
+		t.Errorf("answer %+v, want %s", answer, TypeInvalidEntrypoint)
+	}
+	err := h.Warm(context.Background(), 1)
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/bootstrap") {
+		t.Errorf("warm: %v, want an error that names the binary", err)
+	}
+}
+
+func TestWarm(t *testing.T) {
+	var events diary
+	cfg := config(t, "go")
+	cfg.Concurrency = 2
+	cfg.Observer = &events
+	h := startHost(t, cfg)
+	if err := h.Warm(context.Background(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.Processes()); n != 2 {
+		t.Errorf("%d processes, want 2", n)
+	}
+	poll(t, "two starts", func() bool { return len(events.of(bench.EventProcessorStart)) == 2 })
+	if err := h.Warm(context.Background(), 3); err == nil {
+		t.Error("3 processes at a concurrency of 2: no error")
+	}
+}
+
+func TestWarmTellsLastWords(t *testing.T) {
+	h := startHost(t, config(t, "exit-in-init"))
+	err := h.Warm(context.Background(), 1)
+	if err == nil || !strings.Contains(err.Error(), "no configuration found") || !strings.Contains(err.Error(), "exit status 4") {
+		t.Errorf("error %v, want exit status and last output", err)
+	}
+}
+
+func TestThrottle(t *testing.T) {
+	cfg := config(t, "go")
+	cfg.Concurrency = 2
+	h := startHost(t, cfg)
+	if err := h.Warm(context.Background(), 2); err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan bench.Answer, 5)
+	for range 5 {
+		go func() { answers <- invoke(t, h, goEvent{Sleep: 500 * time.Millisecond}) }()
+	}
+	throttled := 0
+	for range 5 {
+		switch answer := <-answers; {
+		case answer.Throttled:
+			throttled++
+			if !answer.HandedAt.IsZero() || answer.Error != nil {
+				t.Errorf("throttled answer %+v", answer)
+			}
+		case answer.Error != nil:
+			t.Errorf("error %+v", answer.Error)
+		}
+	}
+	if throttled != 3 {
+		t.Errorf("%d of 5 throttled at a concurrency of 2, want 3", throttled)
+	}
+}
+
+// TestSequentialCallerIsNotThrottled: an answer frees the place although the
+// process has not asked for work again yet.
+func TestSequentialCallerIsNotThrottled(t *testing.T) {
+	h := startHost(t, config(t, "go"))
+	for i := range 200 {
+		if answer := invoke(t, h, goEvent{Say: "x"}); answer.Throttled || answer.Error != nil {
+			t.Fatalf("invocation %d: %+v", i, answer)
+		}
+	}
+	if h.last != 1 {
+		t.Errorf("%d processes were started, want 1", h.last)
+	}
+}
+
+func TestCallerGoesAway(t *testing.T) {
+	h := startHost(t, config(t, "go"))
+	if err := h.Warm(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		poll(t, "the event is handed over", func() bool {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.procs[1].state == running
+		})
+	}()
+	answer := h.Invoke(ctx, bench.Invocation{Payload: []byte(`{"sleep":700000000}`)})
+	if answer.Error == nil || answer.Error.Type != TypeCancelled || answer.HandedAt.IsZero() {
+		t.Errorf("answer %+v, want %s of an event that was handed over", answer, TypeCancelled)
+	}
+	if h.Open() != 1 {
+		t.Error("the function goes on, but no invocation is open")
+	}
+	if answer := invoke(t, h, goEvent{}); !answer.Throttled {
+		t.Errorf("answer %+v; the place should still be taken", answer)
+	}
+	poll(t, "the function ends", func() bool { return h.Open() == 0 })
+}
+
+func TestRuntimeStatuses(t *testing.T) {
+	var out syncBuffer
+	cfg := config(t, "wrong-id")
+	cfg.Log = &out
+	h := startHost(t, cfg)
+	if answer := invoke(t, h, goEvent{}); answer.Error != nil {
+		t.Fatalf("error %+v", answer.Error)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go h.Invoke(ctx, bench.Invocation{Payload: []byte(`{}`)})
+	poll(t, "the statuses", func() bool { return strings.Contains(out.String(), "statuses 400 202 400") })
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "production")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "real")
+	t.Setenv("AWS_LAMBDA_MAX_CONCURRENCY", "10")
+	cfg := config(t, "go")
+	cfg.Env = append(cfg.Env, "ITEMS_TABLE=items", "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:1")
+	cfg.MemoryMB = 256
+	h := startHost(t, cfg)
+	before := time.Now()
+	answer := invoke(t, h, goEvent{Env: true})
+	var lines []string
+	if err := json.Unmarshal(answer.Payload, &lines); err != nil {
+		t.Fatalf("%v: %+v", err, answer)
+	}
+	env := map[string]string{}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		env[name] = value
+	}
+	for name, want := range map[string]string{
+		"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": "StreamProcessor",
+		"AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_ACCESS_KEY_ID": "ACKPROOFPROC00000001",
+		"_HANDLER": "bootstrap", "TZ": ":UTC", "ITEMS_TABLE": "items", "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1",
+		"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+	} {
+		if env[name] != want {
+			t.Errorf("%s=%q, want %q", name, env[name], want)
+		}
+	}
+	for _, name := range []string{"AWS_PROFILE", "AWS_LAMBDA_MAX_CONCURRENCY", "AWS_EXECUTION_ENV"} {
+		if value, ok := env[name]; ok {
+			t.Errorf("%s=%q leaked into the function", name, value)
+		}
+	}
+	if env["AWS_SECRET_ACCESS_KEY"] == "real" {
+		t.Error("the parent's secret leaked into the function")
+	}
+	if env["PATH"] == "" || env["_X_AMZN_TRACE_ID"] == "" { // the second comes from the header
+		t.Errorf("PATH=%q _X_AMZN_TRACE_ID=%q", env["PATH"], env["_X_AMZN_TRACE_ID"])
+	}
+	var deadline int64
+	if err := json.Unmarshal([]byte(env["DEADLINE"]), &deadline); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.UnixMilli(deadline).Sub(before); d < 9*time.Second || d > 20*time.Second {
+		t.Errorf("deadline %v after the call, want about the time-out of 10s", d)
+	}
+}
+
+func TestProcessOfKey(t *testing.T) {
+	for key, want := range map[string]int{
+		"ACKPROOFPROC00000007": 7, keyOf(maxProcess): maxProcess,
+		"ACKPROOFPROC00000000": 0, "ACKPROOFPROC7": 0, "ACKPROOFPROC0000000x": 0, "AKIAIOSFODNN7EXAMPLE": 0, "": 0,
+	} {
+		n, ok := ProcessOfKey(key)
+		if n != want && ok || ok != (want > 0) {
+			t.Errorf("ProcessOfKey(%q) = %d, %v; want %d", key, n, ok, want)
+		}
+	}
+}
+
+func TestValidateReturnsAllErrors(t *testing.T) {
+	_, err := Start(Config{
+		Timeout: time.Hour, Concurrency: -1, MemoryMB: -1, Env: []string{"x", "AWS_REGION=eu-west-1"},
+		Async: bench.Async{MaximumRetryAttempts: 3, MaximumEventAgeInSeconds: -1, RetryDelays: []time.Duration{-1}},
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"command", "timeout", "concurrency", "memory", `"x"`, "AWS_REGION", "maximumRetryAttempts", "maximumEventAgeInSeconds", "retryDelays[0]"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in: %v", want, err)
+		}
+	}
+}
+
+func TestLog(t *testing.T) {
+	var out syncBuffer
+	cfg := config(t, "go")
+	cfg.Log = &out
+	h := startHost(t, cfg)
+	ctx := context.Background()
+	if a := h.Invoke(ctx, bench.Invocation{RequestID: "request-1", Payload: []byte(`{"print":"one\ntwo"}`)}); a.Error != nil {
+		t.Fatal(a.Error)
+	}
+	poll(t, "two lines", func() bool { return strings.Count(out.String(), "\n") >= 2 })
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{"one", "two"} {
+		fields := strings.Fields(lines[i])
+		if len(fields) != 4 || fields[3] != want {
+			t.Fatalf("line %q, want time, pid, request and %q", lines[i], want)
+		}
+		if _, err := time.Parse(timestamp, fields[0]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestReadLines(t *testing.T) {
+	var got []string
+	long := strings.Repeat("y", 3*maxLine)
+	readLines(strings.NewReader("a\r\n\n"+long+"\nb"), func(s string) { got = append(got, s) })
+	if len(got) != 4 || got[0] != "a" || got[1] != "" || got[2] != long[:maxLine]+" ..." || got[3] != "b" {
+		t.Errorf("lines of lengths %d: %.20q", len(got), got)
+	}
+}
+
+func TestCloseGivesSIGTERM(t *testing.T) {
+	var out syncBuffer
+	cfg := config(t, "go-sigterm")
+	cfg.Log = &out
+	h := startHost(t, cfg)
+	if a := invoke(t, h, goEvent{}); a.Error != nil {
+		t.Fatal(a.Error)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "the function's last words", func() bool { return strings.Contains(out.String(), "goodbye") })
+}
+
+func TestCloseEndsInvocations(t *testing.T) {
+	h := startHost(t, config(t, "go"))
+	answers := make(chan bench.Answer, 1)
+	go func() { answers <- invoke(t, h, goEvent{Sleep: time.Minute}) }()
+	poll(t, "an invocation", func() bool { return h.Open() == 1 })
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if answer := <-answers; answer.Error == nil {
+		t.Errorf("answer %+v, want an error", answer)
+	}
+	if answer := invoke(t, h, goEvent{}); answer.Error == nil || answer.Error.Type != TypeClosed {
+		t.Errorf("answer %+v after Close, want %s", answer, TypeClosed)
+	}
+	if err := h.InvokeAsync([]byte(`{}`)); err == nil {
+		t.Error("InvokeAsync after Close: no error")
+	}
+}
+
+// TestKilledFromOutside: a user's own command may kill a process that waits.
+// Nobody's invocation crashed, and it is no strike of ours.
+func TestKilledFromOutside(t *testing.T) {
+	var events diary
+	cfg := config(t, "go")
+	cfg.Observer = &events
+	h := startHost(t, cfg)
+	if err := h.Warm(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(h.Processes()[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "a death", func() bool { return len(events.of(bench.EventProcessorDeath)) == 1 })
+	if death := events.of(bench.EventProcessorDeath)[0]; death.Fault != nil || !strings.Contains(death.Text, "ended: signal: killed") {
+		t.Errorf("death %+v, want one without a fault", death)
+	}
+	if !h.Recovered() {
+		t.Error("a successor is owed for a kill that is not ours")
+	}
+	if a := invoke(t, h, goEvent{}); a.Error != nil {
+		t.Errorf("error %+v", a.Error)
+	}
+}
+
+// TestFrozen: a process that is stopped with SIGSTOP runs into the time-out and
+// can be killed nevertheless.
+func TestFrozen(t *testing.T) {
+	cfg := config(t, "go")
+	cfg.Timeout = 300 * time.Millisecond
+	h := startHost(t, cfg)
+	if err := h.Warm(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(h.Processes()[0], syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if a := invoke(t, h, goEvent{}); a.Error == nil || a.Error.Type != TypeTimedout || a.Error.Outcome != bench.DeliveryTimeout {
+		t.Errorf("answer %+v, want %s", a, TypeTimedout)
+	}
+}

@@ -1,0 +1,184 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path/filepath"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Read is a final read, opened. Its iterators go through the files each time,
+// and may be used at the same time.
+type Read struct {
+	dir      string
+	header   ReadHeader
+	complete bool
+	print    Fingerprint
+	foreign  int64
+	samples  []string
+	problems problems
+}
+
+// OpenRead opens the final read in dir and checks it from end to end. A file
+// that is missing, torn or damaged is no error: the read is incomplete, and
+// Problems says why. Its sound rows are given all the same, since what is
+// there was there; only absence proves nothing then.
+func OpenRead(dir string) (*Read, error) {
+	r := &Read{dir: dir, complete: true}
+	for _, t := range tables {
+		if err := r.check(t); err != nil {
+			return nil, fmt.Errorf("open read: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// check goes through one file, and takes its trailer at its word only where it
+// agrees with what was found.
+func (r *Read) check(t Table) error {
+	path := filepath.Join(r.dir, string(t))
+	var found, end trailer
+	var headed, ended bool
+	before := len(r.problems.list)
+	err := scanBlocks(path, &r.problems, func(b block) bool {
+		switch {
+		case ended:
+			r.problems.add("%s: a block behind the trailer, at byte %d", path, b.at)
+		case b.kind == blockHeader && !headed && b.at == 0:
+			headed = r.checkHeader(path, t, b.body)
+		case b.kind == blockPage && len(b.body) == b.rows*rowSize:
+			found.Pages++
+			found.Rows += int64(b.rows)
+			for row := range pageRows(b.body) {
+				found.Fingerprint.add(0, row)
+			}
+		case b.kind == blockTrailer && json.Unmarshal(b.body, &end) == nil:
+			ended = true
+		default:
+			r.problems.add("%s: a block that is none of this format, at byte %d", path, b.at)
+		}
+		return true
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.problems.add("%s is missing", path)
+	case err != nil:
+		return err
+	case !headed:
+		r.problems.add("%s: no header", path)
+	case !ended:
+		r.problems.add("%s: no trailer: the read was cut off after %d rows", path, found.Rows)
+	case end.Rows != found.Rows || end.Pages != found.Pages:
+		r.problems.add("%s: %d rows in %d pages, where the trailer counts %d in %d",
+			path, found.Rows, found.Pages, end.Rows, end.Pages)
+	}
+	if len(r.problems.list) != before {
+		r.complete = false
+	}
+	// Foreign ids are in the trailer alone: their share of the fingerprint is
+	// what the trailer's has beyond the rows'.
+	if ended {
+		r.print.join(end.Fingerprint)
+		r.foreign += end.Foreign
+		r.samples = append(r.samples, end.Samples...)
+	} else {
+		r.print.join(found.Fingerprint)
+	}
+	return nil
+}
+
+// checkHeader reports whether the header is one of this table and of the same
+// run as the files before.
+func (r *Read) checkHeader(path string, t Table, body []byte) bool {
+	var h ReadHeader
+	if err := json.Unmarshal(body, &h); err != nil {
+		r.problems.add("%s: header: %v", path, err)
+		return false
+	}
+	if h.Format != ReadFormat || h.Table != t {
+		r.problems.add("%s: a file of format %q and table %q, want %q and %q", path, h.Format, h.Table, ReadFormat, t)
+		return false
+	}
+	h.Table = ""
+	if r.header.Format != "" && (r.header.Run != h.Run || r.header.Number != h.Number || r.header.Agent != h.Agent) {
+		r.problems.add("%s: read %d of run %s, beside files of read %d of run %s", path, h.Number, h.Run, r.header.Number, r.header.Run)
+		return false
+	}
+	r.header = h
+	return true
+}
+
+// Header says whose read it is.
+func (r *Read) Header() ReadHeader { return r.header }
+
+// Complete reports whether every file has its trailer and every page is sound:
+// only then is what is absent known to be absent.
+func (r *Read) Complete() bool { return r.complete }
+
+// Fingerprint describes all rows and foreign ids, whatever their order: two
+// reads that found the same have the same one.
+func (r *Read) Fingerprint() Fingerprint { return r.print }
+
+// Foreign counts the keys that were no id of this run, and gives the first few.
+// Of an incomplete file they are not known.
+func (r *Read) Foreign() (count int64, samples []string) { return r.foreign, r.samples }
+
+// Problems lists what is wrong with the files, and where.
+func (r *Read) Problems() []string { return r.problems.all() }
+
+// Items gives the rows of the items table, in the order in which they were read.
+func (r *Read) Items() iter.Seq[bench.Item] {
+	return rowsOf(r, Items, func(r row) bench.Item {
+		return bench.Item{Seq: r.seq, Digest: r.digest, HasDigest: r.hasDigest}
+	})
+}
+
+// Effects gives the rows of the results table.
+func (r *Read) Effects() iter.Seq[bench.Effect] {
+	return rowsOf(r, Effects, func(r row) bench.Effect {
+		return bench.Effect{
+			Seq: r.seq, Count: r.count, Sequence: r.sequence, Digest: r.digest, HasDigest: r.hasDigest, At: r.at,
+		}
+	})
+}
+
+// DeadLetters gives the dead letters.
+func (r *Read) DeadLetters() iter.Seq[bench.DeadLetter] {
+	return rowsOf(r, DeadLetters, func(r row) bench.DeadLetter {
+		return bench.DeadLetter{Seq: r.seq, Readable: r.readable, At: r.at}
+	})
+}
+
+// rowsOf goes through the sound pages of one file. Errors are not lost here:
+// OpenRead has been through the same bytes, and said what is wrong with them.
+func rowsOf[T any](r *Read, t Table, from func(row) T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		var seen problems
+		_ = scanBlocks(filepath.Join(r.dir, string(t)), &seen, func(b block) bool {
+			if b.kind != blockPage || len(b.body) != b.rows*rowSize {
+				return true
+			}
+			for row := range pageRows(b.body) {
+				if !yield(from(decodeRow(row))) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+// pageRows cuts a page into rows.
+func pageRows(body []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for ; len(body) >= rowSize; body = body[rowSize:] {
+			if !yield(body[:rowSize]) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// ReadFormat is the name and version of the files of a final read.
+const ReadFormat = "ackproof.read/v1"
+
+// Table names one of the three things that a final read reads; it is the name
+// of its file too.
+type Table string
+
+// The tables of a final read.
+const (
+	Items       Table = "items"
+	Effects     Table = "effects"
+	DeadLetters Table = "deadletters"
+)
+
+var tables = [...]Table{Items, Effects, DeadLetters}
+
+const (
+	rowSize     = 56
+	rowsPerPage = 1024
+
+	flagDigest   = 1
+	flagReadable = 2
+	flagTime     = 4
+
+	// MaxForeign is how many foreign ids a file keeps as text; all are counted.
+	MaxForeign = 100
+	// maxForeignText bounds one of them: a key of DynamoDB may have 2,048 bytes.
+	maxForeignText = 256
+)
+
+// ReadHeader says whose final read it is.
+type ReadHeader struct {
+	Format string      `json:"format"` // set by CreateRead
+	Table  Table       `json:"table"`  // set by CreateRead
+	Run    bench.RunID `json:"run"`
+	Agent  uint8       `json:"agent"`
+	Number int         `json:"number"` // 1 or 2
+	Begun  time.Time   `json:"begun"`
+}
+
+// trailer ends a complete file.
+type trailer struct {
+	Rows        int64       `json:"rows"`
+	Pages       int64       `json:"pages"`
+	Foreign     int64       `json:"foreign"`
+	Samples     []string    `json:"samples,omitempty"`
+	Fingerprint Fingerprint `json:"fingerprint"`
+}
+
+// Fingerprint describes a set of rows whatever their order. Xor alone would not
+// see a row that is there twice more, nor would Sum see two changes that
+// cancel; together with the count they differ for any difference that is not
+// made on purpose.
+type Fingerprint struct {
+	Count uint64 `json:"count"`
+	Xor   uint64 `json:"xor"`
+	Sum   uint64 `json:"sum"`
+}
+
+// String prints it so that two can be compared as text.
+func (f Fingerprint) String() string {
+	return fmt.Sprintf("%d rows %016x %016x", f.Count, f.Xor, f.Sum)
+}
+
+func (f *Fingerprint) add(kind byte, row []byte) {
+	// FNV-1a, spelled out: package hash/fnv would allocate for each row.
+	x := uint64(14695981039346656037) ^ uint64(kind)
+	for _, c := range row {
+		x = (x ^ uint64(c)) * 1099511628211
+	}
+	// Its high bits mix poorly for rows that differ in one late byte.
+	x = (x ^ x>>32) * 0x9fb21c651e98df25
+	x ^= x >> 28
+	f.Count++
+	f.Xor ^= x
+	f.Sum += x
+}
+
+func (f *Fingerprint) join(g Fingerprint) {
+	f.Count += g.Count
+	f.Xor ^= g.Xor
+	f.Sum += g.Sum
+}
+
+// ReadWriter writes one final read. It is safe for concurrent use: the tables
+// may be read at the same time, and a table by several readers.
+type ReadWriter struct {
+	tables [len(tables)]*tableWriter
+}
+
+// tableWriter writes one file.
+type tableWriter struct {
+	mu   sync.Mutex
+	f    *os.File
+	page []byte // a block being filled
+	rows int
+	end  trailer
+	err  error // the first one; nothing is written after it
+}
+
+// CreateRead begins the files of a final read in dir, which must not hold one.
+func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
+	if !h.Run.Valid() {
+		return nil, fmt.Errorf("create read %s: run id %q is none", dir, h.Run)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create read: %w", err)
+	}
+	w := &ReadWriter{}
+	for i, t := range tables {
+		f, err := os.OpenFile(filepath.Join(dir, string(t)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
+		}
+		h.Format, h.Table = ReadFormat, t
+		w.tables[i] = &tableWriter{f: f, page: make([]byte, blockHead, blockHead+rowsPerPage*rowSize)}
+		if err := w.tables[i].json(blockHeader, h); err != nil {
+			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
+		}
+	}
+	return w, nil
+}
+
+// Item writes one row of the items table.
+func (w *ReadWriter) Item(i bench.Item) error {
+	return w.tables[0].row(row{seq: i.Seq, digest: i.Digest, hasDigest: i.HasDigest})
+}
+
+// Effect writes one row of the results table.
+func (w *ReadWriter) Effect(e bench.Effect) error {
+	return w.tables[1].row(row{
+		seq: e.Seq, at: e.At, count: e.Count, sequence: e.Sequence, digest: e.Digest, hasDigest: e.HasDigest,
+	})
+}
+
+// DeadLetter writes one dead letter.
+func (w *ReadWriter) DeadLetter(d bench.DeadLetter) error {
+	return w.tables[2].row(row{seq: d.Seq, at: d.At, readable: d.Readable})
+}
+
+// Foreign notes a key of a table that is no id of this run and agent.
+func (w *ReadWriter) Foreign(t Table, id string) error {
+	for i := range tables {
+		if tables[i] == t {
+			w.tables[i].foreign(id)
+			return nil
+		}
+	}
+	return fmt.Errorf("foreign id %.40q: no table %q", id, t)
+}
+
+// Finish writes the trailers and closes the files. Call it only when every page
+// of every table has been read: it says that nothing is missing.
+func (w *ReadWriter) Finish() error {
+	var errs []error
+	for _, t := range w.tables {
+		errs = append(errs, t.finish())
+	}
+	if err := errors.Join(append(errs, w.Close())...); err != nil {
+		return fmt.Errorf("finish read: %w", err)
+	}
+	return nil
+}
+
+// Close closes the files without a word on whether they are complete: they
+// count as incomplete unless Finish came first. A second call does nothing.
+func (w *ReadWriter) Close() error {
+	var errs []error
+	for _, t := range w.tables {
+		if t != nil {
+			errs = append(errs, t.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (w *tableWriter) row(r row) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.f == nil && w.err == nil {
+		w.err = os.ErrClosed
+	}
+	if w.err != nil {
+		return fmt.Errorf("write read: %w", w.err)
+	}
+	at := len(w.page)
+	w.page = r.append(w.page)
+	w.end.Fingerprint.add(0, w.page[at:])
+	w.end.Rows++
+	w.rows++
+	if w.rows < rowsPerPage {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *tableWriter) foreign(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end.Foreign++
+	w.end.Fingerprint.add(1, []byte(id))
+	if len(w.end.Samples) < MaxForeign {
+		w.end.Samples = append(w.end.Samples, id[:min(len(id), maxForeignText)])
+	}
+}
+
+// flush writes the page, if it holds anything. The lock is held.
+func (w *tableWriter) flush() error {
+	if w.rows == 0 || w.err != nil {
+		return w.err
+	}
+	sealBlock(w.page, blockPage, w.rows)
+	if err := w.write(w.page); err != nil {
+		return err
+	}
+	w.end.Pages++
+	w.page, w.rows = w.page[:blockHead], 0
+	return nil
+}
+
+func (w *tableWriter) write(b []byte) error {
+	if w.f == nil {
+		w.err = os.ErrClosed
+	}
+	if w.err == nil {
+		_, w.err = w.f.Write(b)
+	}
+	return w.err
+}
+
+func (w *tableWriter) json(kind byte, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b := append(make([]byte, blockHead), text...)
+	sealBlock(b, kind, 0)
+	return w.write(b)
+}
+
+func (w *tableWriter) finish() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := w.json(blockTrailer, w.end); err != nil {
+		return err
+	}
+	return w.f.Sync()
+}
+
+func (w *tableWriter) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.f == nil {
+		return nil
+	}
+	f := w.f
+	w.f = nil
+	return f.Close()
+}
+
+// row is a row of any of the three tables.
+type row struct {
+	seq                 uint64
+	at                  time.Time
+	count               int64
+	sequence            bench.Sequence
+	digest              bench.Digest
+	hasDigest, readable bool
+}
+
+func (r row) append(b []byte) []byte {
+	var flags byte
+	var ms int64
+	if r.hasDigest {
+		flags |= flagDigest
+	}
+	if r.readable {
+		flags |= flagReadable
+	}
+	if !r.at.IsZero() {
+		flags |= flagTime
+		ms = r.at.UnixMilli()
+	}
+	for _, v := range [...]uint64{
+		r.seq, uint64(ms), uint64(r.count), r.sequence.Hi, r.sequence.Lo, uint64(r.digest), uint64(flags),
+	} {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	return b
+}
+
+func decodeRow(b []byte) row {
+	u := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+	flags := b[48]
+	r := row{
+		seq: u(0), count: int64(u(2)), sequence: bench.Sequence{Hi: u(3), Lo: u(4)}, digest: bench.Digest(u(5)),
+		hasDigest: flags&flagDigest != 0, readable: flags&flagReadable != 0,
+	}
+	if flags&flagTime != 0 {
+		r.at = time.UnixMilli(int64(u(1))).UTC()
+	}
+	return r
+}

@@ -1,0 +1,240 @@
+// Package load sends a plan's requests at their due times: plan in, vegeta
+// attack out.
+//
+// The load is open: a slow answer never delays the next request. Request n is
+// due at a moment that is a pure function of the plan, so response time can be
+// counted from there, and a request that could not be sent in time shows as
+// send delay instead of vanishing.
+//
+// vegeta owns the schedule and the workers. Three things of its are replaced:
+//
+//   - The Pacer waits for the plan's due times and stops by count. vegeta's own
+//     stop by time, and silently drop what the schedule still owes.
+//   - Connections are bounded, workers are not. A bound on workers delays the
+//     sending of a request without a trace in the figures (coordinated
+//     omission); a bound on connections makes it wait where it can be seen.
+//   - A RoundTripper of our own, keyed by X-Vegeta-Seq, builds the body, tells
+//     the [Book] before the first byte leaves and after the answer has been
+//     read to its end. vegeta's Timestamp and Latency are not used: the first
+//     precedes the wait for a connection.
+//
+// A request is never sent twice: it carries no header that makes net/http
+// believe it may, and no way to rewind its body.
+package load
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+)
+
+// WorkerCap bounds vegeta's workers, which are requests under way. It is a fuse
+// against a target that swallows everything, not a setting: a run that reaches
+// it was not an open load any more, and is unknown.
+const WorkerCap = 50_000
+
+// Plan says what is sent and when. It is called from many goroutines.
+type Plan interface {
+	// Len is how many requests there are, numbered from 0.
+	Len() int64
+	// Due is when request seq wants to be sent, from the start of load. It
+	// never decreases with seq.
+	Due(seq uint64) time.Duration
+	// Body is the body of request seq.
+	Body(seq uint64) []byte
+}
+
+// Book is told of every request. Sent is called before the first byte is handed
+// to a connection, Done when the request is over. Both are on the path of the
+// load: they must be quick, and safe for concurrent use with different numbers.
+type Book interface {
+	Sent(seq uint64, at time.Duration)
+	Done(a bench.Attempt)
+}
+
+// Config says how to send.
+type Config struct {
+	URL, Method string
+	Header      map[string]string
+	Ack         []int         // statuses that acknowledge
+	Refused     []int         // statuses that say for sure that nothing was done
+	Timeout     time.Duration // from due until a request is given up
+	Connections int           // at most, all to one host
+	Start       time.Time     // start of load: due times count from here
+	Clock       clock.Clock
+}
+
+// Figures is what the generator knows of itself after an attack.
+type Figures struct {
+	WorkerCapHit bool
+	CPUShare     float64 // of all cores, by this process, from start to end of the attack; -1: the system does not tell
+	GCPause      time.Duration
+}
+
+// Attack is one run of a plan. Make it with New, run it once with Run.
+type Attack struct {
+	cfg      Config
+	plan     Plan
+	book     Book
+	client   *http.Transport
+	ack      map[int]bool
+	refused  map[int]bool
+	inFlight atomic.Int64
+	peak     atomic.Int64
+	counts   [4]atomic.Int64 // by outcome; Unsent counts those given up unsent
+
+	mu     sync.Mutex
+	recent []time.Duration // response times since the last Snapshot
+}
+
+// New prepares an attack.
+func New(cfg Config, plan Plan, book Book) *Attack {
+	a := &Attack{cfg: cfg, plan: plan, book: book, ack: set(cfg.Ack), refused: set(cfg.Refused)}
+	a.client = &http.Transport{
+		MaxConnsPerHost:     cfg.Connections,
+		MaxIdleConnsPerHost: cfg.Connections,
+		MaxIdleConns:        cfg.Connections,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true, // a body is read as it came
+		Proxy:               nil,  // the host that was confirmed is the host that is loaded
+	}
+	return a
+}
+
+func set(statuses []int) map[int]bool {
+	m := make(map[int]bool, len(statuses))
+	for _, s := range statuses {
+		m[s] = true
+	}
+	return m
+}
+
+// Run sends the plan and returns when every request is over. When ctx ends
+// nothing more is sent, and what is under way is given up after a grace of one
+// second.
+func (a *Attack) Run(ctx context.Context) (Figures, error) {
+	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+	defer a.client.CloseIdleConnections()
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(time.Second, func() { giveUp(errInterrupted) })
+	})
+	defer stop()
+
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(&http.Client{
+			Transport:     &roundTripper{attack: a, ctx: work},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		vegeta.MaxWorkers(WorkerCap),
+	)
+	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: a.cfg.Method, URL: a.cfg.URL})
+	before := readUsage(a.cfg.Clock)
+	var results int64
+	for range attacker.Attack(targeter, &pacer{attack: a, ctx: ctx}, 0, "") {
+		results++
+	}
+	figures := usageSince(before, readUsage(a.cfg.Clock))
+	figures.WorkerCapHit = a.peak.Load() >= WorkerCap
+	if ctx.Err() == nil && results != a.plan.Len() {
+		return figures, fmt.Errorf("load: %d of %d requests came back from vegeta", results, a.plan.Len())
+	}
+	return figures, nil
+}
+
+// pacer is vegeta's clockwork, wound up by the plan. It waits inside Pace so
+// that an interrupt is not kept waiting by a low rate.
+type pacer struct {
+	attack *Attack
+	ctx    context.Context
+}
+
+// Pace waits until request number hits is due.
+func (p *pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
+	a := p.attack
+	if p.ctx.Err() != nil || int64(hits) >= a.plan.Len() {
+		return 0, true
+	}
+	wait := a.plan.Due(hits) - a.elapsed()
+	if wait <= 0 {
+		return 0, false // behind: send at once, the delay is on the record
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return 0, false
+	case <-p.ctx.Done():
+		return 0, true
+	}
+}
+
+// Rate is not used by the attack; vegeta's interface asks for it.
+func (p *pacer) Rate(time.Duration) float64 { return 0 }
+
+func (a *Attack) elapsed() time.Duration { return a.cfg.Clock.Now().Sub(a.cfg.Start) }
+
+// Snapshot is the state of an attack under way.
+type Snapshot struct {
+	Sent, Acknowledged, Refused, Unknown int64
+	P50, P99                             time.Duration // of the response times since the last snapshot
+}
+
+// Snapshot tells how far the attack has come. Only one goroutine may call it.
+func (a *Attack) Snapshot() Snapshot {
+	a.mu.Lock()
+	recent := a.recent
+	a.recent = nil
+	a.mu.Unlock()
+	s := Snapshot{
+		Acknowledged: a.counts[bench.Acknowledged].Load(),
+		Refused:      a.counts[bench.Refused].Load(),
+		Unknown:      a.counts[bench.Unknown].Load(),
+	}
+	s.Sent = s.Acknowledged + s.Refused + s.Unknown
+	if n := len(recent); n > 0 {
+		slices.Sort(recent)
+		s.P50, s.P99 = recent[n/2], recent[n*99/100]
+	}
+	return s
+}
+
+// done books an outcome, and counts it for Snapshot.
+func (a *Attack) done(at bench.Attempt) {
+	a.book.Done(at)
+	a.counts[at.Outcome].Add(1)
+	a.mu.Lock()
+	a.recent = append(a.recent, at.End-a.plan.Due(at.Seq))
+	a.mu.Unlock()
+}
+
+// usage is what the process has used so far.
+type usage struct {
+	at    time.Time
+	cpu   time.Duration // -1: unknown
+	pause time.Duration
+}
+
+func readUsage(c clock.Clock) usage {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return usage{at: c.Now(), cpu: processCPU(), pause: time.Duration(m.PauseTotalNs)}
+}
+
+func usageSince(before, after usage) Figures {
+	f := Figures{CPUShare: -1, GCPause: after.pause - before.pause}
+	if wall := after.at.Sub(before.at); before.cpu >= 0 && after.cpu >= 0 && wall > 0 {
+		f.CPUShare = float64(after.cpu-before.cpu) / float64(wall) / float64(runtime.NumCPU())
+	}
+	return f
+}

@@ -1,0 +1,171 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+)
+
+// RoleEnv is the environment variable that tells a copy of the executable which
+// part of the local target it is to play.
+const RoleEnv = "ACKPROOF_ROLE"
+
+// The roles.
+const (
+	RoleCloud     = "cloud"     // DynamoDB, event source mapping and Lambda host
+	RoleGateway   = "gateway"   // the API
+	RoleProcessor = "processor" // the built-in StreamProcessor, a child of the cloud
+)
+
+// stopGrace is how long a child may take to close its files before it is
+// killed.
+const stopGrace = 5 * time.Second
+
+// child is a copy of ackproof in another role.
+//
+// It reads its configuration as the first line of standard input. What follows
+// is a lifeline: the parent writes nothing more and holds the pipe open, and
+// when the pipe ends, because the parent is gone however it went, the child
+// kills its whole process group. The first line of its standard output says
+// where it can be reached, each further line is an event.
+//
+// A child leads a process group of its own, so that a terminal's interrupt
+// reaches the parent alone and one signal ends a child with its descendants.
+type child struct {
+	role     string
+	cmd      *exec.Cmd
+	lifeline io.WriteCloser
+	lines    *bufio.Reader
+	control  *control
+	stopping chan struct{}
+	exited   chan struct{} // closed when it has been reaped
+	drained  sync.WaitGroup
+	waitErr  error
+}
+
+// ready is the first line of a child's output.
+type ready struct {
+	Error   string `json:"error,omitempty"`
+	URL     string `json:"url"`    // DynamoDB of the cloud, the API of the gateway
+	Invoke  string `json:"invoke"` // of the cloud: the Lambda Invoke API
+	Control string `json:"control"`
+}
+
+// spawn starts a child and waits until it is ready or has failed.
+func spawn(ctx context.Context, exe, role, token string, config any, log io.Writer, events func(bench.Event)) (*child, ready, error) {
+	line, err := json.Marshal(config)
+	if err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), RoleEnv+"="+role)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Stderr = log
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+	}
+	c := &child{role: role, cmd: cmd, lifeline: stdin, lines: bufio.NewReader(stdout), stopping: make(chan struct{}), exited: make(chan struct{})}
+	abort := context.AfterFunc(ctx, c.kill)
+	defer abort()
+	if _, err := stdin.Write(append(line, '\n')); err != nil {
+		c.kill()
+		c.wait()
+		return nil, ready{}, fmt.Errorf("start %s: hand over its configuration: %w", role, err)
+	}
+	var r ready
+	first, err := c.lines.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(first, &r)
+	}
+	if err == nil && r.Error != "" {
+		err = errors.New(r.Error)
+	}
+	if err != nil {
+		c.kill()
+		c.wait()
+		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+	}
+	c.control = newControl(r.Control, token)
+	c.drained.Add(1)
+	go c.pump(events)
+	go func() {
+		c.wait()
+		select {
+		case <-c.stopping:
+		default:
+			events(bench.Event{At: clock.Real{}.Now(), Kind: bench.EventTargetDeath, PID: cmd.Process.Pid, Text: fmt.Sprintf("the %s is gone: %v", role, c.waitErr)})
+		}
+	}()
+	return c, r, nil
+}
+
+// pump hands the child's events on until its output ends.
+func (c *child) pump(events func(bench.Event)) {
+	defer c.drained.Done()
+	for {
+		line, err := c.lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var e bench.Event
+		if json.Unmarshal(line, &e) == nil {
+			events(e)
+		}
+	}
+}
+
+// wait reaps the child. Standard output is read to its end first: Wait would
+// close the pipe under the reader.
+func (c *child) wait() {
+	c.drained.Wait()
+	c.waitErr = c.cmd.Wait()
+	close(c.exited)
+}
+
+// kill ends the child and all its descendants at once.
+func (c *child) kill() { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) }
+
+// stop asks the child to close its files and go, and kills what is left.
+func (c *child) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	close(c.stopping)
+	err := c.control.call(ctx, "POST", "/stop", nil)
+	if err == nil {
+		select {
+		case <-c.exited:
+		case <-ctx.Done():
+			err = fmt.Errorf("stop %s: still there after %v", c.role, stopGrace)
+		}
+	}
+	c.kill()
+	<-c.exited
+	c.lifeline.Close()
+	return err
+}
+
+// watchLifeline returns when standard input has ended, that is, when the parent
+// is gone. What is left of the group is then killed, this process included.
+func watchLifeline(stdin io.Reader) {
+	io.Copy(io.Discard, stdin)
+	syscall.Kill(-syscall.Getpgrp(), syscall.SIGKILL)
+}

@@ -1,0 +1,246 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/dynamo"
+	"github.com/ackproof/ackproof/bench/eventsource"
+	"github.com/ackproof/ackproof/bench/lambda"
+	"github.com/ackproof/ackproof/bench/ledger"
+)
+
+// functionName is AWS's name for the processor in everything that it is told.
+const functionName = "StreamProcessor"
+
+// cloudConfig is what the cloud is told in its first line of input.
+type cloudConfig struct {
+	Stack bench.Stack
+	Token string
+	Exe   string // plays the built-in processor
+	Port  int    // of DynamoDB, 0: a free one
+}
+
+// cloud is the process that holds DynamoDB, the event source mapping and the
+// Lambda host with the processor's processes.
+type cloud struct {
+	cfg     cloudConfig
+	clock   clock.Clock
+	faults  Faults
+	watch   *watch
+	engine  *dynamo.Engine
+	host    *lambda.Host
+	mapping *eventsource.Mapping // nil but for the architecture streams
+	letters letterBox
+	effects atomic.Int64 // writes to the results table
+	stored  atomic.Int64 // writes to the items table
+	close   []func() error
+}
+
+// runCloud plays the cloud until it is told to stop.
+func runCloud(ctx context.Context, cfg cloudConfig, faults Faults, events io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := &cloud{cfg: cfg, clock: clock.Real{}, faults: faults}
+	out := &eventWriter{out: events}
+	r, err := c.start(ctx, cancel, out)
+	if err != nil {
+		r.Error = err.Error()
+	}
+	out.first(r)
+	if err == nil {
+		<-ctx.Done()
+	}
+	return c.stop(err)
+}
+
+func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (ready, error) {
+	stack := c.cfg.Stack
+	deliveries, err := ledger.CreateDeliveries(filepath.Join(stack.Dir, "deliveries"))
+	if err != nil {
+		return ready{}, err
+	}
+	c.watch = newWatch(deliveries, events)
+	c.onStop(c.watch.close)
+
+	c.engine = dynamo.New(dynamo.Options{Region: Region, Shards: stack.Shards, Seed: stack.Seed})
+	injector := told{c.faults, c.watch, c.clock}
+	server := dynamo.NewServer(dynamo.ServerOptions{
+		Engine: c.engine, Clock: c.clock, Injector: injector, Observer: c.watch,
+		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
+	})
+	db, url, err := serve(c.cfg.Port, server)
+	if err != nil {
+		return ready{}, err
+	}
+	c.onStop(db.Close)
+
+	sdk := sdkConfig(aws.String(url))
+	streamARN, err := createTables(ctx, dynamodb.NewFromConfig(sdk), stack)
+	if err != nil {
+		return ready{}, err
+	}
+	if err := c.startHost(ctx, url, injector); err != nil {
+		return ready{}, err
+	}
+	if stack.Architecture == bench.Streams {
+		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
+			Settings: stack.Mapping, StreamARN: streamARN, FunctionARN: functionARN, Region: Region,
+			Streams: dynamodbstreams.NewFromConfig(sdk), Function: c.host, Destination: &c.letters,
+			Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
+		})
+		if err != nil {
+			return ready{}, err
+		}
+		c.onStop(func() error { c.mapping.Stop(); return nil })
+	}
+	invoke, invokeURL, err := serve(0, c.host)
+	if err != nil {
+		return ready{}, err
+	}
+	c.onStop(invoke.Close)
+	control, controlURL, err := serve(0, c.controls(cancel))
+	if err != nil {
+		return ready{}, err
+	}
+	c.onStop(control.Close)
+	return ready{URL: url, Invoke: invokeURL, Control: controlURL}, nil
+}
+
+// startHost starts the processor's processes and waits until they are warm.
+func (c *cloud) startHost(ctx context.Context, url string, injector bench.Injector) error {
+	stack := c.cfg.Stack
+	log, err := os.OpenFile(filepath.Join(stack.Dir, "processor.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	c.onStop(log.Close)
+	command := []string{stack.Processor.Path}
+	env := append([]string{
+		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + ResultsTable(stack.Run),
+		"AWS_ENDPOINT_URL_DYNAMODB=" + url,
+		"ACKPROOF_WORK=" + stack.Processor.Work.String(), "ACKPROOF_BURN=" + stack.Processor.Burn.String(),
+	}, stack.Processor.Env...)
+	if stack.Processor.Path == "" {
+		command = []string{c.cfg.Exe}
+		env = append(env, RoleEnv+"="+RoleProcessor)
+	}
+	c.host, err = lambda.Start(lambda.Config{
+		Command: command, Env: env, FunctionName: functionName, Region: Region,
+		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, Async: stack.Async,
+		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
+	})
+	if err != nil {
+		return err
+	}
+	c.onStop(c.host.Close)
+	return c.host.Warm(ctx, stack.Processor.Concurrency)
+}
+
+// controls are the calls that the parent may make.
+func (c *cloud) controls(stop func()) *controlServer {
+	s := newControlServer(c.cfg.Token, c.faults, c.settled, stop)
+	s.answer("GET /position", func() (any, error) { return c.position(), nil })
+	s.answer("GET /deadletters", func() (any, error) { return c.letters.letters() })
+	return s
+}
+
+// settled waits until the successor of every processor that a fault has killed
+// has asked for work. The other faults are over when they are taken away.
+func (c *cloud) settled(ctx context.Context, fault int) error {
+	if c.faults.Place(fault) != bench.PlaceProcessor {
+		return nil
+	}
+	return c.host.Settled(ctx)
+}
+
+// wrote is told of every committed write before it is answered.
+func (c *cloud) wrote(w dynamo.Write) {
+	switch w.Table {
+	case ItemsTable(c.cfg.Stack.Run):
+		c.stored.Add(int64(w.Rows))
+	case ResultsTable(c.cfg.Stack.Run):
+		c.effects.Add(int64(w.Rows))
+		c.host.Wrote(w.AccessKeyID, w.Rows)
+	}
+}
+
+// position says how far everything has come.
+func (c *cloud) position() bench.Position {
+	p := bench.Position{Committed: c.stored.Load(), Effects: c.effects.Load(), Queued: c.host.Queued(), Open: c.host.Open()}
+	if c.mapping == nil {
+		return p
+	}
+	p.Shards = c.mapping.Position()
+	last := map[string]string{}
+	for _, end := range c.engine.Ends(ItemsTable(c.cfg.Stack.Run)) {
+		last[end.Shard] = end.Last
+	}
+	for i := range p.Shards {
+		p.Shards[i].Last = last[p.Shards[i].Shard]
+		delete(last, p.Shards[i].Shard)
+	}
+	for shard, end := range last { // not read by the mapping yet
+		p.Shards = append(p.Shards, bench.ShardPosition{Shard: shard, Last: end})
+	}
+	return p
+}
+
+func (c *cloud) onStop(f func() error) { c.close = append(c.close, f) }
+
+// stop closes in reverse order and returns the first error.
+func (c *cloud) stop(err error) error {
+	for i := len(c.close) - 1; i >= 0; i-- {
+		if cerr := c.close[i](); err == nil {
+			err = cerr
+		}
+	}
+	return err
+}
+
+// createTables makes the run's two tables, and the stream where one is wanted.
+func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (streamARN string, err error) {
+	in := dynamodb.CreateTableInput{
+		BillingMode:          types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+	}
+	results := in
+	results.TableName = aws.String(ResultsTable(stack.Run))
+	if _, err := db.CreateTable(ctx, &results); err != nil {
+		return "", fmt.Errorf("create the results table: %w", err)
+	}
+	in.TableName = aws.String(ItemsTable(stack.Run))
+	if stack.Architecture == bench.Streams {
+		in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(stack.ViewType)}
+	}
+	out, err := db.CreateTable(ctx, &in)
+	if err != nil {
+		return "", fmt.Errorf("create the items table: %w", err)
+	}
+	return aws.ToString(out.TableDescription.LatestStreamArn), nil
+}
+
+// sdkConfig is an SDK configuration for an endpoint on this machine. Retries are
+// off: whoever uses it wants to see what really happened.
+func sdkConfig(url *string) aws.Config {
+	return aws.Config{
+		Region:           Region,
+		BaseEndpoint:     url,
+		Credentials:      credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
+		RetryMaxAttempts: 1,
+		Retryer:          func() aws.Retryer { return aws.NopRetryer{} },
+	}
+}

@@ -1,0 +1,60 @@
+package local
+
+import (
+	"context"
+	"io"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/gateway"
+)
+
+// gatewayConfig is what the gateway is told in its first line of input.
+type gatewayConfig struct {
+	Stack    bench.Stack
+	Token    string
+	DynamoDB string // URL
+	Invoke   string // URL
+	Port     int    // of the API, 0: a free one
+}
+
+// runGateway plays the gateway until it is told to stop.
+func runGateway(ctx context.Context, cfg gatewayConfig, faults Faults, events io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &eventWriter{out: events}
+	r, stop, err := startGateway(cfg, faults, out, cancel)
+	if err != nil {
+		r.Error = err.Error()
+	}
+	out.first(r)
+	if err == nil {
+		<-ctx.Done()
+		stop()
+	}
+	return err
+}
+
+func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel func()) (ready, func(), error) {
+	c := clock.Real{}
+	handler, err := gateway.New(gateway.Config{
+		Architecture: cfg.Stack.Architecture, Settings: cfg.Stack.Gateway,
+		DynamoDB: cfg.DynamoDB, Invoke: cfg.Invoke, FunctionName: functionName,
+		ItemsTable: ItemsTable(cfg.Stack.Run), Region: Region, AccessKeyID: "ackproof", SecretAccessKey: "local",
+		Injector: told{faults, out, c}, Clock: c, Random: clock.Entropy(),
+	})
+	if err != nil {
+		return ready{}, nil, err
+	}
+	api, url, err := serve(cfg.Port, handler)
+	if err != nil {
+		return ready{}, nil, err
+	}
+	works := func(context.Context, int) error { return nil } // a cut ends when it is taken away
+	control, controlURL, err := serve(0, newControlServer(cfg.Token, faults, works, cancel))
+	if err != nil {
+		api.Close()
+		return ready{}, nil, err
+	}
+	return ready{URL: url, Control: controlURL}, func() { api.Close(); control.Close() }, nil
+}

@@ -1,0 +1,50 @@
+// Package reconcile is the judge: it joins what the client was told with what
+// was stored and processed, gives every sent id exactly one verdict, and the
+// run another. It is a pure function of [Evidence] and shares no code with the
+// machines that it judges.
+//
+// # How an id gets its verdict
+//
+// The first line that matches decides. Stored means found in a final read or
+// seen in the stream; where no items table is named, acknowledged or with an
+// effect counts as stored. Absence is known only from a read that is complete.
+//
+//	evidence that the decision needs is missing          unread
+//	refused, and stored or with an effect                phantom           fails
+//	refused                                              rejected
+//	an effect, not stored                                orphan_effect     fails
+//	acknowledged, not stored    readable dead letter     dead_lettered
+//	                            not drained              pending
+//	                            else                     lost_write        fails
+//	unknown, not stored         not drained              pending
+//	                            else                     not_applied
+//	more applications than the guarantee allows          duplicated        fails
+//	wrong digest, or older than what is stored           wrong_effect      fails
+//	effect right                unknown                  recovered
+//	                            after the deadline       processed_late
+//	                            else                     processed
+//	stored, no effect           readable dead letter     dead_lettered
+//	                            not drained              pending
+//	                            sync and unknown         partial
+//	                            else                     lost_processing   fails
+//	never sent, and stored or with an effect             unexpected        fails
+//
+// Three readings of that table that are not obvious:
+//
+//   - What two reads found is joined: a thing seen once was there. For dead
+//     letters it is the other way about: what the last read could no longer
+//     read back is none.
+//   - An effect that is older than the newest write of its item is wrong only
+//     when the pipeline is drained; until then the newer one may be on its way.
+//   - A count that is null is lifted to what was proven: one duplicate seen is
+//     reported even if other rows do not tell how often they were applied.
+//
+// # How the run gets its verdict
+//
+// A failing item verdict fails the run. Otherwise each gate that is down, each
+// item that is pending or unread, an interrupt and a worker cap make it
+// unknown. Nothing checked is never a pass.
+//
+// Sets are dense slices indexed by the sequence number in the id. A map of
+// strings would cost a hundred times as much.
+package reconcile

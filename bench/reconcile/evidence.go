@@ -1,0 +1,176 @@
+package reconcile
+
+import (
+	"iter"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Evidence is everything that the judge may know of a run. It holds values,
+// functions and iterators; the caller reads the files. The iterators are gone
+// through more than once, and must give the same each time.
+type Evidence struct {
+	Run          bench.RunID
+	Agent        uint8
+	Architecture string    // bench.Streams, bench.Sync or bench.FireAndForget
+	Started      time.Time // time of day of the start of load
+
+	// The ledger. Request tells what the client did and saw of a planned
+	// request, and whether a byte of it was sent; one that was sent and whose
+	// outcome nobody knows is Unknown. Numbers run from 0 to Planned − 1.
+	Planned        int64
+	Request        func(seq uint64) (a bench.Attempt, sent bool)
+	LedgerProblems []string
+
+	// The plan. Due and Stage are pure functions; Stages is indexed by Stage.
+	// Digest is what the payload's digest must be; nil: not known.
+	Due    func(seq uint64) time.Duration
+	Stage  func(seq uint64) int
+	Digest func(seq uint64) bench.Digest
+	Stages []Stage
+
+	// The tables. Sentinels is how many ids behind the plan are the harness's
+	// own, written to prove the drain: they are neither judged nor unexpected.
+	Reads           [2]Read
+	ReadProblems    []string
+	ItemsObserved   bool  // an items table is named
+	EffectsObserved bool  // a results table is named
+	TablesShared    bool  // the tables are the user's own and hold other data: they were asked for this run's ids alone
+	CleanStart      *bool // the tables were seen to hold nothing of another run before the load; nil: nobody looked
+	Sentinels       uint64
+
+	// What the machines were seen to do; nil: not observed. They are evidence
+	// of what happened, never of what did not: a log may lack its end.
+	Commits    iter.Seq[bench.Commit]
+	Deliveries iter.Seq[bench.Delivery]
+
+	Faults    []Fault
+	Guarantee Guarantee
+	Drain     bench.Drain
+	Blocked   []bench.ShardPosition // shards that still failed when the drain gave up
+
+	LoadFinished    bool // the load came to the end of its plan
+	HarnessFinished bool // the run came to the end of its phases
+	Interrupted     bool // by a signal
+	WorkerCapHit    bool // the generator ran into its safety cap: the load was not open any more
+
+	Timing     Timing
+	Thresholds Thresholds
+}
+
+// Stage is one stage of the load.
+type Stage struct {
+	Name     string
+	From, To time.Duration // from the start of load
+	Warmup   bool
+}
+
+// Read is one final read of the tables.
+type Read struct {
+	Items       iter.Seq[bench.Item]
+	Effects     iter.Seq[bench.Effect]
+	DeadLetters iter.Seq[bench.DeadLetter] // nil: there is no destination to read
+	Foreign     int64                      // keys that are no id of this run and agent
+	ForeignIDs  []string                   // the first few of them
+	Complete    bool                       // every page was read: what is absent is known to be absent
+	Fingerprint string                     // equal for reads that found the same, whatever the order
+}
+
+// Fault is one fault of the scenario, and what it did. Its window runs from
+// the first strike to the end of its last; From = To is a moment without a
+// width.
+type Fault struct {
+	Text       string
+	From, To   time.Duration // from the start of load
+	AcceptPath bool          // it strikes what stands between the client and its acknowledgement
+	Planned    *int64        // strikes due; nil: not known beforehand
+	Bitten     int64         // strikes seen where they strike
+	Undone     bool          // confirmed
+}
+
+// EffectGuarantee is what the system promises about effects.
+type EffectGuarantee string
+
+// The guarantees.
+const (
+	ExactlyOnce EffectGuarantee = "exactly-once"
+	AtLeastOnce EffectGuarantee = "at-least-once"
+	NoGuarantee EffectGuarantee = "none" // effects are not promised: their absence fails nothing
+)
+
+// Guarantee is what the system is held to.
+type Guarantee struct {
+	Effects            EffectGuarantee // "" means ExactlyOnce
+	DeadLettersAllowed bool
+	// Deadline is the longest completion time (due to effect) of an
+	// acknowledged request that is not late; 0: none.
+	Deadline time.Duration
+}
+
+// Timing is what the timing gates look at; nil: not measured.
+type Timing struct {
+	SendDelayP99 *time.Duration
+	ResponseP99  *time.Duration
+	GeneratorCPU *float64 // share of the CPU time that the generator could have had, 0 to 1
+}
+
+// Thresholds are those of the gates. The zero value of each means its default.
+type Thresholds struct {
+	RateKept        float64       // share of planned that every stage must send; 0.95
+	AroundFaults    int64         // requests sent before, inside and after a fault, at most this many are asked for; 100
+	AroundShare     float64       // of planned, where that is less; 0.10
+	SendDelay       time.Duration // p99 that is always good enough; 5 ms
+	SendDelayShare  float64       // of the response p99, where that is more; 0.10
+	GeneratorCPUMax float64       // 0.90
+}
+
+// withDefaults fills in what is zero.
+func (t Thresholds) withDefaults() Thresholds {
+	def := func(v *float64, d float64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&t.RateKept, 0.95)
+	def(&t.AroundShare, 0.10)
+	def(&t.SendDelayShare, 0.10)
+	def(&t.GeneratorCPUMax, 0.90)
+	if t.AroundFaults == 0 {
+		t.AroundFaults = 100
+	}
+	if t.SendDelay == 0 {
+		t.SendDelay = 5 * time.Millisecond
+	}
+	return t
+}
+
+// Account is the judgement.
+type Account struct {
+	Verdict    bench.Verdict
+	Reasons    []bench.Reason // of a fail first, then of an unknown
+	Requests   bench.Requests
+	Items      bench.Items
+	PhaseItems []bench.Items   // by stage; ids beyond the plan are in none
+	FaultLoss  []int64         // by fault: lost ids that were due in its window
+	Findings   []bench.Finding // every one, by seq
+	Deliveries bench.Deliveries
+	Gates      []bench.GateResult // account gates, then timing gates
+
+	verdicts []bench.ItemVerdict
+	extra    []extraID
+}
+
+// Of gives the verdict of one id; NoVerdict: it was not sent, and nothing was
+// found of it.
+func (a *Account) Of(seq uint64) bench.ItemVerdict {
+	if seq < uint64(len(a.verdicts)) {
+		return a.verdicts[seq]
+	}
+	for _, x := range a.extra {
+		if x.seq == seq {
+			return bench.Unexpected
+		}
+	}
+	return bench.NoVerdict
+}

@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"github.com/ackproof/ackproof/bench"
+)
+
+// findings lists the ids that are worth a look, by seq.
+//
+// Position is where an id lies among those that survived (processed, late or
+// recovered), in the order in which the client sent them: head before the
+// first survivor, tail behind the last, middle between two. A lost head points
+// at a start (a mapping that began at the wrong place), a lost tail at an end
+// (a batch that was never flushed), a lost middle at a fault. Where nothing
+// survived, all is head.
+func (j *judge) findings() {
+	a := &j.account
+	first, last := j.n, uint64(0)
+	for seq, v := range a.verdicts {
+		if survived(v) {
+			first, last = min(first, uint64(seq)), uint64(seq)
+		}
+	}
+	for seq := range j.n {
+		v := a.verdicts[seq]
+		if !j.isFinding(v) {
+			continue
+		}
+		f := j.finding(seq, v, j.seen[seq])
+		f.DuringFault = j.duringFault(seq)
+		switch {
+		case seq < first:
+			f.Position = "head"
+		case seq > last:
+			f.Position = "tail"
+		default:
+			f.Position = "middle"
+		}
+		a.Findings = append(a.Findings, f)
+	}
+	for _, x := range a.extra { // sorted, and behind the plan
+		a.Findings = append(a.Findings, j.finding(x.seq, bench.Unexpected, x.seen))
+	}
+}
+
+func survived(v bench.ItemVerdict) bool {
+	return v == bench.Processed || v == bench.ProcessedLate || v == bench.Recovered
+}
+
+// isFinding reports whether a verdict is worth a line. Where no results table
+// is named every id is unread, which is a fact about the run and no finding
+// about an id.
+func (j *judge) isFinding(v bench.ItemVerdict) bool {
+	switch v {
+	case bench.DeadLettered, bench.Pending, bench.Partial:
+		return true
+	case bench.Unread:
+		return j.e.EffectsObserved
+	}
+	return v.Fails()
+}
+
+func (j *judge) finding(seq uint64, v bench.ItemVerdict, s flags) bench.Finding {
+	return bench.Finding{Verdict: v, ID: j.id(seq), Seq: seq, LastStation: j.station(seq, s)}
+}
+
+func (j *judge) id(seq uint64) string {
+	return bench.ID{Run: j.e.Run, Agent: j.e.Agent, Seq: seq}.String()
+}
+
+// station is the last one at which an id was seen. What is only taken as
+// stored, since nobody could look, was not seen there.
+func (j *judge) station(seq uint64, s flags) bench.Station {
+	switch {
+	case s&applied != 0:
+		return bench.StationEffect
+	case s&delivered != 0:
+		return bench.StationDelivered
+	case s&(inItems|inStream) != 0:
+		return bench.StationStored
+	case seq < j.n && j.outcome[seq] == bench.Acknowledged:
+		return bench.StationAcknowledged
+	}
+	return bench.StationSent
+}
+
+// duringFault names the first fault in whose window the request was due.
+func (j *judge) duringFault(seq uint64) string {
+	due := j.e.Due(seq)
+	for i := range j.e.Faults {
+		if j.e.Faults[i].covers(due) {
+			return j.e.Faults[i].Text
+		}
+	}
+	return ""
+}

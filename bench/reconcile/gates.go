@@ -1,0 +1,340 @@
+package reconcile
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// gates looks at each piece of evidence that a pass needs. Each rule gives its
+// answer and what it saw, in numbers, whichever way it went: a gate that only
+// speaks when it is down cannot be checked.
+func (j *judge) gates() {
+	around := j.around()
+	rules := map[bench.Gate]func() (bool, string){
+		bench.GateAcknowledged:         j.gateAcknowledged,
+		bench.GatePlanComplete:         j.gatePlanComplete,
+		bench.GateRateKept:             j.gateRateKept,
+		bench.GateEvidenceAroundFaults: func() (bool, string) { return j.gateAround(around) },
+		bench.GateFaultsBit:            j.gateFaultsBit,
+		bench.GateFaultsUndone:         j.gateFaultsUndone,
+		bench.GateCleanStart:           j.gateCleanStart,
+		bench.GateLedgerComplete:       j.gateLedger,
+		bench.GateReadsComplete:        j.gateReadsComplete,
+		bench.GateReadsAgree:           j.gateReadsAgree,
+		bench.GateDrained:              j.gateDrained,
+		bench.GateEffectsObserved:      j.gateEffects,
+		bench.GateHarnessAlive:         j.gateHarness,
+		bench.GateSendDelay:            j.gateSendDelay,
+		bench.GateGeneratorCPU:         j.gateCPU,
+	}
+	for _, list := range [][]bench.Gate{bench.AccountGates(), bench.TimingGates()} {
+		for _, g := range list {
+			ok, detail := rules[g]() // a gate without a rule is a nil call: it cannot be forgotten
+			j.account.Gates = append(j.account.Gates, bench.GateResult{Name: g, OK: ok, Detail: detail})
+		}
+	}
+}
+
+// bare reports that the run is a plain load test: no table is named and no
+// effect promised, so that there is nothing to read, drain or observe.
+func (j *judge) bare() bool {
+	return !j.e.ItemsObserved && !j.e.EffectsObserved && j.e.Guarantee.Effects == NoGuarantee
+}
+
+const bareDetail = "not needed: no table is named and no effect is promised"
+
+func (j *judge) gateAcknowledged() (bool, string) {
+	r := j.account.Requests
+	return r.Acknowledged > 0, fmt.Sprintf("%s of %s sent requests were acknowledged", num(r.Acknowledged), num(r.Sent))
+}
+
+func (j *judge) gatePlanComplete() (bool, string) {
+	r := j.account.Requests
+	text := fmt.Sprintf("%s requests were planned, %s sent and %s left unsent", num(r.Planned), num(r.Sent), num(r.Unsent))
+	switch {
+	case r.Planned == 0:
+		return false, "no request was planned"
+	case !j.e.LoadFinished:
+		return false, "the load was cut off before the end of its plan: " + text
+	}
+	return true, "the load came to the end of its plan: " + text
+}
+
+func (j *judge) gateRateKept() (bool, string) {
+	type count struct{ planned, sent int64 }
+	stages := make([]count, len(j.e.Stages))
+	for seq := range j.n {
+		if s := j.stage(seq); s >= 0 {
+			stages[s].planned++
+			if j.outcome[seq] != bench.Unsent {
+				stages[s].sent++
+			}
+		}
+	}
+	if len(stages) == 0 {
+		stages = []count{{j.account.Requests.Planned, j.account.Requests.Sent}}
+	}
+	ok, worst := true, 1.0
+	var low []string
+	for i, s := range stages {
+		if s.planned == 0 {
+			continue
+		}
+		share := float64(s.sent) / float64(s.planned)
+		worst = min(worst, share)
+		if share < j.e.Thresholds.RateKept {
+			ok = false
+			name := "the load"
+			if len(j.e.Stages) > 0 {
+				name = fmt.Sprintf("stage %q", j.e.Stages[i].Name)
+			}
+			low = append(low, fmt.Sprintf("%s sent %s of %s requests (%s)", name, num(s.sent), num(s.planned), percent(share)))
+		}
+	}
+	if ok {
+		return true, fmt.Sprintf("every stage sent at least %s of its plan; %s is asked for", percent(worst), percent(j.e.Thresholds.RateKept))
+	}
+	return false, fmt.Sprintf("%s; %s is asked for", strings.Join(low, "; "), percent(j.e.Thresholds.RateKept))
+}
+
+// aroundFault counts requests by when they were due.
+type aroundFault struct{ sentBefore, sentIn, sentAfter, ackBefore, ackIn, ackAfter int64 }
+
+func (j *judge) around() []aroundFault {
+	all := make([]aroundFault, len(j.e.Faults))
+	if len(all) == 0 {
+		return nil
+	}
+	for seq := range j.n {
+		o := j.outcome[seq]
+		if o == bench.Unsent {
+			continue
+		}
+		due := j.e.Due(seq)
+		var ack int64
+		if o == bench.Acknowledged {
+			ack = 1
+		}
+		for i := range all {
+			switch a, f := &all[i], &j.e.Faults[i]; {
+			case due < f.From:
+				a.sentBefore++
+				a.ackBefore += ack
+			case f.covers(due):
+				a.sentIn++
+				a.ackIn += ack
+			default:
+				a.sentAfter++
+				a.ackAfter += ack
+			}
+		}
+	}
+	return all
+}
+
+// gateAround asks for enough requests before, inside and after each fault: a
+// fault that met no load has proven nothing. A moment without a width has no
+// inside.
+func (j *judge) gateAround(around []aroundFault) (bool, string) {
+	if len(around) == 0 {
+		return true, "no fault was planned"
+	}
+	share := int64(math.Ceil(j.e.Thresholds.AroundShare * float64(j.account.Requests.Planned)))
+	need := max(min(j.e.Thresholds.AroundFaults, share), 1)
+	var lacks []string
+	for i, a := range around {
+		f := &j.e.Faults[i]
+		lack := func(n, need int64, what string) {
+			if n < need {
+				lacks = append(lacks, fmt.Sprintf("fault %q: %s of %s needed requests were %s it", f.Text, num(n), num(need), what))
+			}
+		}
+		lack(a.sentBefore, need, "sent before")
+		lack(a.sentAfter, need, "sent after")
+		lack(a.ackBefore, 1, "acknowledged before")
+		lack(a.ackAfter, 1, "acknowledged after")
+		if f.To > f.From {
+			lack(a.sentIn, need, "sent during")
+			if !f.AcceptPath {
+				lack(a.ackIn, 1, "acknowledged during")
+			}
+		}
+	}
+	if len(lacks) > 0 {
+		return false, strings.Join(lacks, "; ")
+	}
+	return true, fmt.Sprintf("at least %s requests were sent before, during and after each of %s", num(need), plural(int64(len(around)), "fault"))
+}
+
+// gateFaultsBit asks that every fault struck at least once, counted where it
+// strikes. Fewer strikes than planned are told, and pass: a fault that waits
+// for the tenth write may come to its end before it.
+func (j *judge) gateFaultsBit() (bool, string) {
+	if len(j.e.Faults) == 0 {
+		return true, "no fault was planned"
+	}
+	ok := true
+	var parts []string
+	for _, f := range j.e.Faults {
+		planned := ""
+		if f.Planned != nil {
+			planned = " of " + num(*f.Planned) + " planned"
+		}
+		if f.Bitten <= 0 {
+			ok = false
+			parts = append(parts, fmt.Sprintf("fault %q never struck%s", f.Text, strings.Replace(planned, " of ", ", with ", 1)))
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("fault %q struck %s%s", f.Text, plural(f.Bitten, "time"), planned))
+	}
+	return ok, strings.Join(parts, "; ")
+}
+
+func (j *judge) gateFaultsUndone() (bool, string) {
+	if len(j.e.Faults) == 0 {
+		return true, "no fault was planned"
+	}
+	var open []string
+	for _, f := range j.e.Faults {
+		if !f.Undone {
+			open = append(open, fmt.Sprintf("%q", f.Text))
+		}
+	}
+	if len(open) > 0 {
+		return false, "not confirmed as undone: " + strings.Join(open, ", ")
+	}
+	return true, fmt.Sprintf("%s confirmed as undone", plural(int64(len(j.e.Faults)), "fault"))
+}
+
+func (j *judge) gateCleanStart() (bool, string) {
+	foreign, sample := j.foreign()
+	clean := j.e.CleanStart
+	switch {
+	case j.bare():
+		return true, bareDetail
+	case clean != nil && !*clean:
+		return false, "the tables were not empty before the load"
+	case j.e.TablesShared:
+		return true, "the tables are shared; they were asked for this run's ids alone"
+	case foreign > 0:
+		return false, fmt.Sprintf("%s in the tables that %s none of this run, such as %s",
+			plural(foreign, "id"), isAre(foreign), sample)
+	case clean == nil:
+		return false, "nobody looked whether the tables were empty before the load"
+	}
+	return true, "the tables were empty before the load, and hold no id of another run"
+}
+
+// foreign counts keys that are no id of this run, as the read that found more
+// of them did.
+func (j *judge) foreign() (int64, string) {
+	var n int64
+	sample := "(not kept)"
+	for _, r := range j.e.Reads {
+		if r.Foreign > n {
+			n = r.Foreign
+			if len(r.ForeignIDs) > 0 {
+				sample = fmt.Sprintf("%q", r.ForeignIDs[0])
+			}
+		}
+	}
+	return n, sample
+}
+
+func (j *judge) gateLedger() (bool, string) {
+	if p := j.e.LedgerProblems; len(p) > 0 {
+		return false, fmt.Sprintf("%s in the ledger, first: %s", plural(int64(len(p)), "problem"), p[0])
+	}
+	return true, fmt.Sprintf("all %s of the plan are sound", plural(j.account.Requests.Planned, "entry"))
+}
+
+func (j *judge) gateReadsComplete() (bool, string) {
+	if j.bare() {
+		return true, bareDetail
+	}
+	var missing []string
+	for i, r := range j.e.Reads {
+		if !r.Complete {
+			missing = append(missing, fmt.Sprintf("final read %d is not complete", i+1))
+		}
+	}
+	if p := j.e.ReadProblems; len(p) > 0 {
+		missing = append(missing, fmt.Sprintf("%s in the reads, first: %s", plural(int64(len(p)), "problem"), p[0]))
+	}
+	if len(missing) > 0 {
+		return false, strings.Join(missing, "; ")
+	}
+	return true, "two final reads, every page of both"
+}
+
+func (j *judge) gateReadsAgree() (bool, string) {
+	a, b := j.e.Reads[0].Fingerprint, j.e.Reads[1].Fingerprint
+	switch {
+	case j.bare():
+		return true, bareDetail
+	case a == "" || b == "":
+		return false, "there are no two final reads to compare"
+	case a != b:
+		return false, fmt.Sprintf("the final reads differ: %s, then %s", a, b)
+	}
+	return true, "both final reads found the same: " + a
+}
+
+func (j *judge) gateDrained() (bool, string) {
+	after := time.Duration(j.e.Drain.Ms * float64(time.Millisecond)).Round(time.Millisecond)
+	switch {
+	case j.bare():
+		return true, bareDetail
+	case j.drained:
+		return true, fmt.Sprintf("seen to be drained (%s) %v after the load", j.e.Drain.Proof, after)
+	case len(j.e.Blocked) > 0:
+		return false, fmt.Sprintf("%s still held up %v after the load", plural(int64(len(j.e.Blocked)), "shard"), after)
+	}
+	return false, fmt.Sprintf("not seen to be drained within %v of the load", after)
+}
+
+// gateEffects asks that what is promised can be seen: exactly once is a claim
+// about how often, and a table that does not tell how often cannot bear it.
+func (j *judge) gateEffects() (bool, string) {
+	g := j.e.Guarantee.Effects
+	switch {
+	case g == NoGuarantee:
+		return true, "not needed: no effect is promised"
+	case !j.e.EffectsObserved:
+		return false, "no results table is named, so that no effect was seen"
+	case g == ExactlyOnce && !j.countsObserved():
+		return false, fmt.Sprintf("exactly-once is promised, and %s not tell how often they were applied",
+			plural(j.uncounted, "effect row")+doDoes(j.uncounted))
+	}
+	return true, "the results table was read"
+}
+
+func (j *judge) gateHarness() (bool, string) {
+	if !j.e.HarnessFinished {
+		return false, "the run did not come to its end"
+	}
+	return true, "the run came to its end"
+}
+
+func (j *judge) gateSendDelay() (bool, string) {
+	t := j.e.Timing
+	if t.SendDelayP99 == nil || t.ResponseP99 == nil {
+		return false, "not measured"
+	}
+	limit := max(j.e.Thresholds.SendDelay, time.Duration(j.e.Thresholds.SendDelayShare*float64(*t.ResponseP99)))
+	return *t.SendDelayP99 <= limit, fmt.Sprintf("99 %% of requests were sent within %v of being due; the limit is %v",
+		t.SendDelayP99.Round(time.Microsecond), limit.Round(time.Microsecond))
+}
+
+func (j *judge) gateCPU() (bool, string) {
+	cpu := j.e.Timing.GeneratorCPU
+	if cpu == nil || math.IsNaN(*cpu) {
+		return false, "not measured"
+	}
+	return *cpu <= j.e.Thresholds.GeneratorCPUMax, fmt.Sprintf("the generator used %s of its CPU time; the limit is %s",
+		percent(*cpu), percent(j.e.Thresholds.GeneratorCPUMax))
+}

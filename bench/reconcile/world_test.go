@@ -1,0 +1,167 @@
+package reconcile
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+const testRun = bench.RunID("k3v9x2ab")
+
+var testStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// world is a small run in plain values, from which evidence is made. A new one
+// is a run in which everything went well.
+type world struct {
+	outcomes []bench.Outcome // Unsent: not sent
+	reads    [2]struct {
+		items   []bench.Item
+		effects []bench.Effect
+		letters []bench.DeadLetter
+	}
+	commits    []bench.Commit
+	deliveries []bench.Delivery
+	e          Evidence
+}
+
+func idOf(seq uint64) string { return bench.ID{Run: testRun, Seq: seq}.String() }
+
+func digestOf(seq uint64) bench.Digest { return bench.Digest(seq*7919 + 1) }
+
+func due(seq uint64) time.Duration { return time.Duration(seq) * 10 * time.Millisecond }
+
+func goodEffect(seq uint64) bench.Effect {
+	return bench.Effect{Seq: seq, Count: 1, Sequence: bench.Sequence{Lo: 1000 + seq}, Digest: digestOf(seq),
+		HasDigest: true, At: testStart.Add(due(seq) + 50*time.Millisecond)}
+}
+
+// newWorld makes a run of n requests, one every 10 ms, with one fault in its
+// middle third, all of it good.
+func newWorld(n uint64) *world {
+	w := &world{}
+	for seq := range n {
+		w.outcomes = append(w.outcomes, bench.Acknowledged)
+		for r := range w.reads {
+			w.reads[r].items = append(w.reads[r].items, bench.Item{Seq: seq, Digest: digestOf(seq), HasDigest: true})
+			w.reads[r].effects = append(w.reads[r].effects, goodEffect(seq))
+		}
+		sequence := fmt.Sprint(1000 + seq)
+		w.commits = append(w.commits, bench.Commit{Shard: "s0", Sequence: sequence, ID: idOf(seq), At: testStart.Add(due(seq))})
+		w.deliveries = append(w.deliveries, bench.Delivery{Shard: "s0", Sequence: sequence, ID: idOf(seq), Batch: seq / 10,
+			Attempt: 1, At: testStart.Add(due(seq)), Outcome: bench.Delivered})
+	}
+	third, two := due(n/3), due(2*n/3)
+	sendDelay, response, cpu := 2*time.Millisecond, 20*time.Millisecond, 0.4
+	clean, planned := true, int64(3)
+	w.e = Evidence{
+		Run: testRun, Architecture: bench.Streams, Started: testStart,
+		Planned: int64(n), Due: due, Digest: digestOf,
+		Stage: func(seq uint64) int {
+			if seq < n/2 {
+				return 0
+			}
+			return 1
+		},
+		Stages:        []Stage{{Name: "one", To: due(n / 2)}, {Name: "two", From: due(n / 2), To: due(n)}},
+		ItemsObserved: true, EffectsObserved: true, CleanStart: &clean,
+		Faults:       []Fault{{Text: "at 1s: processor.kill", From: third, To: two, Planned: &planned, Bitten: 3, Undone: true}},
+		Guarantee:    Guarantee{Effects: ExactlyOnce},
+		Drain:        bench.Drain{Proof: bench.DrainPositions, Ms: 120},
+		LoadFinished: true, HarnessFinished: true,
+		Timing: Timing{SendDelayP99: &sendDelay, ResponseP99: &response, GeneratorCPU: &cpu},
+	}
+	for r := range w.e.Reads {
+		w.e.Reads[r].Complete = true
+		w.e.Reads[r].Fingerprint = "same"
+	}
+	return w
+}
+
+// evidence makes the evidence of the world as it stands.
+func (w *world) evidence() Evidence {
+	e := w.e
+	e.Request = func(seq uint64) (bench.Attempt, bool) {
+		o := w.outcomes[seq]
+		return bench.Attempt{Seq: seq, Outcome: o}, o != bench.Unsent
+	}
+	for r := range e.Reads {
+		e.Reads[r].Items = all(w.reads[r].items)
+		e.Reads[r].Effects = all(w.reads[r].effects)
+		if w.reads[r].letters != nil {
+			e.Reads[r].DeadLetters = slices.Values(w.reads[r].letters)
+		}
+	}
+	e.Commits, e.Deliveries = all(w.commits), all(w.deliveries)
+	return e
+}
+
+// all is slices.Values, but nil stays nil: not observed.
+func all[T any](s []T) iter.Seq[T] {
+	if s == nil {
+		return nil
+	}
+	return slices.Values(s)
+}
+
+func (w *world) judge() Account { return Judge(w.evidence()) }
+
+// The edits below each change one thing, in both reads and in the logs.
+
+func (w *world) noItem(seqs ...uint64) {
+	for r := range w.reads {
+		w.reads[r].items = slices.DeleteFunc(w.reads[r].items, func(i bench.Item) bool { return slices.Contains(seqs, i.Seq) })
+	}
+}
+
+func (w *world) noEffect(seqs ...uint64) {
+	for r := range w.reads {
+		w.reads[r].effects = slices.DeleteFunc(w.reads[r].effects, func(v bench.Effect) bool { return slices.Contains(seqs, v.Seq) })
+	}
+}
+
+func (w *world) noTrace(seqs ...uint64) {
+	texts := map[string]bool{}
+	for _, s := range seqs {
+		texts[idOf(s)] = true
+	}
+	w.commits = slices.DeleteFunc(w.commits, func(c bench.Commit) bool { return texts[c.ID] })
+	w.deliveries = slices.DeleteFunc(w.deliveries, func(d bench.Delivery) bool { return texts[d.ID] })
+}
+
+// vanish takes away everything that was seen behind the client.
+func (w *world) vanish(seqs ...uint64) {
+	w.noItem(seqs...)
+	w.noEffect(seqs...)
+	w.noTrace(seqs...)
+}
+
+func (w *world) changeEffect(seq uint64, change func(*bench.Effect)) {
+	for r := range w.reads {
+		for i := range w.reads[r].effects {
+			if w.reads[r].effects[i].Seq == seq {
+				change(&w.reads[r].effects[i])
+			}
+		}
+	}
+}
+
+func (w *world) changeEffects(change func(*bench.Effect)) {
+	for r := range w.reads {
+		for i := range w.reads[r].effects {
+			change(&w.reads[r].effects[i])
+		}
+	}
+}
+
+func (w *world) deadLetter(readable bool, seqs ...uint64) {
+	for r := range w.reads {
+		for _, s := range seqs {
+			w.reads[r].letters = append(w.reads[r].letters, bench.DeadLetter{Seq: s, Readable: readable})
+		}
+	}
+}
+
+func (w *world) undrained() { w.e.Drain.Proof = bench.DrainNone }

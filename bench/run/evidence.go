@@ -1,0 +1,124 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// manifestSchema is the value of manifest.Schema.
+const manifestSchema = "ackproof.run/v1"
+
+// manifest is run.json: written before anything is started, again when the
+// endpoints are known, and again when the start of load is fixed.
+type manifest struct {
+	Schema       string            `json:"schema"`
+	Run          bench.RunID       `json:"run"`
+	Scenario     string            `json:"scenario"`
+	Target       string            `json:"target"`
+	Architecture string            `json:"architecture"`
+	Seed         uint64            `json:"seed"`
+	Planned      int64             `json:"planned"`
+	Processor    string            `json:"processor"` // "built-in" or the path given
+	Created      string            `json:"created"`
+	Started      string            `json:"started"` // start of load, RFC 3339, UTC; empty: it never came so far
+	Version      string            `json:"version"`
+	Go           string            `json:"go"`
+	Host         bench.Host        `json:"host"`
+	Endpoints    bench.Endpoints   `json:"endpoints"`
+	Libraries    map[string]string `json:"libraries"`
+	SDKRetries   string            `json:"sdk_retries"`
+
+	faults []faults.Fault
+}
+
+func (m *manifest) write(dir string) error {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, manifestFile), append(b, '\n'))
+}
+
+// readManifest reads run.json, so far as it was written.
+func readManifest(dir string) (*manifest, error) {
+	b, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s is no run directory: %w", dir, err)
+	}
+	var m manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, manifestFile), err)
+	}
+	if m.Schema != manifestSchema {
+		return nil, fmt.Errorf("read %s: schema %q, this version of ackproof reads %q", filepath.Join(dir, manifestFile), m.Schema, manifestSchema)
+	}
+	if !m.Run.Valid() || m.Planned < 0 || !slices.Contains(bench.Architectures(), m.Architecture) {
+		return nil, fmt.Errorf("read %s: run id %q, architecture %q or plan of %d requests cannot be", filepath.Join(dir, manifestFile), m.Run, m.Architecture, m.Planned)
+	}
+	return &m, nil
+}
+
+func thisHost() bench.Host {
+	return bench.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, b []byte) error {
+	temp := path + ".new"
+	if err := os.WriteFile(temp, b, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// Names of the evidence in events.jsonl.
+const (
+	evidenceCleanStart = "clean_start"
+	evidenceGenerator  = "generator"
+	evidenceBites      = "bites"
+	evidenceDrain      = "drain"
+	evidenceFinished   = "finished"
+)
+
+// cleanStart says whether the tables were seen to be empty before the load.
+type cleanStart struct {
+	Items   int64 `json:"items"`
+	Effects int64 `json:"effects"`
+}
+
+// generator is what the load generator knows of itself.
+type generator struct {
+	CPUShare     float64 `json:"cpu_share"` // of all cores; -1: the system does not tell
+	GCPauseMs    float64 `json:"gc_pause_ms"`
+	WorkerCapHit bool    `json:"worker_cap_hit"`
+	CPUs         int     `json:"cpus"`
+	Complete     bool    `json:"complete"` // the load came to the end of its plan
+}
+
+// drained is how the drain ended, with the last position seen.
+type drained struct {
+	bench.Drain
+	Position bench.Position `json:"position"`
+}
+
+// finished is the last line of a run that was not cut off.
+type finished struct {
+	Interrupted bool   `json:"interrupted"`
+	Error       string `json:"error,omitempty"`
+}
+
+// evidence keeps what the judge needs and no other file holds.
+func (r *Run) evidence(name string, data any) {
+	b, err := json.Marshal(data)
+	if err != nil {
+		panic(fmt.Sprintf("run: evidence %s cannot be written as JSON: %v", name, err)) // our own types
+	}
+	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
+}

@@ -1,0 +1,310 @@
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/reconcile"
+	"github.com/ackproof/ackproof/bench/stats"
+	"github.com/ackproof/ackproof/faults"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+// files is a run directory, read.
+type files struct {
+	dir      string
+	manifest *manifest
+	scenario *scenarios.Scenario
+	faults   []faults.Fault
+	plan     *scenarios.Plan
+	ledger   *ledger.Ledger
+	reads    [2]*ledger.Read
+	log      *ledger.DeliveryLog // nil: the target keeps none
+	story    story
+	started  time.Time
+	problems []string // of the final reads: what is absent there may have been lost by us
+	damage   []string // of deliveries and events, which show what happened and never what did not
+}
+
+// Judge judges a run from its files alone, and writes result.json and
+// findings.jsonl. A run that was cut off is judged by what is there.
+func Judge(dir string) (*bench.Result, *bench.Series, error) {
+	f, err := open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.close()
+	result, series, account := f.judge()
+	if err := writeResult(dir, result, account.Findings); err != nil {
+		return nil, nil, err
+	}
+	return result, series, nil
+}
+
+// Tell gives a judged run again: its result.json as it stands, and the series
+// for the pictures from its files.
+func Tell(dir string) (*bench.Result, *bench.Series, error) {
+	results, err := ReadResults([]string{dir})
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.close()
+	_, series, _ := f.judge()
+	return &results[0], series, nil
+}
+
+// ReadResults reads the result.json of each run directory.
+func ReadResults(dirs []string) ([]bench.Result, error) {
+	results := make([]bench.Result, len(dirs))
+	var errs []error
+	for i, dir := range dirs {
+		errs = append(errs, readResult(dir, &results[i]))
+	}
+	return results, errors.Join(errs...)
+}
+
+func readResult(dir string, r *bench.Result) error {
+	path := filepath.Join(dir, resultFile)
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, manifestFile)):
+		return fmt.Errorf("%s has not been judged; run 'ackproof reconcile %s'", dir, dir)
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s is no run directory: it has no %s", dir, resultFile)
+	case err != nil:
+		return err
+	}
+	if err := json.Unmarshal(b, r); err != nil {
+		return fmt.Errorf("read %s: %w; run 'ackproof reconcile %s' to make it anew", path, err, dir)
+	}
+	if r.Schema != bench.ResultSchema {
+		return fmt.Errorf("read %s: schema %q, this version of ackproof reads %q", path, r.Schema, bench.ResultSchema)
+	}
+	return nil
+}
+
+func writeResult(dir string, r *bench.Result, findings []bench.Finding) error {
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, f := range findings {
+		if err := encoder.Encode(f); err != nil {
+			return err
+		}
+	}
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		writeFile(filepath.Join(dir, findingsFile), lines.Bytes()),
+		writeFile(filepath.Join(dir, resultFile), append(b, '\n')),
+	)
+}
+
+// open reads what is there. Only a directory without its beginnings is an
+// error: damage further on is evidence that is missing.
+func open(dir string) (*files, error) {
+	f := &files{dir: dir}
+	var err error
+	if f.manifest, err = readManifest(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, scenarioFile)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.scenario, err = scenarios.Parse(path, source, nil); err != nil {
+		return nil, err
+	}
+	f.faults = f.scenario.Faults
+	f.plan = scenarios.NewPlan(f.scenario, f.manifest.Run, 0, f.manifest.Seed)
+	if f.plan.Len() != f.manifest.Planned {
+		return nil, fmt.Errorf("%s: the scenario plans %d requests, the run was of %d", dir, f.plan.Len(), f.manifest.Planned)
+	}
+	if f.ledger, err = ledger.Open(filepath.Join(dir, ledgerDir)); err != nil {
+		return nil, err
+	}
+	for n := range f.reads {
+		if f.reads[n], err = ledger.OpenRead(readDir(dir, n+1)); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
+		f.problems = append(f.problems, f.reads[n].Problems()...)
+	}
+	if f.log, err = ledger.ReadDeliveries(filepath.Join(dir, deliveriesDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, errors.Join(err, f.close())
+	}
+	events, problems, err := ledger.ReadEvents(filepath.Join(dir, eventsFile))
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	f.damage = problems
+	if f.log != nil {
+		f.damage = append(f.damage, f.log.Problems()...)
+	}
+	f.story = tell(events, len(f.faults))
+	f.started = f.ledger.Started()
+	if f.started.IsZero() {
+		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
+	}
+	return f, nil
+}
+
+func (f *files) close() error { return f.ledger.Close() }
+
+// judge makes the result of a run from its files.
+func (f *files) judge() (*bench.Result, *bench.Series, reconcile.Account) {
+	t := f.times()
+	figures := f.figures(t)
+	account := reconcile.Judge(f.evidence(t, figures))
+	r := &bench.Result{
+		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
+		Requests: account.Requests, Items: account.Items, Deliveries: account.Deliveries,
+		Findings: account.Findings[:min(len(account.Findings), bench.MaxFindings)],
+		Drain:    f.story.drain.Drain, Gates: account.Gates,
+	}
+	f.fill(r, t, figures, account)
+	f.expect(r)
+	f.notes(r)
+	for _, list := range []any{&r.Reasons, &r.Findings, &r.Expectations, &r.Faults, &r.Phases, &r.Backlog} {
+		neverNull(list)
+	}
+	return r, f.series(t, figures), account
+}
+
+// neverNull makes an empty list [] in JSON: null says "not observed".
+func neverNull(list any) {
+	switch l := list.(type) {
+	case *[]bench.Reason:
+		*l = append([]bench.Reason{}, *l...)
+	case *[]bench.Finding:
+		*l = append([]bench.Finding{}, *l...)
+	case *[]bench.Expectation:
+		*l = append([]bench.Expectation{}, *l...)
+	case *[]bench.FaultResult:
+		*l = append([]bench.FaultResult{}, *l...)
+	case *[]bench.Phase:
+		*l = append([]bench.Phase{}, *l...)
+	case *[]bench.BacklogRow:
+		*l = append([]bench.BacklogRow{}, *l...)
+	}
+}
+
+func (f *files) info() bench.RunInfo {
+	m := f.manifest
+	info := bench.RunInfo{
+		ID: m.Run, Scenario: m.Scenario, About: f.scenario.About, Target: m.Target, Architecture: m.Architecture, Seed: m.Seed,
+		Started: f.started.UTC().Format(time.RFC3339Nano), Version: m.Version, Host: m.Host,
+	}
+	if f.story.finished != nil {
+		at := f.started.Add(f.story.finishedAt).UTC().Format(time.RFC3339Nano)
+		info.Finished = &at
+	}
+	return info
+}
+
+// evidence gathers what the judge may know.
+func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
+	s, story := f.scenario, &f.story
+	e := reconcile.Evidence{
+		Run: f.manifest.Run, Architecture: f.manifest.Architecture, Started: f.started,
+		Planned: f.plan.Len(), Request: f.ledger.Request, LedgerProblems: f.ledger.Problems(),
+		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
+		ReadProblems:  f.problems,
+		ItemsObserved: true, EffectsObserved: true, CleanStart: story.clean,
+		Drain: story.drain.Drain, Blocked: f.blocked(t),
+		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "",
+		Interrupted:  story.interrupted(),
+		WorkerCapHit: story.generator != nil && story.generator.WorkerCapHit,
+		Guarantee: reconcile.Guarantee{
+			Effects:            reconcile.EffectGuarantee(s.Guarantee.Effects),
+			DeadLettersAllowed: s.Guarantee.DeadLetters == scenarios.DeadLettersAllow,
+			Deadline:           time.Duration(s.Guarantee.Deadline),
+		},
+		Thresholds: reconcile.Thresholds{
+			RateKept: float64(s.Gates.RateKept) / 100, AroundFaults: int64(s.Gates.Evidence), AroundShare: float64(s.Gates.EvidenceShare) / 100,
+			SendDelay: s.Gates.SendDelay, SendDelayShare: float64(s.Gates.SendDelayShare) / 100, GeneratorCPUMax: float64(s.Gates.GeneratorCPU) / 100,
+		},
+		Timing: figures.timing(story.generator),
+	}
+	for _, st := range f.plan.Stages() {
+		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
+	}
+	for n, read := range f.reads {
+		foreign, samples := read.Foreign()
+		e.Reads[n] = reconcile.Read{
+			Items: read.Items(), Effects: read.Effects(), DeadLetters: read.DeadLetters(),
+			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint().String(),
+		}
+	}
+	if f.manifest.Architecture == bench.Streams && f.log != nil {
+		e.Commits, e.Deliveries = f.log.Commits(), f.log.Deliveries()
+	}
+	for i, fault := range f.faults {
+		from, to := f.window(i)
+		e.Faults = append(e.Faults, reconcile.Fault{
+			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
+			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
+		})
+	}
+	return e
+}
+
+// blocked lists the shards that were held up when the drain gave up. The target
+// names the first record of the batch that fails; the commits and effects tell
+// more: since the processor works in sequence, the record that holds the shard up
+// is the first from there on that has no effect, and all others without one wait
+// behind it.
+func (f *files) blocked(t *times) []bench.ShardPosition {
+	if f.story.drain.Proof != bench.DrainNone || f.log == nil {
+		return nil
+	}
+	var blocked []bench.ShardPosition
+	for _, shard := range f.story.drain.Position.Shards {
+		if shard.Head == nil {
+			continue
+		}
+		from, err := bench.ParseSequence(shard.Head.Sequence)
+		if err != nil {
+			blocked = append(blocked, shard)
+			continue
+		}
+		head, waiting := *shard.Head, 0
+		for c := range f.log.Commits() {
+			i, ours := f.index(c.ID, len(t.items))
+			at, err := bench.ParseSequence(c.Sequence)
+			if !ours || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || t.items[i].Effect != stats.Never {
+				continue
+			}
+			if waiting++; waiting == 1 {
+				head.ID, head.Sequence = c.ID, c.Sequence
+			}
+		}
+		if waiting > 0 {
+			shard.Head, shard.Behind = &head, waiting
+		}
+		blocked = append(blocked, shard)
+	}
+	return blocked
+}
+
+func (f *files) onAcceptPath(fault faults.Fault) bool {
+	return fault.Kind.OnAcceptPath(f.manifest.Architecture)
+}
+
+// window is when a fault was in force, by the plan.
+func (f *files) window(i int) (from, to time.Duration) {
+	from, to = f.faults[i].Window()
+	return from, min(to, f.plan.Duration())
+}

@@ -1,0 +1,205 @@
+// Package run carries out one experiment: the phases of a run, in order.
+//
+//	prepare  the run directory and run.json, before anything is started
+//	start    the target comes up with empty tables, seen to be empty
+//	load     the plan is sent while the timeline of faults strikes
+//	undo     every fault is taken away, the undoing confirmed
+//	drain    until the pipeline is seen to be empty, or drain.timeout
+//	read     items, effects and dead letters, twice
+//	judge    from the files alone
+//
+// It knows no target, only the seam [bench.Target]. Everything it learns goes
+// to the run directory at once; [Judge] reads nothing else, so that a run can be
+// judged again, elsewhere and later, and a crash of any phase loses nothing that
+// was known.
+package run
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/load"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+// startDelay lies between the last preparation and the start of load, so that
+// the first request can be sent on time.
+const startDelay = 20 * time.Millisecond
+
+// Options say what is run.
+type Options struct {
+	Scenario  *scenarios.Scenario
+	Target    bench.Target
+	Processor string   // a Lambda binary; empty: the built-in one
+	Env       []string // K=V for the processor, beside the scenario's own
+	Seed      uint64
+	Out       string // the folder that holds run directories
+	Version   string
+	Clock     clock.Clock
+	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
+}
+
+// Run is one experiment. Make it with Prepare, carry it out with Do.
+type Run struct {
+	opts     Options
+	id       bench.RunID
+	dir      string
+	plan     *scenarios.Plan
+	stack    bench.Stack
+	manifest manifest
+	events   *ledger.EventWriter
+	book     *ledger.Writer
+	bites    []bench.Bites
+	view     view
+}
+
+// Prepare checks everything that can be checked before the first request, and
+// makes the run directory. All that is wrong is said at once, and nothing is
+// left behind.
+func Prepare(o Options) (*Run, error) {
+	r := &Run{opts: o, id: bench.NewRunID(clock.Entropy())}
+	r.plan = scenarios.NewPlan(o.Scenario, r.id, 0, o.Seed)
+	r.stack = o.Scenario.Stack(o.Seed)
+	r.stack.Run = r.id
+	r.stack.Processor.Path = o.Processor
+	r.stack.Processor.Env = append(r.stack.Processor.Env, o.Env...)
+	var errs []error
+	for _, lack := range o.Target.Lacks(r.stack) {
+		errs = append(errs, errors.New(lack))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if err := r.makeDir(); err != nil {
+		return nil, err
+	}
+	r.stack.Dir = r.dir
+	return r, nil
+}
+
+// Dir is the run directory.
+func (r *Run) Dir() string { return r.dir }
+
+// Do carries the run out. When ctx ends, the load stops, the faults are undone,
+// and what is known is read and kept. The target stays up: the caller stops it.
+// An error that is a [NotStarted] came before the first request.
+func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
+	defer r.close()
+	r.phase("starting")
+	endpoints, err := r.start(ctx)
+	if err != nil {
+		return endpoints, NotStarted{err}
+	}
+	reader := newReader(endpoints, r.id)
+	if err := r.seeCleanStart(ctx, reader); err != nil {
+		return endpoints, NotStarted{err}
+	}
+	loadErr := r.load(ctx, endpoints)
+	// From here on an interrupt must not keep us from undoing and reading: it
+	// only cuts the waiting short.
+	rest := context.WithoutCancel(ctx)
+	undoErr := r.undo(rest)
+	drainErr := r.drain(ctx)
+	readErr := r.read(rest, reader)
+	err = errors.Join(loadErr, undoErr, drainErr, readErr)
+	r.finish(ctx.Err() != nil, err)
+	return endpoints, err
+}
+
+// NotStarted is an error from before the first request.
+type NotStarted struct{ error }
+
+// Unwrap gives the cause.
+func (n NotStarted) Unwrap() error { return n.error }
+
+// start brings the target up.
+func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
+	endpoints, err := r.opts.Target.Start(ctx, r.stack, func(e bench.Event) { r.events.Append(e) })
+	if err != nil {
+		return endpoints, err
+	}
+	r.manifest.Endpoints = endpoints
+	return endpoints, r.manifest.write(r.dir)
+}
+
+// load sends the plan while the faults strike. It returns when every request is
+// over and every fault has been taken away.
+func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
+	request := r.opts.Scenario.Request
+	started := r.opts.Clock.Now().Add(startDelay)
+	r.manifest.Started = started.UTC().Format(time.RFC3339Nano)
+	if err := r.manifest.write(r.dir); err != nil {
+		return NotStarted{err}
+	}
+	if err := errors.Join(r.events.SetStart(started), r.book.SetStart(started)); err != nil {
+		return NotStarted{err}
+	}
+	r.phase("load")
+	attack := load.New(load.Config{
+		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
+		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
+		Start: started, Clock: r.opts.Clock,
+	}, r.plan, r.book)
+
+	stopView := r.watch(ctx, attack, started)
+	defer stopView()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.strike(ctx, started) })
+	group.Go(func() error {
+		figures, err := attack.Run(ctx)
+		r.evidence(evidenceGenerator, generator{
+			CPUShare: figures.CPUShare, GCPauseMs: ms(figures.GCPause), WorkerCapHit: figures.WorkerCapHit, CPUs: runtime.NumCPU(),
+			Complete: err == nil && ctx.Err() == nil,
+		})
+		return err
+	})
+	return group.Wait()
+}
+
+// phase notes the beginning of a phase.
+func (r *Run) phase(name string) {
+	r.view.step(name)
+	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
+}
+
+// finish writes the last evidence: that the harness lived to the end.
+func (r *Run) finish(interrupted bool, err error) {
+	f := finished{Interrupted: interrupted}
+	if err != nil {
+		f.Error = err.Error()
+	}
+	r.evidence(evidenceFinished, f)
+}
+
+// close closes the files of the run.
+func (r *Run) close() {
+	r.book.Close()
+	r.events.Close()
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// wait waits for d or until ctx ends, and reports whether d has passed.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// since is the time since the start of load.
+func (r *Run) since(started time.Time) time.Duration { return r.opts.Clock.Now().Sub(started) }

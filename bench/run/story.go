@@ -1,0 +1,114 @@
+package run
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
+)
+
+// story is what events.jsonl tells the judge.
+type story struct {
+	clean      *bool // nil: nobody looked
+	generator  *generator
+	bites      []bench.Bites // nil: never asked
+	begun      []bool        // by fault
+	undone     []bool        // by fault
+	drain      drained
+	finished   *finished
+	finishedAt time.Duration
+	deaths     []bench.Mark
+	last       time.Duration // of any event: the run was alive then
+	phases     map[string]time.Duration
+	gaps       int // times at which the mapping found records trimmed that it had not read
+	dropped    int // events that the asynchronous queue gave up
+}
+
+// tell goes through the events in order.
+func tell(events []ledger.TimedEvent, faults int) story {
+	s := story{begun: make([]bool, faults), undone: make([]bool, faults), phases: map[string]time.Duration{}}
+	s.drain.Proof = bench.DrainNone
+	for _, e := range events {
+		s.last = max(s.last, e.T)
+		switch e.Kind {
+		case bench.EventPhase:
+			s.phases[e.Text] = e.T
+		case bench.EventFaultBegin, bench.EventFaultEnd:
+			if e.Fault != nil && *e.Fault >= 0 && *e.Fault < faults {
+				s.begun[*e.Fault] = s.begun[*e.Fault] || e.Kind == bench.EventFaultBegin
+				s.undone[*e.Fault] = e.Kind == bench.EventFaultEnd
+			}
+		case bench.EventProcessorDeath:
+			s.deaths = append(s.deaths, bench.Mark{TMs: ms(e.T), Text: e.Text})
+		case bench.EventEvidence:
+			s.evidence(e)
+		}
+	}
+	return s
+}
+
+// evidence takes in one piece. What cannot be read is evidence that is missing.
+func (s *story) evidence(e ledger.TimedEvent) {
+	var machine struct {
+		Evidence string // of the event source mapping
+		Dropped  string // by the asynchronous queue, and why
+	}
+	if json.Unmarshal(e.Data, &machine) == nil {
+		if machine.Evidence == "stream_gap" {
+			s.gaps++
+		}
+		if machine.Dropped != "" {
+			s.dropped++
+		}
+	}
+	switch e.Text {
+	case evidenceCleanStart:
+		var c cleanStart
+		if json.Unmarshal(e.Data, &c) == nil {
+			clean := c.Items == 0 && c.Effects == 0
+			s.clean = &clean
+		}
+	case evidenceGenerator:
+		var g generator
+		if json.Unmarshal(e.Data, &g) == nil {
+			s.generator = &g
+		}
+	case evidenceBites:
+		var b []bench.Bites
+		if json.Unmarshal(e.Data, &b) == nil && len(b) == len(s.begun) {
+			s.bites = b
+		}
+	case evidenceDrain:
+		var d drained
+		if json.Unmarshal(e.Data, &d) == nil {
+			s.drain = d
+		}
+	case evidenceFinished:
+		var f finished
+		if json.Unmarshal(e.Data, &f) == nil {
+			s.finished, s.finishedAt = &f, e.T
+		}
+	}
+}
+
+// over reports whether a fault is not in force: confirmed undone, or never begun.
+func (s *story) over(fault int) bool { return s.undone[fault] || !s.begun[fault] }
+
+func (s *story) interrupted() bool { return s.finished != nil && s.finished.Interrupted }
+
+// planned is how many strikes of a fault were due; nil: not known.
+func (s *story) planned(fault int) *int64 {
+	if s.bites == nil {
+		return nil
+	}
+	return &s.bites[fault].Planned
+}
+
+// bitten is how often a fault was seen to strike where it strikes.
+func (s *story) bitten(fault int) int64 {
+	if s.bites == nil {
+		return 0
+	}
+	return s.bites[fault].Bitten
+}

@@ -1,0 +1,73 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// undoTimeout bounds how long a fault may take to be confirmed undone.
+const undoTimeout = 15 * time.Second
+
+// strike carries out the timeline of the faults: it arms and takes away each at
+// its time. When ctx ends it stops; what is armed then is taken away by undo.
+func (r *Run) strike(ctx context.Context, started time.Time) error {
+	var ends sync.WaitGroup
+	defer ends.Wait()
+	for _, m := range faults.Timeline(r.manifest.faults) {
+		if !wait(ctx, m.At-r.since(started)) {
+			return nil
+		}
+		if m.End {
+			// The confirmation may take a while; other faults have their own times.
+			ends.Go(func() { r.end(context.WithoutCancel(ctx), m.Fault) })
+			continue
+		}
+		if err := r.begin(ctx, m.Fault); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin arms a fault, or adds a strike. That it is open is on disk before.
+func (r *Run) begin(ctx context.Context, fault int) error {
+	text := r.stack.Faults[fault]
+	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultBegin, Fault: &fault, Text: text})
+	r.view.arm(fault, text)
+	if err := r.opts.Target.Begin(ctx, fault); err != nil {
+		return fmt.Errorf("begin fault %q: %w", text, err)
+	}
+	return nil
+}
+
+// end takes a fault away and notes it when that is confirmed.
+func (r *Run) end(ctx context.Context, fault int) error {
+	ctx, cancel := context.WithTimeout(ctx, undoTimeout)
+	defer cancel()
+	text := r.stack.Faults[fault]
+	if err := r.opts.Target.End(ctx, fault); err != nil {
+		return fmt.Errorf("undo fault %q: %w", text, err)
+	}
+	r.view.disarm(fault)
+	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
+	return nil
+}
+
+// undo takes away what is still armed, and asks how often each fault has struck.
+func (r *Run) undo(ctx context.Context) error {
+	var errs []error
+	for _, fault := range r.view.armed() {
+		errs = append(errs, r.end(ctx, fault))
+	}
+	bites, err := r.opts.Target.Bites(ctx)
+	if err == nil {
+		r.evidence(evidenceBites, bites)
+	}
+	return errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,227 @@
+// Package targettest is the suite that every bench.Target passes: what the run
+// may rely on, whatever the target is.
+//
+// It talks to a target as the run does, and looks at its tables through the
+// public DynamoDB API with a client of its own.
+package targettest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+)
+
+// requests is how many requests a case sends: enough for a batch on every shard.
+const requests = 40
+
+// patience bounds every wait.
+const patience = 30 * time.Second
+
+// Run runs the suite. newTarget makes a fresh target; the suite stops it.
+func Run(t *testing.T, newTarget func(t *testing.T) bench.Target) {
+	for _, architecture := range bench.Architectures() {
+		t.Run(architecture, func(t *testing.T) { keepsEveryItem(t, newTarget(t), architecture) })
+	}
+	t.Run("a killed processor has a successor", func(t *testing.T) { killedAndBack(t, newTarget(t)) })
+	t.Run("what is given up is a dead letter", func(t *testing.T) { givenUp(t, newTarget(t)) })
+	t.Run("a cut answer loses nothing", func(t *testing.T) { cutAnswer(t, newTarget(t)) })
+	t.Run("a throttled table refuses", func(t *testing.T) { throttled(t, newTarget(t)) })
+	t.Run("an unknown fault is lacking", func(t *testing.T) {
+		if lacks := newTarget(t).Lacks(bench.Stack{Faults: []string{"at 1s : moon.fall"}}); len(lacks) == 0 {
+			t.Error("the target says that it can make the moon fall")
+		}
+	})
+}
+
+// system is a started target with what the suite saw of it.
+type system struct {
+	t         *testing.T
+	target    bench.Target
+	run       bench.RunID
+	endpoints bench.Endpoints
+	db        *dynamodb.Client
+
+	mu     sync.Mutex
+	events []bench.Event
+}
+
+// start brings a target up with settings that make a short test of it.
+func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system {
+	t.Helper()
+	s := &system{t: t, target: target, run: bench.NewRunID(clock.Entropy())}
+	stack := bench.Stack{
+		Run: s.run, Seed: clock.Entropy(), Architecture: bench.Streams, Shards: 2, ViewType: "NEW_AND_OLD_IMAGES", Dir: t.TempDir(),
+		Processor: bench.Processor{Timeout: 3 * time.Second, Concurrency: 2},
+		Mapping: bench.Mapping{
+			BatchSize: 100, ParallelizationFactor: 1, MaximumRetryAttempts: -1, MaximumRecordAgeInSeconds: -1,
+			StartingPosition: "TRIM_HORIZON", PollInterval: 20 * time.Millisecond, RetryBase: 20 * time.Millisecond, RetryCap: time.Second,
+		},
+		Async:   bench.Async{MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 21600, RetryDelays: []time.Duration{50 * time.Millisecond, 50 * time.Millisecond}},
+		Gateway: bench.Gateway{Path: "/items"},
+	}
+	if change != nil {
+		change(&stack)
+	}
+	t.Logf("seed %d", stack.Seed)
+	if lacks := target.Lacks(stack); len(lacks) > 0 {
+		t.Fatalf("the target lacks: %v", lacks)
+	}
+	t.Cleanup(func() {
+		if err := target.Stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	endpoints, err := target.Start(t.Context(), stack, func(e bench.Event) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.events = append(s.events, e)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.endpoints = endpoints
+	s.db = dynamodb.New(dynamodb.Options{
+		Region: endpoints.Region, BaseEndpoint: aws.String(endpoints.DynamoDB),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	})
+	return s
+}
+
+func payload(seq uint64) string { return fmt.Sprintf("payload of %d, with \"quotes\" and ü", seq) }
+
+func (s *system) id(seq uint64) string { return bench.ID{Run: s.run, Seq: seq}.String() }
+
+// post sends one request and returns its status; 0: no answer.
+func (s *system) post(seq uint64) int {
+	body, err := json.Marshal(map[string]string{"id": s.id(seq), "payload": payload(seq)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := http.Post(s.endpoints.API+"/items", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// postAll sends all requests and returns how many had each status.
+func (s *system) postAll() map[int]int {
+	statuses := map[int]int{}
+	for seq := range uint64(requests) {
+		statuses[s.post(seq)]++
+	}
+	return statuses
+}
+
+// drain waits until the pipeline is empty.
+func (s *system) drain() {
+	s.t.Helper()
+	s.until("the pipeline is drained", func() bool {
+		p, err := s.target.Position(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return p.Drained()
+	})
+}
+
+// until polls a condition with a deadline.
+func (s *system) until(what string, condition func() bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.t.Fatalf("after %v it is not so that %s", patience, what)
+		}
+	}
+}
+
+// rows reads a whole table by id.
+func (s *system) rows(table string) map[string]map[string]types.AttributeValue {
+	s.t.Helper()
+	rows := map[string]map[string]types.AttributeValue{}
+	pages := dynamodb.NewScanPaginator(s.db, &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			rows[item["id"].(*types.AttributeValueMemberS).Value] = item
+		}
+	}
+	return rows
+}
+
+// expectOnce checks that every request is stored, and processed exactly once
+// with the right digest.
+func (s *system) expectOnce() {
+	s.t.Helper()
+	items, effects := s.rows(s.endpoints.ItemsTable), s.rows(s.endpoints.ResultsTable)
+	if len(items) != requests || len(effects) != requests {
+		s.t.Errorf("%d items and %d effects, want %d each", len(items), len(effects), requests)
+	}
+	for seq := range uint64(requests) {
+		id := s.id(seq)
+		if got, ok := items[id]["payload"].(*types.AttributeValueMemberS); !ok || got.Value != payload(seq) {
+			s.t.Errorf("item %s is %v", id, items[id])
+		}
+		digest, _ := effects[id]["digest"].(*types.AttributeValueMemberS)
+		count, _ := effects[id]["count"].(*types.AttributeValueMemberN)
+		if digest == nil || digest.Value != bench.DigestOf([]byte(payload(seq))).String() || count == nil || count.Value != "1" {
+			s.t.Errorf("effect %s is %v", id, effects[id])
+		}
+	}
+}
+
+// seen reports whether an event of a kind came, with a process id.
+func (s *system) seen(kind bench.EventKind) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.events, func(e bench.Event) bool { return e.Kind == kind && e.PID > 0 })
+}
+
+func (s *system) begin(fault int) {
+	s.t.Helper()
+	if err := s.target.Begin(s.t.Context(), fault); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *system) end(fault int) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	if err := s.target.End(ctx, fault); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *system) bitten(fault int) int64 {
+	s.t.Helper()
+	bites, err := s.target.Bites(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return bites[fault].Bitten
+}

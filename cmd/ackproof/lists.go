@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ackproof/ackproof/faults"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+func scenariosCommand(w world) *cobra.Command {
+	return &cobra.Command{
+		Use:     "scenarios [NAME]",
+		Short:   "List the built-in scenarios, or print one",
+		Example: "  ackproof scenarios\n  ackproof scenarios crash > mine.yaml",
+		Args:    arguments(cobra.MaximumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				source, err := scenarios.Source(args[0])
+				if err != nil {
+					return misuse{err}
+				}
+				_, err = w.stdout.Write(source)
+				return err
+			}
+			t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+			for _, name := range scenarios.Builtins() {
+				s, err := scenarios.Load(name, nil)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(t, "%s\t%s\n", name, s.About)
+			}
+			return t.Flush()
+		},
+	}
+}
+
+func faultsCommand(w world) *cobra.Command {
+	return &cobra.Command{
+		Use:     "faults [KIND]",
+		Short:   "List the kinds of faults, or explain one",
+		Example: "  ackproof faults\n  ackproof faults processor.kill",
+		Args:    arguments(cobra.MaximumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return explain(w, args[0])
+			}
+			t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+			for _, k := range faults.Kinds() {
+				fmt.Fprintf(t, "%s\t%s\n", k.Name, k.About)
+			}
+			return t.Flush()
+		},
+	}
+}
+
+// explain tells all about one kind of fault.
+func explain(w world, name string) error {
+	k, ok := faults.Lookup(name)
+	if !ok {
+		var names []string
+		for _, k := range faults.Kinds() {
+			names = append(names, k.Name)
+		}
+		return misuse{fmt.Errorf("no fault is called %q; the nearest is %s; 'ackproof faults' lists all", name, faults.Nearest(name, names))}
+	}
+	fmt.Fprintf(w.stdout, "%s\n\n%s\n\n", k.Name, k.About)
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "strikes at\t%s\n", k.Place)
+	for i, p := range k.Placements {
+		title := ""
+		if i == 0 {
+			title = "placement"
+		}
+		fmt.Fprintf(t, "%s\t%s\n", title, p)
+	}
+	for _, key := range k.Keys {
+		fmt.Fprintf(t, "%s=\t%s\n", key.Name, key.About)
+	}
+	fmt.Fprintf(t, "a correct system\t%s\n", k.Correct)
+	fmt.Fprintf(t, "exposes\t%s\n", k.Exposes)
+	fmt.Fprintf(t, "example\t%s\n", k.Example)
+	return t.Flush()
+}

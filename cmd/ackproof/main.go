@@ -1,0 +1,146 @@
+// Command ackproof load-tests an asynchronous API, breaks its processor on
+// purpose, and accounts for every single request: was it acknowledged, was it
+// stored, was it processed, how often, how late, and if it was lost, where.
+//
+// One file per verb. main makes the world and exits once; nothing below it
+// exits or touches a global stream.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// Exit codes: the exit code is the answer.
+const (
+	exitPass        = 0
+	exitFail        = 1   // loss proven, or an expectation missed
+	exitMisuse      = 2   // anything wrong that was found before the first request
+	exitUnknown     = 3   // evidence is missing
+	exitHarness     = 4   // ackproof itself failed after the first request
+	exitInterrupted = 130 // SIGINT or SIGTERM
+)
+
+// world is everything that a verb shares with the outside.
+type world struct {
+	args           []string
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	clock          clock.Clock
+	tty            bool // stderr is a terminal that understands control sequences
+	color          bool // stdout may be coloured
+	width          int  // of the terminal
+}
+
+func main() {
+	if code, played := local.Main(newFaults); played {
+		os.Exit(code)
+	}
+	w := world{
+		args: os.Args[1:], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, clock: clock.Real{}, width: 80,
+	}
+	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
+	w.color = term.IsTerminal(int(os.Stdout.Fd())) && !plain
+	w.tty = term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
+	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
+		w.width = width
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once; its children follow it
+	os.Exit(execute(ctx, w))
+}
+
+// misuse is an error of the user's, found before anything was done.
+type misuse struct{ err error }
+
+func (m misuse) Error() string { return m.err.Error() }
+func (m misuse) Unwrap() error { return m.err }
+
+// execute carries out the command line and returns the exit code.
+func execute(ctx context.Context, w world) int {
+	code := exitPass
+	root := &cobra.Command{
+		Use:   "ackproof",
+		Short: "Proves that an asynchronous API keeps its promise",
+		Long: `ackproof fires load at an asynchronous API, breaks its processor on purpose, and
+accounts for every single request: was it acknowledged, was it stored, was it
+processed, how often, how late, and if it was lost, where.
+
+Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
+4 ackproof itself failed, 130 interrupted.`,
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetArgs(w.args)
+	root.SetOut(w.stdout)
+	root.SetErr(w.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
+	root.AddCommand(
+		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
+		scenariosCommand(w), faultsCommand(w), upCommand(w), versionCommand(w),
+	)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return fail(w, err)
+	}
+	return code
+}
+
+// fail tells an error and gives its exit code. Several errors are a list.
+func fail(w world, err error) int {
+	code := exitHarness
+	var m misuse
+	switch {
+	case errors.Is(err, errInterrupted):
+		code = exitInterrupted
+	case errors.As(err, &m), strings.HasPrefix(err.Error(), "unknown command"):
+		code = exitMisuse
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	for _, line := range lines {
+		fmt.Fprintf(w.stderr, "ackproof: %s\n", line)
+	}
+	if len(lines) > 1 && code == exitMisuse {
+		fmt.Fprintf(w.stderr, "ackproof: %d errors, nothing was started\n", len(lines))
+	}
+	return code
+}
+
+// exitOf gives the exit code of a verdict.
+func exitOf(v bench.Verdict) int {
+	switch v {
+	case bench.Pass:
+		return exitPass
+	case bench.Fail:
+		return exitFail
+	}
+	return exitUnknown
+}
+
+// arguments makes wrong numbers of arguments a misuse.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return misuse{fmt.Errorf("%w; see 'ackproof %s --help'", err, cmd.Name())}
+		}
+		return nil
+	}
+}
+
+// newFaults hands the language of the faults to the local target.
+func newFaults(seed uint64, texts []string) (local.Faults, error) {
+	return faults.ParseSet(seed, texts)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ackproof/ackproof/bench/run"
+	"github.com/ackproof/ackproof/reports"
+)
+
+func reportCommand(w world, code *int) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "report RUN",
+		Short: "Tell a finished run again",
+		Long: `Tell a finished run again, from its own files: print the summary and write
+report.html, summary.md, junit.xml and the plots anew. The exit code is the
+run's verdict.`,
+		Example: `  ackproof report runs/latest
+  ackproof report runs/latest --json | jq .response_time`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			result, series, err := run.Tell(args[0])
+			if err != nil {
+				return misuse{err}
+			}
+			if err := reports.Write(args[0], result, series); err != nil {
+				return err
+			}
+			*code = exitOf(result.Verdict)
+			if asJSON {
+				return printJSON(w, result)
+			}
+			reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func reconcileCommand(w world, code *int) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "reconcile RUN",
+		Short: "Judge a run again from its own files",
+		Long: `Judge a run again from its own files, also one that was cut off: what is known is
+told, the rest is unknown. result.json, findings.jsonl and the reports are
+written anew. The exit code is the verdict.`,
+		Example: `  ackproof reconcile runs/latest`,
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			result, series, err := run.Judge(args[0])
+			if err != nil {
+				return misuse{err}
+			}
+			if err := reports.Write(args[0], result, series); err != nil {
+				return err
+			}
+			*code = exitOf(result.Verdict)
+			if asJSON {
+				return printJSON(w, result)
+			}
+			reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func compareCommand(w world, code *int) *cobra.Command {
+	var asJSON bool
+	var out string
+	cmd := &cobra.Command{
+		Use:   "compare RUN RUN...",
+		Short: "Show what differs between runs",
+		Long: `Show side by side what differs between runs: verdict and losses first, then what
+the clients were told, response time, lag and recovery.`,
+		Example: `  ackproof compare runs/A runs/B
+  ackproof compare runs/A runs/B --out comparison/`,
+		Args: arguments(cobra.MinimumNArgs(2)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			results, err := run.ReadResults(args)
+			if err != nil {
+				return misuse{err}
+			}
+			comparison := reports.Compare(results, args, "")
+			*code = exitPass
+			if out != "" {
+				if err := reports.WriteComparison(out, &comparison); err != nil {
+					return misuse{fmt.Errorf("write the comparison: %w", err)}
+				}
+			}
+			if asJSON {
+				return printJSON(w, comparison)
+			}
+			reports.CompareTerminal(w.stdout, &comparison, reports.Options{Color: w.color, Width: w.width, Dir: display(out)})
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON")
+	cmd.Flags().StringVar(&out, "out", "", "also write comparison.json, comparison.html and comparison.md to this folder")
+	return cmd
+}

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/bench/run"
+	"github.com/ackproof/ackproof/reports"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+// defaultScenario is what `ackproof run` runs.
+const defaultScenario = "crash"
+
+// runFlags are the flags of `ackproof run`.
+type runFlags struct {
+	target, architecture, processor, out, rate string
+	duration                                   time.Duration
+	seed                                       uint64
+	trials                                     int
+	set, env                                   []string
+	hold, json, quiet                          bool
+}
+
+func runCommand(w world, code *int) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [SCENARIO]",
+		Short: "Run one experiment and account for every request",
+		Long: `Run one experiment: load the API, break its processor, account for every request.
+
+SCENARIO is the name of a built-in scenario or a file; without one the built-in
+'crash' runs. Everything that is learnt goes to a run directory under --out.`,
+		Example: `  ackproof run                                  the built-in crash, about half a minute
+  ackproof run lossy                            a system that loses data, and which
+  ackproof run --architecture all outage        the article's claim in one table
+  ackproof run crash --rate 200/s --for 10s     the same faults under another load
+  ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := defaultScenario
+			if len(args) == 1 {
+				name = args[0]
+			}
+			if !cmd.Flags().Changed("seed") {
+				f.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
+			}
+			var err error
+			*code, err = f.run(cmd.Context(), w, name)
+			return err
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.target, "target", "local", "the system under test: local")
+	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
+	fl.StringVar(&f.processor, "processor", "", "a Lambda binary instead of the built-in StreamProcessor")
+	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
+	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
+	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
+	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
+	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
+	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
+	fl.IntVar(&f.trials, "trials", 1, "how often to run, alternating architectures")
+	fl.StringArrayVar(&f.set, "set", nil, "path=value: override one value of the scenario; may be repeated")
+	fl.BoolVar(&f.json, "json", false, "print the result as JSON, and nothing else, to standard output")
+	fl.BoolVar(&f.quiet, "quiet", false, "no progress")
+	return cmd
+}
+
+// run carries out all runs of one call. The exit code is the worst verdict among
+// those of the scenario's own architecture; the others are controls.
+func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
+	own, all, err := f.scenarios(name)
+	if err != nil {
+		return 0, misuse{err}
+	}
+	if len(all) == 1 {
+		r, err := f.one(ctx, w, all[0], f.seed, f.out)
+		if err != nil {
+			return 0, err
+		}
+		if f.json {
+			return r.code, printJSON(w, r.result)
+		}
+		reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
+		return r.code, r.held(ctx, w, f)
+	}
+	return f.group(ctx, w, own, all)
+}
+
+// scenarios loads the scenario and gives one for each run that is due, and the
+// scenario's own architecture. All that is wrong with the call is said at once.
+func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario, err error) {
+	var errs []error
+	if f.target != "local" {
+		errs = append(errs, fmt.Errorf("--target %s: only local is supported yet", f.target))
+	}
+	if f.trials < 1 {
+		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
+	}
+	var rate scenarios.Rate
+	if (f.rate == "") != (f.duration == 0) {
+		errs = append(errs, errors.New("--rate and --for replace the scenario's load together: give both"))
+	}
+	if f.rate != "" {
+		if err := rate.UnmarshalText([]byte(f.rate)); err != nil {
+			errs = append(errs, fmt.Errorf("--rate: %w", err))
+		}
+	}
+	architectures := []string{f.architecture}
+	switch {
+	case f.architecture == "all":
+		architectures = bench.Architectures()
+	case f.architecture != "" && !slices.Contains(bench.Architectures(), f.architecture):
+		errs = append(errs, fmt.Errorf("--architecture %s: want streams, sync, fire-and-forget or all", f.architecture))
+	}
+	if f.hold && (len(architectures) > 1 || f.trials > 1) {
+		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
+	}
+	s, err := scenarios.Load(name, f.set)
+	if err != nil || len(errs) > 0 {
+		return "", nil, errors.Join(append(errs, err)...)
+	}
+	for range f.trials {
+		for _, a := range architectures {
+			one, err := s, error(nil)
+			if a != "" {
+				one, err = one.WithArchitecture(a)
+			}
+			if err == nil && f.rate != "" {
+				one, err = one.WithLoad(rate, f.duration)
+			}
+			errs = append(errs, err)
+			all = append(all, one)
+		}
+	}
+	return s.Architecture, all, errors.Join(errs...)
+}
+
+// errInterrupted ends a run that was interrupted before its first request: there
+// is nothing to judge.
+var errInterrupted = errors.New("interrupted before the first request; nothing was kept")
+
+// done is one finished run.
+type done struct {
+	result    *bench.Result
+	dir       string
+	code      int
+	target    bench.Target
+	endpoints bench.Endpoints
+}
+
+// one carries out one run, from its directory to its reports.
+func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
+	target := local.New(local.Options{NewFaults: newFaults, Log: w.stderr})
+	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
+	r, err := run.Prepare(run.Options{
+		Scenario: s, Target: target, Processor: f.processor, Env: f.env, Seed: seed, Out: out,
+		Version: version(), Clock: w.clock, Progress: f.progress(live),
+	})
+	if err != nil {
+		return done{}, misuse{err}
+	}
+	if !f.quiet {
+		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the local target, seed %d\nackproof: %s\n", s.Name, s.Architecture, seed, display(r.Dir()))
+	}
+	endpoints, doErr := r.Do(ctx)
+	live.Close()
+	if !f.hold || doErr != nil || ctx.Err() != nil {
+		doErr = errors.Join(doErr, target.Stop())
+	}
+	var early run.NotStarted
+	if errors.As(doErr, &early) {
+		target.Stop()
+		r.Discard()
+		if ctx.Err() != nil {
+			return done{}, errInterrupted
+		}
+		return done{}, misuse{early}
+	}
+	run.Link(out, r.Dir())
+	result, series, err := run.Judge(r.Dir())
+	if err != nil {
+		return done{}, errors.Join(doErr, err)
+	}
+	if err := reports.Write(r.Dir(), result, series); err != nil {
+		return done{}, errors.Join(doErr, err)
+	}
+	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints}
+	switch {
+	case ctx.Err() != nil && result.Verdict != bench.Fail:
+		d.code = exitInterrupted
+	case doErr != nil && ctx.Err() == nil && result.Verdict != bench.Fail:
+		d.code = exitHarness
+		fmt.Fprintf(w.stderr, "ackproof: the harness failed: %v\n", doErr)
+	}
+	return d, nil
+}
+
+// progress renews the live view, unless nobody wants it.
+func (f *runFlags) progress(live *reports.Live) func(bench.Progress) {
+	if f.quiet {
+		return nil
+	}
+	return live.Update
+}
+
+// held keeps the stack of a run up until the interrupt, where that is asked for.
+func (d done) held(ctx context.Context, w world, f *runFlags) error {
+	if !f.hold || ctx.Err() != nil {
+		return nil
+	}
+	fmt.Fprintf(w.stderr, "ackproof: the stack stays up until interrupted (ctrl-C)\n")
+	printStack(w, d.endpoints, false)
+	<-ctx.Done()
+	return d.target.Stop()
+}
+
+func (f *runFlags) style(w world, dir string) reports.Options {
+	return reports.Options{Color: w.color, Width: w.width, Dir: display(dir)}
+}
+
+// group carries out several runs into one folder and compares them.
+func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenarios.Scenario) (int, error) {
+	dir := filepath.Join(f.out, run.DirName(w.clock.Now(), all[0].Name, "group-"+string(bench.NewRunID(clock.Entropy()))))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, misuse{fmt.Errorf("make the folder of the runs: %w; choose another with --out", err)}
+	}
+	defer os.Remove(dir) // only if it is empty: nothing was run
+	verdict := bench.Pass
+	var results []bench.Result
+	var dirs []string
+	for i, s := range all {
+		// One seed for all: the architectures of a trial get the same requests.
+		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
+		if err != nil {
+			return 0, err
+		}
+		if !f.json {
+			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
+			fmt.Fprintln(w.stdout)
+		}
+		results, dirs = append(results, *r.result), append(dirs, filepath.Base(r.dir))
+		if s.Architecture == own {
+			verdict = verdict.Worse(r.result.Verdict)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	os.Remove(filepath.Join(dir, "latest"))
+	run.Link(f.out, dir)
+	comparison := reports.Compare(results, dirs, own)
+	comparison.Exit = exitOf(verdict)
+	if ctx.Err() != nil && verdict != bench.Fail {
+		comparison.Exit = exitInterrupted
+	}
+	if err := reports.WriteComparison(dir, &comparison); err != nil {
+		return exitHarness, err
+	}
+	if f.json {
+		return comparison.Exit, printJSON(w, comparison)
+	}
+	reports.CompareTerminal(w.stdout, &comparison, f.style(w, dir))
+	return comparison.Exit, nil
+}
+
+func printJSON(w world, v any) error {
+	e := json.NewEncoder(w.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// display shortens a path for people: relative where it lies below.
+func display(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, abs); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return abs
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+func upCommand(w world) *cobra.Command {
+	var port int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Keep the local stack up, until interrupted",
+		Long: `Start the local stack and keep it up until interrupted: the API, its table with
+stream, and the StreamProcessor. Nothing is loaded and nothing is broken.`,
+		Example: `  ackproof up --port 8080
+  ackproof up --json | jq -r .api`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := os.MkdirTemp("", "ackproof-up-")
+			if err != nil {
+				return misuse{err}
+			}
+			defer os.RemoveAll(dir)
+			s, err := scenarios.Load("baseline", nil)
+			if err != nil {
+				return err
+			}
+			stack := s.Stack(clock.Entropy() >> 12)
+			stack.Run, stack.Dir = bench.NewRunID(clock.Entropy()), dir
+			target := local.New(local.Options{NewFaults: newFaults, Port: port, Log: w.stderr})
+			endpoints, err := target.Start(cmd.Context(), stack, func(bench.Event) {})
+			if err != nil {
+				return misuse{err}
+			}
+			endpoints.API += s.Request.Path
+			printStack(w, endpoints, asJSON)
+			<-cmd.Context().Done()
+			return target.Stop()
+		},
+	}
+	cmd.Flags().IntVar(&port, "port", 0, "port of the API (default: a free one)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, `print one line {"api","dynamodb","tables","region"}`)
+	return cmd
+}
+
+// printStack says where a stack can be reached. The path of the API is part of
+// its address already.
+func printStack(w world, e bench.Endpoints, asJSON bool) {
+	if asJSON {
+		json.NewEncoder(w.stdout).Encode(map[string]any{
+			"api": e.API, "dynamodb": e.DynamoDB, "region": e.Region,
+			"tables": map[string]string{"items": e.ItemsTable, "results": e.ResultsTable},
+		})
+		return
+	}
+	fmt.Fprintf(w.stdout, "api       %s\ndynamodb  %s (region %s, any credentials)\ntables    %s, %s\n",
+		e.API, e.DynamoDB, e.Region, e.ItemsTable, e.ResultsTable)
+}

@@ -1,0 +1,447 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/stats"
+)
+
+// comparedFigures are the rows of a comparison in the order in which they are
+// read: losses first, then what the client was told, then times.
+var comparedFigures = []struct {
+	name, title, unit string
+	of                func(*bench.Result) *float64
+	never             func(*bench.Result) bool // why there is no value; nil: it was not observed
+}{
+	{"lost", "lost", "items", func(r *bench.Result) *float64 { n, _ := lost(&r.Items); return fromInt(n) }, nil},
+	{"lost_share", "lost, share of acknowledged", "%", lostShare, nil},
+	{"items.duplicated", "duplicated", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.Duplicated) }, nil},
+	{"items.dead_lettered", "dead-lettered", "items", observed(func(i *bench.Items) int64 { return i.DeadLettered }), nil},
+	{"items.pending", "still waiting", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Pending) }, nil},
+	{"items.unread", "not observed", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Unread) }, nil},
+	{"requests.acknowledged", "acknowledged", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Acknowledged) }, nil},
+	{"requests.refused", "refused", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Refused) }, nil},
+	{"requests.unknown", "unknown to the client", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unknown) }, nil},
+	{"requests.unsent", "unsent", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unsent) }, nil},
+	{"response_time.p50", "response time p50", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P50 }, unending(responseOf)},
+	{"response_time.p99", "response time p99", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P99 }, unending(responseOf)},
+	{"response_time.max", "response time max", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.Max }, unending(responseOf)},
+	{"processing_lag.p50", "processing lag p50", "ms", func(r *bench.Result) *float64 { return lagOf(r).P50 }, unending(lagOf)},
+	{"processing_lag.p99", "processing lag p99", "ms", func(r *bench.Result) *float64 { return lagOf(r).P99 }, unending(lagOf)},
+	{"completion_time.p50", "completion time p50", "ms", func(r *bench.Result) *float64 { return completionOf(r).P50 }, unending(completionOf)},
+	{"completion_time.p99", "completion time p99", "ms", func(r *bench.Result) *float64 { return completionOf(r).P99 }, unending(completionOf)},
+	{"recovery", "slowest recovery", "ms", func(r *bench.Result) *float64 {
+		ms, _, never := slowest(r.Faults)
+		if never {
+			return nil
+		}
+		return ms
+	}, func(r *bench.Result) bool { _, _, never := slowest(r.Faults); return never }},
+}
+
+func responseOf(r *bench.Result) *bench.Latency { return &r.ResponseTime }
+
+// unending reports whether a time that has no value has none because some of
+// what it describes never ended.
+func unending(of func(*bench.Result) *bench.Latency) func(*bench.Result) bool {
+	return func(r *bench.Result) bool { return of(r).Censored > 0 }
+}
+
+func fromInt(n *int64) *float64 {
+	if n == nil {
+		return nil
+	}
+	f := float64(*n)
+	return &f
+}
+
+// observed is a count of items that is null where no item was observed.
+func observed(of func(*bench.Items) int64) func(*bench.Result) *float64 {
+	return func(r *bench.Result) *float64 {
+		if n, _ := lost(&r.Items); n == nil {
+			return nil
+		}
+		n := of(&r.Items)
+		return fromInt(&n)
+	}
+}
+
+func lostShare(r *bench.Result) *float64 {
+	n, _ := lost(&r.Items)
+	if n == nil || r.Requests.Acknowledged == 0 {
+		return nil
+	}
+	share := float64(*n) / float64(r.Requests.Acknowledged) * 100
+	return &share
+}
+
+func completionOf(r *bench.Result) *bench.Latency {
+	if r.Completion == nil {
+		return new(bench.Latency)
+	}
+	return r.Completion
+}
+
+// Compare puts runs side by side, in the order given. dirs names their
+// directories as links; it may be shorter than results. own is the scenario's
+// own architecture: runs of another are controls, and Exit is the exit code of
+// the worst verdict among those that are none (0 pass, 1 fail, 3 unknown; 3
+// too where every run is a control). An empty own means that none is a control.
+//
+// Several runs of one architecture are its trials. Where two sides have at
+// least [stats.MinTrials] each, Notes tell which figures differ by more than
+// noise; with fewer they say that nobody can tell.
+func Compare(results []bench.Result, dirs []string, own string) bench.Comparison {
+	c := bench.Comparison{Schema: bench.ComparisonSchema, Runs: []bench.ComparedRun{}, Notes: []string{}}
+	seen := make(map[string]int)
+	for i := range results {
+		seen[results[i].Run.Architecture]++
+	}
+	var verdicts []bench.Verdict
+	for i := range results {
+		run := &results[i].Run
+		out := bench.ComparedRun{
+			Label: run.Architecture, ID: run.ID, Scenario: run.Scenario, Architecture: run.Architecture,
+			Verdict: results[i].Verdict, Control: own != "" && run.Architecture != own,
+		}
+		if seen[run.Architecture] > 1 {
+			out.Label = string(run.ID)
+		}
+		if i < len(dirs) {
+			out.Dir = dirs[i]
+		}
+		if !out.Control {
+			verdicts = append(verdicts, out.Verdict)
+		}
+		c.Runs = append(c.Runs, out)
+	}
+	for _, f := range comparedFigures {
+		row := bench.ComparedFigure{Name: f.name, Title: f.title, Unit: f.unit}
+		for i := range results {
+			v := f.of(&results[i])
+			row.Values = append(row.Values, v)
+			if v == nil && f.never != nil && f.never(&results[i]) {
+				row.Never = append(row.Never, i)
+			}
+		}
+		c.Figures = append(c.Figures, row)
+	}
+	c.Exit = exitCode(verdicts)
+	c.Notes = append(c.Notes, comparisonNotes(results, &c)...)
+	return c
+}
+
+// exitCode is that of the worst verdict. No verdict is no pass.
+func exitCode(verdicts []bench.Verdict) int {
+	worst := bench.Pass
+	for _, v := range verdicts {
+		worst = worst.Worse(v)
+	}
+	switch {
+	case worst == bench.Fail:
+		return 1
+	case worst == bench.Pass && len(verdicts) > 0:
+		return 0
+	}
+	return 3
+}
+
+// comparisonNotes says what a reader must know before believing a difference.
+func comparisonNotes(results []bench.Result, c *bench.Comparison) []string {
+	var notes []string
+	differs := func(what string, of func(*bench.RunInfo) string) {
+		for i := 1; i < len(results); i++ {
+			if of(&results[i].Run) != of(&results[0].Run) {
+				notes = append(notes, "the runs differ in "+what+": a difference may come from there")
+				return
+			}
+		}
+	}
+	differs("scenario", func(r *bench.RunInfo) string { return r.Scenario })
+	differs("target", func(r *bench.RunInfo) string { return r.Target })
+	differs("host", func(r *bench.RunInfo) string { return fmt.Sprint(r.Host) })
+	differs("version of ackproof", func(r *bench.RunInfo) string { return r.Version })
+	for i := range results {
+		if !results[i].Load.GeneratorOK && results[i].Requests.Sent > 0 {
+			notes = append(notes, "the load generator did not keep up in "+runName(c, i)+": its times are upper bounds")
+		}
+	}
+	for _, l := range []struct {
+		name string
+		of   func(*bench.Result) *bench.Latency
+	}{
+		{"response time p99", func(r *bench.Result) *bench.Latency { return &r.ResponseTime }},
+		{"processing lag p99", lagOf}, {"completion time p99", completionOf},
+	} {
+		for i := range results {
+			if d := l.of(&results[i]); d.P99 == nil && d.Censored > 0 {
+				notes = append(notes, fmt.Sprintf("%s of %s is unbounded: %s of %s never ended", l.name, runName(c, i), count(d.Censored), count(d.Count)))
+			}
+		}
+	}
+	for i := range results {
+		for _, n := range results[i].Notes {
+			if n = runName(c, i) + ": " + n; !slices.Contains(notes, n) {
+				notes = append(notes, n)
+			}
+		}
+	}
+	return append(notes, trialNotes(c)...)
+}
+
+// runName is how notes name a run: its label, cleaned.
+func runName(c *bench.Comparison, i int) string { return clean(c.Runs[i].Label, nameLimit) }
+
+// sides groups the runs by architecture, in order of appearance.
+func sides(c *bench.Comparison) (names []string, runs map[string][]int) {
+	runs = make(map[string][]int)
+	for i, r := range c.Runs {
+		if runs[r.Architecture] == nil {
+			names = append(names, r.Architecture)
+		}
+		runs[r.Architecture] = append(runs[r.Architecture], i)
+	}
+	return names, runs
+}
+
+// trialNotes compares the sides, the first with each other one.
+func trialNotes(c *bench.Comparison) []string {
+	names, runs := sides(c)
+	if len(names) < 2 {
+		if len(c.Runs) > 1 {
+			return []string{fmt.Sprintf("%d runs of one architecture: their spread is the noise that a difference must exceed", len(c.Runs))}
+		}
+		return nil
+	}
+	var notes []string
+	for _, other := range names[1:] {
+		n, m := len(runs[names[0]]), len(runs[other])
+		a, b := clean(names[0], nameLimit), clean(other, nameLimit)
+		if min(n, m) < stats.MinTrials {
+			notes = append(notes, fmt.Sprintf("%s against %s: %d and %d trials are too few trials to tell a difference in times from noise; it takes %d a side", a, b, n, m, stats.MinTrials))
+			continue
+		}
+		for _, f := range c.Figures {
+			if note := difference(f, a, b, runs[names[0]], runs[other]); note != "" {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
+}
+
+// difference tells of one timing figure whether two sides differ by more than
+// noise; "" where a trial has no such figure.
+func difference(f bench.ComparedFigure, a, b string, left, right []int) string {
+	if f.Unit != "ms" {
+		return ""
+	}
+	pick := func(runs []int) (out []float64) {
+		for _, i := range runs {
+			if f.Values[i] == nil {
+				return nil
+			}
+			out = append(out, *f.Values[i])
+		}
+		return out
+	}
+	x, okX := stats.MedianInterval(pick(left))
+	y, okY := stats.MedianInterval(pick(right))
+	if !okX || !okY {
+		return ""
+	}
+	verdict := "no difference beyond noise"
+	if x.Apart(y) {
+		verdict = "differs by " + duration(math.Abs(x.Median-y.Median))
+	}
+	show := func(iv stats.Interval) string {
+		return duration(iv.Median) + " [" + duration(iv.Low) + ", " + duration(iv.High) + "]"
+	}
+	return fmt.Sprintf("%s: %s %s, %s %s (median and 95 %% interval of %d and %d trials): %s", f.Title, a, show(x), b, show(y), len(left), len(right), verdict)
+}
+
+// comparedValue writes one cell.
+func comparedValue(f *bench.ComparedFigure, i int) string {
+	if i >= len(f.Values) || f.Values[i] == nil {
+		return absent(f, i)
+	}
+	return inUnit(f.Unit, *f.Values[i])
+}
+
+// absent says why a run has no value.
+func absent(f *bench.ComparedFigure, i int) string {
+	switch {
+	case !slices.Contains(f.Never, i):
+		return notObserved
+	case f.Name == "recovery":
+		return "never"
+	}
+	return unbounded
+}
+
+func inUnit(unit string, v float64) string {
+	switch unit {
+	case "ms":
+		return duration(v)
+	case "%":
+		return percent(v / 100)
+	}
+	return number(v)
+}
+
+// side is a column of the table: one run, or all trials of an architecture.
+type side struct {
+	name string
+	runs []int
+}
+
+// maxColumns is how many runs stand beside each other. More are grouped by
+// architecture, if there is anything to group.
+const maxColumns = 4
+
+// comparedSides gives the columns, controls marked.
+func comparedSides(c *bench.Comparison) []side {
+	mark := func(name string, i int) string {
+		if c.Runs[i].Control {
+			return name + " (control)"
+		}
+		return name
+	}
+	names, runs := sides(c)
+	var out []side
+	if len(c.Runs) > maxColumns && len(names) < len(c.Runs) {
+		for _, name := range names {
+			n := int64(len(runs[name]))
+			out = append(out, side{mark(clean(name, nameLimit)+", "+plural(n, "run"), runs[name][0]), runs[name]})
+		}
+		return out
+	}
+	for i := range c.Runs {
+		name := runName(c, i)
+		if c.Runs[i].Label != c.Runs[i].Architecture {
+			name += " " + clean(c.Runs[i].Architecture, nameLimit)
+		}
+		out = append(out, side{mark(name, i), []int{i}})
+	}
+	return out
+}
+
+// comparisonColumns are the names of the columns.
+func comparisonColumns(c *bench.Comparison) []string {
+	var columns []string
+	for _, s := range comparedSides(c) {
+		columns = append(columns, s.name)
+	}
+	return columns
+}
+
+// sideVerdict is the verdict of a run, or how often each came out.
+func sideVerdict(c *bench.Comparison, s side) string {
+	if len(s.runs) == 1 {
+		return upper(c.Runs[s.runs[0]].Verdict)
+	}
+	n := make(map[string]int)
+	for _, i := range s.runs {
+		n[upper(c.Runs[i].Verdict)]++
+	}
+	var parts []string
+	for _, v := range []string{"FAIL", "UNKNOWN", "PASS"} {
+		if n[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[v], v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// sideValue is the value of a run, or median and range of several. One trial
+// without the figure takes it from all: a median over those where it could be
+// seen would leave out the worst.
+func sideValue(f *bench.ComparedFigure, s side) string {
+	if len(s.runs) == 1 {
+		return comparedValue(f, s.runs[0])
+	}
+	values := make([]float64, 0, len(s.runs))
+	for _, i := range s.runs {
+		if i >= len(f.Values) || f.Values[i] == nil {
+			return absent(f, i)
+		}
+		values = append(values, *f.Values[i])
+	}
+	iv, _ := stats.MedianInterval(values)
+	lo, hi := slices.Min(values), slices.Max(values)
+	if lo == hi {
+		return inUnit(f.Unit, lo)
+	}
+	return inUnit(f.Unit, iv.Median) + " (" + inUnit(f.Unit, lo) + " to " + inUnit(f.Unit, hi) + ")"
+}
+
+// comparisonRows are the table's rows: title first, verdicts in the first row,
+// rows in which every run has 0 left out unless they tell of losses.
+func comparisonRows(c *bench.Comparison) [][]string {
+	columns := comparedSides(c)
+	verdicts := []string{"verdict"}
+	for _, s := range columns {
+		verdicts = append(verdicts, sideVerdict(c, s))
+	}
+	rows := [][]string{verdicts}
+	for k := range c.Figures {
+		f := &c.Figures[k]
+		idle := f.Unit != "ms" && !strings.HasPrefix(f.Name, "lost")
+		for _, v := range f.Values {
+			idle = idle && v != nil && *v == 0
+		}
+		if idle {
+			continue
+		}
+		row := []string{clean(f.Title, nameLimit)}
+		for _, s := range columns {
+			row = append(row, sideValue(f, s))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// claims is the comparison in one sentence a run: what it lost of what it
+// promised, and how quickly it answered.
+func claims(c *bench.Comparison) []string {
+	byName := make(map[string]*bench.ComparedFigure)
+	for i := range c.Figures {
+		byName[c.Figures[i].Name] = &c.Figures[i]
+	}
+	loss, acked, p99 := byName["lost"], byName["requests.acknowledged"], byName["response_time.p99"]
+	if loss == nil || acked == nil || p99 == nil {
+		return nil
+	}
+	var out []string
+	for _, s := range comparedSides(c) {
+		what := sideValue(loss, s) + " lost of " + sideValue(acked, s) + " acknowledged"
+		switch none, seen := noLoss(loss, s); {
+		case !seen:
+			what = "loss not observed"
+		case none && strings.Contains(sideVerdict(c, s), "UNKNOWN"):
+			what = "none seen lost of " + sideValue(acked, s) + " acknowledged"
+		case none:
+			what = "none lost of " + sideValue(acked, s) + " acknowledged"
+		}
+		out = append(out, s.name+": "+what+", 99 % answered within "+sideValue(p99, s))
+	}
+	return out
+}
+
+// noLoss tells whether no run of a side lost anything, and whether that was
+// seen in all of them.
+func noLoss(loss *bench.ComparedFigure, s side) (none, seen bool) {
+	none = true
+	for _, i := range s.runs {
+		if i >= len(loss.Values) || loss.Values[i] == nil {
+			return false, false
+		}
+		none = none && *loss.Values[i] == 0
+	}
+	return none, true
+}

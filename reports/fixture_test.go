@@ -1,0 +1,217 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/stats"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// simulate makes a run of 20 s at 500/s, some of it lost, whose figures come
+// out of package stats as a real run's do. The seed is fixed: the fixtures are
+// golden.
+func simulate(losses int) (*bench.Result, *bench.Series) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	const perSecond, secs = 500, 20
+	var items []stats.Times
+	response, lag, completion := new(stats.Histogram), new(stats.Histogram), new(stats.Histogram)
+	s := new(bench.Series)
+	lostSoFar := 0
+	for sec := range secs {
+		one := new(stats.Histogram)
+		for k := range perSecond {
+			due := time.Duration(sec)*time.Second + time.Duration(k)*2*time.Millisecond
+			took := time.Duration(1.4e6 * math.Exp(rng.NormFloat64()*0.45))
+			if rng.IntN(150) == 0 {
+				took *= 9
+			}
+			it := stats.Times{Acked: due + took, Stored: due + took - 400*time.Microsecond}
+			work := time.Duration(2e6 + 30e6*rng.Float64())
+			if due > 6*time.Second && due < 12*time.Second { // killed each second: work waits
+				work += 6*time.Second - (due-6*time.Second)/2
+			} else if due >= 12*time.Second && due < 14*time.Second {
+				work += (14*time.Second - due) * 2
+			}
+			it.Effect = it.Stored + work
+			if due > 7*time.Second && lostSoFar < losses && k%40 == 0 {
+				it.Effect = stats.Never
+				lostSoFar++
+				lag.RecordCensored(30 * time.Second)
+				completion.RecordCensored(30 * time.Second)
+			} else {
+				lag.Record(it.Effect - it.Acked)
+				completion.Record(it.Effect - due)
+			}
+			one.Record(took)
+			items = append(items, it)
+		}
+		response.Merge(one)
+		l := one.Latency()
+		s.Seconds = append(s.Seconds, bench.SecondRow{TMs: float64(sec) * 1000, Offered: perSecond, Acknowledged: perSecond, P50: l.P50, P99: l.P99, Max: l.Max})
+	}
+	for k := range 6 {
+		s.Deaths = append(s.Deaths, bench.Mark{TMs: 6000 + float64(k)*1000, Text: "SIGKILL"})
+	}
+	s.Response, s.Lag, s.Completion = response.CDF(), lag.CDF(), completion.CDF()
+	arrivals, effects := stats.Pending(items)
+	offered := func(_, _ time.Duration) float64 { return perSecond }
+	recovery, after := stats.Recovery(arrivals, effects, stats.Window{From: 6 * time.Second, To: 12 * time.Second}, secs*time.Second, offered)
+	n := int64(perSecond * secs)
+	r := &bench.Result{
+		Schema: bench.ResultSchema, Verdict: bench.Pass, Reasons: []bench.Reason{},
+		Run: bench.RunInfo{ID: "k3v9x2ab", Scenario: "crash", About: "The processor is killed in mid-batch, again and again, while requests keep coming.",
+			Target: "local", Architecture: bench.Streams, Seed: 42, Started: "2026-11-23T18:00:00Z", Finished: ptr("2026-11-23T18:00:31Z"),
+			Version: "0.1.0", Host: bench.Host{OS: "linux", Arch: "amd64", CPUs: 2}},
+		Requests:   bench.Requests{Planned: n, Sent: n, Acknowledged: n},
+		Items:      bench.Items{Attempted: n, Processed: n, Duplicated: ptr(int64(0)), WrongEffect: ptr(int64(0)), Unexpected: ptr(int64(0))},
+		Findings:   []bench.Finding{},
+		Deliveries: bench.Deliveries{Records: ptr(n), Delivered: ptr(n + 460), Redelivered: ptr(int64(460)), DeadLettered: ptr(int64(0))},
+		Load:       bench.LoadFigures{OfferedRPS: perSecond, AchievedRPS: 499.8, SendDelay: bench.SendDelay{P50: 0.04, P99: 0.61, Max: 3.2}, GeneratorOK: true},
+		Lag:        ptr(lag.Latency()), Completion: ptr(completion.Latency()),
+		ResponseTime: response.Latency(), ServiceTime: response.Latency(),
+		ResponseBy: bench.ResponseBy{Acknowledged: response.Latency()},
+		Backlog:    stats.Backlog(items, 0, 25*time.Second),
+		Drain:      bench.Drain{Proof: bench.DrainPositions, Ms: 812},
+		Faults: []bench.FaultResult{{Text: "at 6s for 6s every 1s: processor.kill after-write 10", Kind: "processor.kill", AtMs: 6000, ForMs: 6000,
+			Planned: ptr(int64(6)), Bitten: 6, Undone: true, RecoveryMs: recovery, RecoveredAfterLoad: after, ObservedLoss: ptr(int64(0))}},
+		Expectations: []bench.Expectation{{Expect: "lost == 0", Actual: ptr(0.0), OK: ptr(true)}, {Expect: "recovery < 20s", Actual: recovery, OK: ptr(true)}},
+	}
+	addGatesAndPhases(r)
+	return r, s
+}
+
+func addGatesAndPhases(r *bench.Result) {
+	for _, g := range append(bench.AccountGates(), bench.TimingGates()...) {
+		r.Gates = append(r.Gates, bench.GateResult{Name: g, OK: true, Detail: "seen"})
+	}
+	r.Phases = []bench.Phase{
+		{Name: "warm-up", Warmup: true, ToMs: 3000, ResponseTime: r.ResponseTime, Acknowledged: 1500, Items: bench.Items{Attempted: 1500, Processed: 1500}},
+		{Name: "steady", FromMs: 3000, ToMs: 20000, ResponseTime: r.ResponseTime, Lag: r.Lag, Acknowledged: 8500, Items: bench.Items{Attempted: 8500, Processed: 8500}},
+	}
+}
+
+func passing() (*bench.Result, *bench.Series) { return simulate(0) }
+
+// failing lost 137 items, and its processor was also throttled.
+func failing() (*bench.Result, *bench.Series) {
+	const gone = 137
+	r, s := simulate(gone)
+	r.Verdict = bench.Fail
+	r.Reasons = []bench.Reason{
+		{Code: bench.Code(bench.LostProcessing.String()), Text: "137 items are stored and have no effect"},
+		{Code: bench.CodeExpectation, Text: "lost == 0: actual 137"},
+	}
+	r.Run.Architecture, r.Run.ID = bench.FireAndForget, "7hq2m0zd"
+	r.Items.Processed -= gone
+	r.Items.LostProcessing = gone
+	r.Faults[0].ObservedLoss = ptr(int64(gone))
+	r.Faults[0].RecoveryMs = nil
+	r.Faults = append(r.Faults, bench.FaultResult{Text: "at 9s for 2s: table.throttle 30%", Kind: "table.throttle", AtMs: 9000, ForMs: 2000,
+		Planned: nil, Bitten: 301, Undone: true, RecoveryMs: ptr(2210.0), ObservedLoss: ptr(int64(12)), PredictedLoss: ptr(int64(0))})
+	r.Expectations[0] = bench.Expectation{Expect: "lost == 0", Actual: ptr(137.0), OK: ptr(false)}
+	r.Expectations[1] = bench.Expectation{Expect: "recovery < 20s", OK: ptr(false)}
+	for i := range gone {
+		r.Findings = append(r.Findings, bench.Finding{Verdict: bench.LostProcessing, ID: bench.ID{Run: r.Run.ID, Seq: uint64(3500 + 40*i)}.String(),
+			Seq: uint64(3500 + 40*i), LastStation: bench.StationStored, DuringFault: r.Faults[0].Text, Position: "middle"})
+	}
+	return r, s
+}
+
+// blocked is a run whose shard never got past one record.
+func blocked() (*bench.Result, *bench.Series) {
+	r, s := simulate(0)
+	r.Verdict = bench.VerdictUnknown
+	r.Reasons = []bench.Reason{
+		{Code: bench.CodeBlockedShard, Text: "shard-0002 fails at k3v9x2ab-00-0000004711 (412 attempts, Runtime.ExitError); 1,288 records wait behind it"},
+		{Code: bench.Code(bench.GateDrained), Text: "not drained within 60s"},
+	}
+	r.Items.Processed, r.Items.Pending = 8711, 1289
+	r.Drain = bench.Drain{Proof: bench.DrainNone, Ms: 60000}
+	r.Expectations[0].OK, r.Expectations[0].Actual = nil, nil
+	for i := range r.Gates {
+		if r.Gates[i].Name == bench.GateDrained || r.Gates[i].Name == bench.GateSendDelay {
+			r.Gates[i].OK, r.Gates[i].Detail = false, "shard-0002 is 1,289 records behind"
+		}
+	}
+	r.Notes = []string{"retry delays of asynchronous invocation are scaled by 1/100"}
+	return r, s
+}
+
+// nulls is a plain load test: nothing behind the API could be seen.
+func nulls() (*bench.Result, *bench.Series) {
+	return &bench.Result{
+		Schema: bench.ResultSchema, Verdict: bench.VerdictUnknown,
+		Run:          bench.RunInfo{ID: "00000000", Scenario: "plain", Target: "http", Architecture: "unknown", Started: "2026-11-23T18:00:00Z"},
+		Requests:     bench.Requests{Planned: 100, Sent: 90, Unsent: 10, Acknowledged: 80, Unknown: 10},
+		Items:        bench.Items{Attempted: 90, Unread: 90},
+		ResponseTime: bench.Latency{Count: 100, Censored: 10, P50: ptr(12.5), P90: ptr(250.25)},
+		Faults:       []bench.FaultResult{{Text: "at 1s: gateway.cut", AtMs: 1000}},
+		Expectations: []bench.Expectation{{Expect: "lost == 0"}},
+	}, nil
+}
+
+// evil is text that tries everything: markup, terminal codes, mentions, links,
+// bidirectional overrides, invalid UTF-8 and length.
+var evil = "</title><script>alert(1)</script>\x1b[31m\x00\r\n| `x` **b** @all http://example.com/ \u202egnp.exe\u2066 \xff ]]> " + strings.Repeat("long ", 2000)
+
+func hostile() (*bench.Result, *bench.Series) {
+	r, s := failing()
+	r.Run.Scenario, r.Run.About, r.Run.Target, r.Run.Version, r.Run.Architecture = evil, evil, evil, evil, evil
+	r.Run.ID, r.Run.Started, r.Run.Finished, r.Run.Host.OS = bench.RunID(evil), evil, &evil, evil
+	r.Reasons = []bench.Reason{{Code: bench.Code(evil), Text: evil}}
+	r.Notes = []string{evil, "שלום עולם"}
+	r.Drain.Proof = bench.DrainProof(evil)
+	for i := range r.Findings {
+		r.Findings[i].ID, r.Findings[i].DuringFault, r.Findings[i].Position, r.Findings[i].LastStation = evil, evil, evil, bench.Station(evil)
+	}
+	r.Findings = r.Findings[:3]
+	for i := range r.Faults {
+		r.Faults[i].Text, r.Faults[i].Kind = evil, evil
+	}
+	for i := range r.Expectations {
+		r.Expectations[i].Expect = evil
+	}
+	r.Gates = []bench.GateResult{{Name: bench.Gate(evil), Detail: evil}}
+	r.Phases[0].Name = evil
+	return r, s
+}
+
+// fixtures are the runs that every format tells.
+var fixtures = []struct {
+	name string
+	make func() (*bench.Result, *bench.Series)
+}{{"pass", passing}, {"fail", failing}, {"blocked", blocked}, {"nulls", nulls}, {"hostile", hostile}}
+
+// architectures are three runs as `run --architecture all` makes them.
+func architectures() []bench.Result {
+	streams, _ := passing()
+	forget, _ := failing()
+	sync, _ := passing()
+	sync.Run.Architecture, sync.Run.ID, sync.Lag = bench.Sync, "9sync000", nil
+	sync.ResponseTime.P50, sync.ResponseTime.P99, sync.ResponseTime.Max = ptr(38.2), ptr(3012.0), ptr(10004.0)
+	sync.Requests.Acknowledged, sync.Requests.Unknown = 9941, 59
+	sync.Items.Processed, sync.Items.Recovered, sync.Items.Partial = 9941, 40, 19
+	forget.ResponseTime.P99 = ptr(4.1)
+	return []bench.Result{*streams, *sync, *forget}
+}
+
+// trials are n runs a side; the sides are shift apart.
+func trials(n int, shift float64) []bench.Result {
+	var out []bench.Result
+	for i := range n {
+		for side, arch := range []string{bench.Streams, bench.Sync} {
+			r, _ := nulls()
+			r.Run.ID = bench.RunID(fmt.Sprintf("run%d%d", side, i))
+			r.Run.Architecture, r.Load.GeneratorOK = arch, true
+			r.ResponseTime.P99 = ptr(10 + float64(i)/10 + float64(side)*shift)
+			out = append(out, *r)
+		}
+	}
+	return out
+}

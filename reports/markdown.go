@@ -1,0 +1,102 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// markdownRows bounds the tables of summary.md: it is read in a CI page.
+const markdownRows = 20
+
+// Markdown gives summary.md, which is also fit for the step summary of a CI
+// system. Text from outside is escaped, so that it can neither make markup nor
+// mention anybody.
+func Markdown(r *bench.Result) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s: %s\n\n%s\n", upper(r.Verdict), escapeMarkdown(headline(r)), escapeMarkdown(promise(r)))
+	if r.Verdict != bench.Pass {
+		b.WriteString("\n")
+		for _, reason := range r.Reasons {
+			fmt.Fprintf(&b, "- **%s**: %s\n", markdownText(words(string(reason.Code))), markdownText(reason.Text))
+		}
+	}
+	markdownTable(&b, "", []string{"figure", "value"}, keyRows(r))
+	b.WriteString("\n")
+	for _, f := range flow(r) {
+		fmt.Fprintf(&b, "%s **%s**", f.Name, countOf(f.Count))
+		if f.Left != "" {
+			fmt.Fprintf(&b, " (%s)", f.Left)
+		}
+		if f.Name != "processed" {
+			b.WriteString(" → ")
+		}
+	}
+	b.WriteString("\n")
+	markdownTable(&b, "Expectations", []string{"expected", "actual", "result"}, expectationRows(r))
+	markdownTable(&b, "Faults", []string{"fault", "bitten", "undone", "recovery", "lost"}, faultRows(r))
+	markdownTable(&b, "Items by verdict", []string{"verdict", "items"}, itemRows(&r.Items))
+	markdownTable(&b, "Evidence that is missing", []string{"gate", "detail"}, gateRows(r))
+	markdownTable(&b, "Findings", []string{"verdict", "id", "last seen", "fault", "position"}, findingRows(r, markdownRows))
+	if n := len(r.Findings); n > markdownRows {
+		fmt.Fprintf(&b, "\n%s more in findings.jsonl.\n", count(int64(n-markdownRows)))
+	}
+	if len(r.Notes) > 0 {
+		b.WriteString("\n## Notes\n\n")
+		for _, n := range r.Notes {
+			fmt.Fprintf(&b, "- %s\n", markdownText(n))
+		}
+	}
+	finished := "cut off"
+	if r.Run.Finished != nil {
+		finished = *r.Run.Finished
+	}
+	fmt.Fprintf(&b, "\nRun %s, seed %d, %s to %s, ackproof %s.\n", markdownText(string(r.Run.ID)), r.Run.Seed,
+		markdownText(r.Run.Started), markdownText(finished), markdownText(r.Run.Version))
+	return []byte(b.String())
+}
+
+// markdownTable writes a table under a heading; nothing at all without rows.
+// Cells are escaped here and nowhere else.
+func markdownTable(b *strings.Builder, heading string, columns []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString("\n")
+	if heading != "" {
+		fmt.Fprintf(b, "## %s\n\n", heading)
+	}
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat(" --- |", len(columns)))
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = escapeMarkdown(cell)
+		}
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
+	}
+}
+
+// markdownText cleans and escapes a text from outside.
+func markdownText(s string) string { return escapeMarkdown(clean(s, lineLimit)) }
+
+// escapeMarkdown makes every character stand for itself. Entities are used
+// where a backslash does not help: in HTML, in mentions (@) and in bare links
+// (://).
+func escapeMarkdown(s string) string {
+	var b strings.Builder
+	for i, c := range s {
+		switch {
+		case c == '<' || c == '>' || c == '&' || c == '@' || c == '|' || c == '`':
+			fmt.Fprintf(&b, "&#%d;", c)
+		case c == ':' && strings.HasPrefix(s[i:], "://"), c == '.' && strings.HasSuffix(strings.ToLower(s[:i]), "www"):
+			fmt.Fprintf(&b, "&#%d;", c)
+		case strings.ContainsRune(`\*_[]~#$!`, c):
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		default:
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,169 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// The rows of the tables, as plain cleaned text. Each format escapes them in
+// its own way.
+
+func keyRows(r *bench.Result) [][]string {
+	var rows [][]string
+	for _, f := range keyFigures(r) {
+		rows = append(rows, []string{f.Name, f.Value})
+	}
+	return rows
+}
+
+func expectationRows(r *bench.Result) [][]string {
+	var rows [][]string
+	for _, e := range r.Expectations {
+		actual := notObserved
+		if e.Actual != nil {
+			actual = number(*e.Actual)
+		}
+		rows = append(rows, []string{clean(e.Expect, lineLimit), actual, expectationResult(e)})
+	}
+	return rows
+}
+
+func expectationResult(e bench.Expectation) string {
+	switch {
+	case e.OK == nil:
+		return "unknown"
+	case *e.OK:
+		return "met"
+	}
+	return "missed"
+}
+
+func faultRows(r *bench.Result) [][]string {
+	var rows [][]string
+	for i := range r.Faults {
+		f := &r.Faults[i]
+		undone := "yes"
+		if !f.Undone {
+			undone = "NO"
+		}
+		loss := countOf(f.ObservedLoss)
+		if f.PredictedLoss != nil {
+			loss += " (predicted " + count(*f.PredictedLoss) + ")"
+		}
+		rows = append(rows, []string{clean(f.Text, lineLimit), bites(f), undone, recovery(r, f.RecoveryMs, f.RecoveredAfterLoad), loss})
+	}
+	return rows
+}
+
+// itemRows lists the verdicts that occurred or could not be observed.
+func itemRows(i *bench.Items) [][]string {
+	var rows [][]string
+	for _, v := range bench.ItemVerdicts() {
+		n, observed := i.Of(v)
+		switch {
+		case !observed:
+			rows = append(rows, []string{words(v.String()), notObserved})
+		case n > 0:
+			rows = append(rows, []string{words(v.String()), count(n)})
+		}
+	}
+	return rows
+}
+
+// gateRows lists the gates that are down.
+func gateRows(r *bench.Result) [][]string {
+	var rows [][]string
+	for _, g := range r.Gates {
+		if !g.OK {
+			rows = append(rows, []string{words(clean(string(g.Name), nameLimit)), clean(g.Detail, lineLimit)})
+		}
+	}
+	return rows
+}
+
+func findingRows(r *bench.Result, limit int) [][]string {
+	var rows [][]string
+	for _, f := range r.Findings[:min(limit, len(r.Findings))] {
+		during := clean(f.DuringFault, lineLimit)
+		if during == "" {
+			during = "outside faults"
+		}
+		rows = append(rows, []string{words(f.Verdict.String()), clean(f.ID, nameLimit), clean(string(f.LastStation), nameLimit), during, clean(f.Position, nameLimit)})
+	}
+	return rows
+}
+
+// latencyRow is a distribution as cells: name, count, percentiles, maximum.
+func latencyRow(name string, l *bench.Latency) []string {
+	if l == nil {
+		l = new(bench.Latency)
+	}
+	values := count(l.Count)
+	if l.Censored > 0 {
+		values += fmt.Sprintf(" (%s never ended)", count(l.Censored))
+	}
+	row := []string{name, values}
+	for _, p := range []*float64{l.Mean, l.P50, l.P90, l.P95, l.P99, l.P999, l.Max} {
+		row = append(row, figureOf(l, p))
+	}
+	return row
+}
+
+func latencyRows(r *bench.Result) [][]string {
+	return [][]string{
+		latencyRow("response time", &r.ResponseTime),
+		latencyRow("… acknowledged", &r.ResponseBy.Acknowledged),
+		latencyRow("… refused", &r.ResponseBy.Refused),
+		latencyRow("… unknown", &r.ResponseBy.Unknown),
+		latencyRow("service time", &r.ServiceTime),
+		latencyRow("processing lag", r.Lag),
+		latencyRow("completion time", r.Completion),
+		latencyRow("dispatch lag", r.DispatchLag),
+	}
+}
+
+func phaseRows(r *bench.Result) [][]string {
+	var rows [][]string
+	for i := range r.Phases {
+		p := &r.Phases[i]
+		name := clean(p.Name, nameLimit)
+		if p.Warmup {
+			name += " (warm-up)"
+		}
+		lag := p.Lag
+		if lag == nil {
+			lag = new(bench.Latency)
+		}
+		rows = append(rows, []string{
+			name, duration(p.FromMs) + " to " + duration(p.ToMs), count(p.Acknowledged),
+			pair(figureOf(&p.ResponseTime, p.ResponseTime.P50), figureOf(&p.ResponseTime, p.ResponseTime.P99)),
+			pair(figureOf(lag, lag.P50), figureOf(lag, lag.P99)), lostText(&p.Items),
+		})
+	}
+	return rows
+}
+
+func runRows(r *bench.Result) [][]string {
+	finished := "cut off"
+	if r.Run.Finished != nil {
+		finished = clean(*r.Run.Finished, nameLimit)
+	}
+	h := r.Run.Host
+	return [][]string{
+		{"run", clean(string(r.Run.ID), nameLimit)},
+		{"scenario", clean(r.Run.Scenario, nameLimit)},
+		{"target", clean(r.Run.Target, nameLimit)},
+		{"architecture", clean(r.Run.Architecture, nameLimit)},
+		{"seed", fmt.Sprint(r.Run.Seed)},
+		{"load began", clean(r.Run.Started, nameLimit)},
+		{"finished", finished},
+		{"ackproof", clean(r.Run.Version, nameLimit)},
+		{"load from", clean(fmt.Sprintf("%s/%s, %d CPUs", h.OS, h.Arch, h.CPUs), nameLimit)},
+		{"offered, achieved", rate(r.Load.OfferedRPS) + ", " + rate(r.Load.AchievedRPS)},
+		{"send delay p50 / p99 / max", duration(r.Load.SendDelay.P50) + " / " + duration(r.Load.SendDelay.P99) + " / " + duration(r.Load.SendDelay.Max)},
+		{"drain proven by", clean(string(r.Drain.Proof), nameLimit) + ", " + duration(r.Drain.Ms) + " after the load"},
+		{"records committed", countOf(r.Deliveries.Records)},
+		{"deliveries", countOf(r.Deliveries.Delivered) + ", again: " + countOf(r.Deliveries.Redelivered) + ", dead-lettered: " + countOf(r.Deliveries.DeadLettered)},
+	}
+}

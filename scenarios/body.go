@@ -1,0 +1,96 @@
+package scenarios
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// The placeholders of request.body. They look like text/template's, but nothing
+// else of it is known: a body is made once per request, on the path that is
+// measured, and four names need no template engine.
+const (
+	placeID      = ".ID"
+	placeKey     = ".Key" // the item's key: in a unique workload, the id
+	placePayload = ".Payload"
+	placeSeq     = ".Seq"
+)
+
+var placeholders = []string{placeID, placeKey, placePayload, placeSeq}
+
+// body is a parsed template: text and placeholders in turn.
+type body struct {
+	texts  []string // one more than names
+	names  []string
+	length int // of all texts
+}
+
+func parseBody(template string) (*body, error) {
+	b := &body{}
+	for rest := template; ; {
+		text, after, found := strings.Cut(rest, "{{")
+		b.texts = append(b.texts, text)
+		b.length += len(text)
+		if !found {
+			return b, nil
+		}
+		name, next, closed := strings.Cut(after, "}}")
+		at := len(template) - len(after) - 2
+		if !closed {
+			return nil, fmt.Errorf(`character %d: "{{" without "}}"`, at+1)
+		}
+		name = strings.TrimSpace(name)
+		known := false
+		for _, p := range placeholders {
+			known = known || p == name
+		}
+		if !known {
+			hint := "known: {{" + strings.Join(placeholders, "}}, {{") + "}}"
+			if near := faults.Nearest(name, placeholders); near != "" {
+				hint = "did you mean {{" + near + "}}?"
+			}
+			return nil, fmt.Errorf("character %d: unknown placeholder {{%s}}; %s", at+1, name, hint)
+		}
+		b.names = append(b.names, name)
+		rest = next
+	}
+}
+
+// has reports whether the template uses a placeholder.
+func (b *body) has(name string) bool {
+	for _, n := range b.names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Body is the HTTP body of a request.
+func (p *Plan) Body(seq uint64) []byte {
+	return p.AppendBody(make([]byte, 0, p.body.length+p.payload+64), seq)
+}
+
+// AppendBody appends the HTTP body of a request to dst and returns it. All that
+// is filled in is safe inside a JSON string: ids, digits and payloads have no
+// character that needs escaping.
+func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
+	for i, name := range p.body.names {
+		dst = append(dst, p.body.texts[i]...)
+		switch name {
+		case placeID, placeKey:
+			dst = append(dst, p.ID(seq).String()...)
+		case placePayload:
+			dst = p.AppendPayload(dst, seq)
+		case placeSeq:
+			dst = strconv.AppendUint(dst, seq, 10)
+		}
+	}
+	return append(dst, p.body.texts[len(p.body.names)]...)
+}
+
+// Key is the key of the item that a request writes: its id.
+func (p *Plan) Key(seq uint64) bench.ID { return p.ID(seq) }

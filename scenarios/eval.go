@@ -1,0 +1,184 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Eval compares the expectation with what came out.
+//
+// OK is null (unknown) where the number cannot be observed, and where a missed
+// timing expectation may be the generator's fault: a timing gate is down. It is
+// false where the number is null because it never happened: a fault that bit
+// and from which the system did not recover, a percentile that lies among
+// requests which never ended. Actual is in the expectation's unit.
+func (e Expectation) Eval(r *bench.Result) bench.Expectation {
+	out := bench.Expectation{Expect: e.String()}
+	found := e.find(r)
+	var ok bool
+	switch {
+	case found.value != nil:
+		out.Actual = found.value
+		ok = compare(*found.value, e.Op, e.Value)
+	case found.never:
+		ok = false
+	default:
+		return out
+	}
+	if !ok && e.timing() && timingGateDown(r) {
+		return out
+	}
+	out.OK = &ok
+	return out
+}
+
+// found is a number of the result. Without a value: it never happened, or else
+// it was not observed.
+type found struct {
+	value *float64
+	never bool
+}
+
+// find looks the number up.
+func (e *Expectation) find(r *bench.Result) found {
+	switch {
+	case e.Phase != "":
+		for _, phase := range r.Phases {
+			if phase.Name == e.Phase {
+				return e.in(tree(phase))
+			}
+		}
+		return found{}
+	case e.Fault != "" || e.Path == aliasRecovery:
+		return e.inFaults(r)
+	}
+	return e.in(tree(r))
+}
+
+// tree is the JSON form of a value: what a reader of result.json sees.
+func tree(v any) map[string]any {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic("scenarios: a result has no JSON form: " + err.Error())
+	}
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		panic("scenarios: a result's JSON form is no object: " + err.Error())
+	}
+	return m
+}
+
+// number walks a dotted path; nil: null, or not there.
+func number(tree map[string]any, path string) *float64 {
+	var at any = tree
+	for key := range strings.SplitSeq(path, ".") {
+		m, ok := at.(map[string]any)
+		if !ok {
+			return nil
+		}
+		at = m[key]
+	}
+	if n, ok := at.(float64); ok {
+		return &n
+	}
+	return nil
+}
+
+// in looks the path up in a result or a phase.
+func (e *Expectation) in(tree map[string]any) found {
+	var n *float64
+	switch e.Path {
+	case aliasLost:
+		write, processing := number(tree, "items.lost_write"), number(tree, "items.lost_processing")
+		if write != nil && processing != nil {
+			sum := *write + *processing
+			n = &sum
+		}
+	case aliasDuplicated:
+		n = number(tree, "items.duplicated")
+	default:
+		n = number(tree, e.Path)
+	}
+	if n == nil {
+		return found{never: e.censored(tree)}
+	}
+	if e.Unit != unitPercent {
+		return found{value: n}
+	}
+	whole := number(tree, e.whole())
+	if whole == nil || *whole == 0 {
+		return found{}
+	}
+	share := *n / *whole * 100
+	return found{value: &share}
+}
+
+// censored reports whether a null percentile lies among values that were never
+// seen to end. Then it is longer than any limit, not unobserved.
+func (e *Expectation) censored(tree map[string]any) bool {
+	if !e.inLatency() || !e.inMS() {
+		return false
+	}
+	n := number(tree, strings.TrimSuffix(e.Path, e.last())+"censored")
+	return n != nil && *n > 0
+}
+
+// inFaults takes the largest number among the faults that are meant; where one
+// of them bit and the system never recovered, there is none. Faults that did
+// not bite say nothing about recovery.
+func (e *Expectation) inFaults(r *bench.Result) found {
+	recovery := e.Path == aliasRecovery || e.Path == "recovery_ms"
+	path := e.Path
+	if recovery {
+		path = "recovery_ms"
+	}
+	var worst *float64
+	for _, f := range r.Faults {
+		if e.Fault != "" && f.Kind != e.Fault && f.Text != e.Fault {
+			continue
+		}
+		n := number(tree(f), path)
+		switch {
+		case n == nil && recovery && f.Bitten > 0:
+			return found{never: effectsObserved(r)}
+		case n == nil && !recovery:
+			return found{}
+		case n != nil && (worst == nil || *n > *worst):
+			worst = n
+		}
+	}
+	return found{value: worst}
+}
+
+// effectsObserved reports whether a backlog could be seen at all. Without
+// effects to count, recovery is not missed but unobserved.
+func effectsObserved(r *bench.Result) bool {
+	return !slices.ContainsFunc(r.Gates, func(g bench.GateResult) bool {
+		return g.Name == bench.GateEffectsObserved && !g.OK
+	})
+}
+
+func timingGateDown(r *bench.Result) bool {
+	return slices.ContainsFunc(r.Gates, func(g bench.GateResult) bool {
+		return slices.Contains(bench.TimingGates(), g.Name) && !g.OK
+	})
+}
+
+func compare(actual float64, op string, value float64) bool {
+	switch op {
+	case "==":
+		return actual == value
+	case "!=":
+		return actual != value
+	case "<":
+		return actual < value
+	case "<=":
+		return actual <= value
+	case ">":
+		return actual > value
+	}
+	return actual >= value
+}

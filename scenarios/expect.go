@@ -1,0 +1,237 @@
+package scenarios
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// Expectation is one line of expect: PATH OP VALUE [in PHASE | for FAULT].
+//
+// PATH is a dotted key of result.json that holds a number, or an alias: lost,
+// duplicated, recovery. With `in PHASE` it is a key of that entry of phases;
+// with `for FAULT`, of the faults of that kind or text. VALUE is a number, a
+// duration (compared in ms), a rate (per second), or a percentage: of all
+// attempted items for counts of items, of all planned requests for counts of
+// requests.
+type Expectation struct {
+	Path  string
+	Op    string
+	Value float64 // in Unit; durations in ms, rates per second, percentages as 5 for 5%
+	Unit  string  // "", "ms", "/s" or "%"
+	Phase string  // name of a stage of the load, or empty
+	Fault string  // kind or text of a fault, or empty
+}
+
+// The aliases.
+const (
+	aliasLost       = "lost"       // items.lost_write + items.lost_processing
+	aliasDuplicated = "duplicated" // items.duplicated
+	aliasRecovery   = "recovery"   // the largest recovery_ms
+)
+
+// Units of expected values.
+const (
+	unitNone    = ""
+	unitMS      = "ms"
+	unitRate    = "/s"
+	unitPercent = "%"
+)
+
+var operators = []string{"==", "!=", "<", "<=", ">", ">="}
+
+// Paths of numbers: of a whole result, of one phase, of one fault.
+var (
+	resultPaths = append(numberPaths(reflect.TypeFor[bench.Result](), ""), aliasLost, aliasDuplicated, aliasRecovery)
+	phasePaths  = append(numberPaths(reflect.TypeFor[bench.Phase](), ""), aliasLost, aliasDuplicated)
+	faultPaths  = append(numberPaths(reflect.TypeFor[bench.FaultResult](), ""), aliasRecovery)
+)
+
+// numberPaths lists the dotted JSON keys of the numbers inside a struct. Lists
+// are left out: `in` and `for` are the way into them.
+func numberPaths(t reflect.Type, prefix string) []string {
+	var paths []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		ft := f.Type
+		if ft.Kind() == reflect.Pointer {
+			ft = ft.Elem()
+		}
+		switch {
+		case ft.Kind() == reflect.Struct:
+			paths = append(paths, numberPaths(ft, join(prefix, key))...)
+		case key == "seed" || key == "cpus": // given, not measured
+		case ft.Kind() == reflect.Int64 || ft.Kind() == reflect.Float64:
+			paths = append(paths, join(prefix, key))
+		}
+	}
+	return paths
+}
+
+// ParseExpectation reads one line. Its error names the word that is wrong and
+// what would be right.
+func ParseExpectation(text string) (Expectation, error) {
+	failf := func(format string, args ...any) (Expectation, error) {
+		return Expectation{}, fmt.Errorf("parse expectation %q: %s", text, fmt.Sprintf(format, args...))
+	}
+	words := strings.Fields(text)
+	if len(words) < 3 {
+		return failf(`want PATH OP VALUE, separated by spaces, such as "lost == 0"`)
+	}
+	e := Expectation{Path: words[0], Op: words[1]}
+	paths := resultPaths
+	if len(words) > 3 {
+		rest := strings.Join(words[4:], " ")
+		switch {
+		case words[3] == "in" && len(words) == 5:
+			e.Phase, paths = rest, phasePaths
+		case words[3] == "for" && rest != "":
+			e.Fault, paths = rest, faultPaths
+			if f, err := faults.Parse(rest); err == nil {
+				e.Fault = f.String()
+			}
+		default:
+			return failf(`%q: only "in PHASE" or "for FAULT" may follow the value`, strings.Join(words[3:], " "))
+		}
+	}
+	if !slices.Contains(paths, e.Path) {
+		if near := faults.Nearest(e.Path, paths); near != "" {
+			return failf("unknown path %q; did you mean %s?", e.Path, near)
+		}
+		return failf("unknown path %q: want a key of result.json that holds a number, or %s, %s, %s", e.Path, aliasLost, aliasDuplicated, aliasRecovery)
+	}
+	if !slices.Contains(operators, e.Op) {
+		return failf("unknown operator %q: want %s", e.Op, strings.Join(operators, " "))
+	}
+	if err := e.parseValue(words[2]); err != nil {
+		return failf("%s", err)
+	}
+	return e, nil
+}
+
+// parseValue reads VALUE and checks that it is of the path's kind.
+func (e *Expectation) parseValue(s string) error {
+	number := func(text, unit string) error {
+		sign := 1.0
+		if rest, negative := strings.CutPrefix(text, "-"); negative {
+			text, sign = rest, -1 // processing lag is signed
+		}
+		n, err := parseNumber(text)
+		e.Value, e.Unit = sign*n, unit
+		return err
+	}
+	if digits, ok := strings.CutSuffix(s, unitPercent); ok {
+		if e.whole() == "" {
+			return fmt.Errorf("%s is no share of anything: a percentage goes with items and requests", e.Path)
+		}
+		return number(digits, unitPercent)
+	}
+	if strings.Contains(s, "/") {
+		var r Rate
+		if err := r.UnmarshalText([]byte(s)); err != nil {
+			return err
+		}
+		if !strings.HasSuffix(e.Path, "_rps") {
+			return fmt.Errorf("%s is no rate: leave the unit out", e.Path)
+		}
+		e.Value, e.Unit = float64(r), unitRate
+		return nil
+	}
+	if err := number(s, unitNone); err == nil {
+		if e.inMS() && e.Value != 0 {
+			return fmt.Errorf("%s is a time: give %s a unit, such as %sms", e.Path, s, s)
+		}
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < -maxDuration || d > maxDuration {
+		return fmt.Errorf("%q is no value: want a number, a duration such as 20s, a rate such as 100/s, or a share such as 1%%", s)
+	}
+	if !e.inMS() {
+		return fmt.Errorf("%s is no time: give a plain number", e.Path)
+	}
+	e.Value, e.Unit = float64(d)/float64(time.Millisecond), unitMS
+	return nil
+}
+
+// last is the path's last key.
+func (e *Expectation) last() string { return e.Path[strings.LastIndexByte(e.Path, '.')+1:] }
+
+// inMS reports whether the path holds milliseconds.
+func (e *Expectation) inMS() bool {
+	if e.Path == aliasRecovery || e.Path == "drain.ms" || strings.HasSuffix(e.Path, "_ms") || strings.Contains(e.Path, "send_delay.") {
+		return true
+	}
+	if !e.inLatency() {
+		return false
+	}
+	return e.last() != "count" && e.last() != "censored"
+}
+
+// latencies are the keys under which a bench.Latency lies.
+var latencies = []string{"response_time", "response_time_by", "service_time", "processing_lag", "completion_time", "dispatch_lag"}
+
+func (e *Expectation) inLatency() bool {
+	first, _, _ := strings.Cut(e.Path, ".")
+	return slices.Contains(latencies, first)
+}
+
+// timing reports whether a slow generator can falsify the expectation. Where a
+// phase begins, or a fault, is planned and not measured.
+func (e *Expectation) timing() bool {
+	return e.inMS() && !slices.Contains([]string{"from_ms", "to_ms", "at_ms", "for_ms"}, e.Path)
+}
+
+// whole is the path of what a percentage is a share of; empty: of nothing.
+func (e *Expectation) whole() string {
+	first, _, _ := strings.Cut(e.Path, ".")
+	switch {
+	case e.Fault != "":
+		return ""
+	case first == "items" || e.Path == aliasLost || e.Path == aliasDuplicated:
+		return "items.attempted"
+	case first == "requests":
+		return "requests.planned"
+	}
+	return ""
+}
+
+// String prints the line that ParseExpectation reads, in canonical form.
+func (e Expectation) String() string {
+	if e.Path == "" {
+		return ""
+	}
+	value := strconv.FormatFloat(e.Value, 'f', -1, 64) + e.Unit
+	if e.Unit == unitMS && math.Mod(e.Value, 1000) == 0 {
+		value = strconv.FormatFloat(e.Value/1000, 'f', -1, 64) + "s"
+	}
+	s := e.Path + " " + e.Op + " " + value
+	if e.Phase != "" {
+		s += " in " + e.Phase
+	}
+	if e.Fault != "" {
+		s += " for " + e.Fault
+	}
+	return s
+}
+
+// MarshalText prints the expectation's line.
+func (e Expectation) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads an expectation's line.
+func (e *Expectation) UnmarshalText(text []byte) error {
+	parsed, err := ParseExpectation(string(text))
+	if err != nil {
+		return err
+	}
+	*e = parsed
+	return nil
+}

@@ -1,0 +1,178 @@
+package scenarios
+
+import (
+	"math"
+	"sort"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+)
+
+// Plan says what is sent and when. Everything in it is a pure function of
+// scenario, run, agent, seed and sequence number, so it may be asked from many
+// goroutines, in any order, and again years later by the judge of the run's
+// files.
+type Plan struct {
+	run     bench.RunID
+	agent   uint8
+	seed    uint64
+	pieces  []piece
+	count   int64
+	length  time.Duration
+	payload int
+	poison  map[uint64]bool // a handful
+	body    *body
+}
+
+// StageInfo is one stage of the load as planned.
+type StageInfo struct {
+	Name     string
+	From, To time.Duration // from the start of load
+	Warmup   bool
+	First    uint64 // sequence number of its first request, if Count > 0
+	Count    int64
+}
+
+// piece is one stage with what the closed form needs.
+//
+// Let area(t) be the integral of the rate from the start of load. Request n is
+// due at the moment at which area(t) = n: the first at once, and with a
+// constant rate of r one every 1/r. A fraction left at a stage's end is carried
+// into the next, so that no stage loses a request to rounding.
+type piece struct {
+	StageInfo
+	area     float64 // of all stages before
+	from, to float64 // requests per second
+}
+
+// NewPlan makes the plan of a valid scenario.
+func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
+	p := &Plan{run: run, agent: agent, seed: seed, payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
+	for _, seq := range s.Workload.Poison {
+		p.poison[seq] = true
+	}
+	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
+	area := 0.0
+	for _, stage := range s.Load {
+		from, to := stage.Rates()
+		pc := piece{area: area, from: float64(from), to: float64(to)}
+		pc.StageInfo = StageInfo{Name: stage.Name, From: p.length, To: p.length + stage.For, Warmup: stage.Warmup}
+		area += (pc.from + pc.to) / 2 * stage.For.Seconds()
+		first, end := wholeUp(pc.area), wholeUp(area)
+		pc.First, pc.Count = uint64(first), end-first
+		p.pieces = append(p.pieces, pc)
+		p.length, p.count = pc.To, end
+	}
+	return p
+}
+
+// wholeUp is the smallest whole number not below x, forgiving what adding up
+// floating point numbers does to one that should be whole.
+func wholeUp(x float64) int64 {
+	const slack = 1e-6
+	return int64(math.Ceil(x - slack))
+}
+
+// Len is how many requests are planned. Their sequence numbers are 0 to Len-1.
+func (p *Plan) Len() int64 { return p.count }
+
+// Duration is how long the load lasts: to the end of its last stage.
+func (p *Plan) Duration() time.Duration { return p.length }
+
+// Stages lists the stages in order.
+func (p *Plan) Stages() []StageInfo {
+	all := make([]StageInfo, len(p.pieces))
+	for i, pc := range p.pieces {
+		all[i] = pc.StageInfo
+	}
+	return all
+}
+
+// Stage is the index of the stage that a request belongs to. Beyond the plan it
+// is the last one.
+func (p *Plan) Stage(seq uint64) int {
+	i := sort.Search(len(p.pieces), func(i int) bool { return seq < p.pieces[i].First+uint64(p.pieces[i].Count) })
+	return min(i, len(p.pieces)-1)
+}
+
+// Due is when a request is to be sent, from the start of load; never before the
+// due time of the request before it. Beyond the plan it is the load's end.
+func (p *Plan) Due(seq uint64) time.Duration {
+	if seq >= uint64(p.count) {
+		return p.length
+	}
+	return p.pieces[p.Stage(seq)].due(seq)
+}
+
+// due solves area(t) = seq within the piece. With rates a and b over d seconds
+// and slope s = (b-a)/d, the area t seconds into the piece is a·t + s·t²/2; the
+// root is written with the unknown's part in the denominator, which neither
+// cancels for a falling rate nor divides by the slope of a constant one.
+func (pc *piece) due(seq uint64) time.Duration {
+	n := float64(seq) - pc.area
+	if n <= 0 {
+		return pc.From
+	}
+	span := (pc.To - pc.From).Seconds()
+	slope := (pc.to - pc.from) / span
+	root := math.Sqrt(math.Max(0, pc.from*pc.from+2*slope*n))
+	t := time.Duration(math.Round(2 * n / (pc.from + root) * float64(time.Second)))
+	return min(pc.From+t, pc.To)
+}
+
+// DueBefore is how many requests are due before a moment: the sequence number of
+// the first that is due at it or later.
+func (p *Plan) DueBefore(t time.Duration) int64 {
+	return int64(sort.Search(int(p.count), func(i int) bool { return p.Due(uint64(i)) >= t }))
+}
+
+// ID is the id of a request.
+func (p *Plan) ID(seq uint64) bench.ID {
+	return bench.ID{Run: p.run, Agent: p.agent, Seq: seq}
+}
+
+// Request is the seq-th request. Its payload is made anew by each call.
+func (p *Plan) Request(seq uint64) bench.Request {
+	return bench.Request{
+		Seq:     seq,
+		ID:      p.ID(seq),
+		Payload: p.AppendPayload(make([]byte, 0, p.payload), seq),
+		Due:     p.Due(seq),
+		Stage:   p.Stage(seq),
+	}
+}
+
+// Digest is the digest of a request's payload.
+func (p *Plan) Digest(seq uint64) bench.Digest {
+	var room [1024]byte
+	return bench.DigestOf(p.AppendPayload(room[:0], seq))
+}
+
+// payloadAlphabet has 64 characters that need no escaping in JSON, so that six
+// random bits make one. It has no colon: no payload starts with PoisonPrefix by
+// chance.
+const payloadAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+const (
+	charsPerDraw = 10      // of six bits each, of 64
+	maxDraws     = 1 << 17 // per payload, so that no two payloads share a draw; over a megabyte
+)
+
+// AppendPayload appends the payload of a request to dst and returns it.
+func (p *Plan) AppendPayload(dst []byte, seq uint64) []byte {
+	size := p.payload
+	if p.poison[seq] {
+		dst = append(dst, PoisonPrefix...)
+		size -= len(PoisonPrefix)
+	}
+	for draw := seq * maxDraws; size > 0; draw++ {
+		bits := clock.Bits(p.seed, "payload", draw)
+		for range min(charsPerDraw, size) {
+			dst = append(dst, payloadAlphabet[bits&63])
+			bits >>= 6
+		}
+		size -= charsPerDraw
+	}
+	return dst
+}

@@ -1,0 +1,292 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// Scenario is one experiment. Make it with Load or Parse, which fill the
+// defaults in and check it; what they return is valid.
+type Scenario struct {
+	Name         string         `yaml:"name"`
+	About        string         `yaml:"about,omitempty"`
+	Architecture string         `yaml:"architecture"`
+	Overload     bool           `yaml:"overload,omitempty"` // a plan that the processor cannot follow is meant
+	Load         []Stage        `yaml:"load"`
+	Workload     Workload       `yaml:"workload"`
+	Request      Request        `yaml:"request"`
+	Table        Table          `yaml:"table"`
+	Processor    Processor      `yaml:"processor"`
+	Mapping      Mapping        `yaml:"mapping"`
+	Async        Async          `yaml:"async"`
+	Gateway      Gateway        `yaml:"gateway"`
+	Faults       []faults.Fault `yaml:"faults"`
+	Guarantee    Guarantee      `yaml:"guarantee"`
+	Drain        Drain          `yaml:"drain"`
+	Gates        Gates          `yaml:"gates"`
+	Expect       []Expectation  `yaml:"expect"`
+	Target       TargetSettings `yaml:"target,omitempty"`
+}
+
+// Stage is a piece of the load: a constant Rate, or a straight line From one To
+// another. Stages follow each other without a gap.
+type Stage struct {
+	Name   string        `yaml:"name"`
+	For    time.Duration `yaml:"for"`
+	Rate   *Rate         `yaml:"rate,omitempty"`
+	From   *Rate         `yaml:"from,omitempty"`
+	To     *Rate         `yaml:"to,omitempty"`
+	Warmup bool          `yaml:"warmup,omitempty"` // told apart from the rest of the response times
+}
+
+// Rates gives the rate at the stage's start and end.
+func (s Stage) Rates() (from, to Rate) {
+	if s.Rate != nil {
+		return *s.Rate, *s.Rate
+	}
+	if s.From != nil {
+		from = *s.From
+	}
+	if s.To != nil {
+		to = *s.To
+	}
+	return from, to
+}
+
+// Workload is what the requests carry.
+type Workload struct {
+	Kind    string   `yaml:"kind"` // unique: each request is an item of its own
+	Payload Size     `yaml:"payload"`
+	Poison  []uint64 `yaml:"poison,omitempty"` // sequence numbers whose payload starts with PoisonPrefix
+	Keys    int      `yaml:"keys,omitempty"`   // of kind versions
+	Skew    string   `yaml:"skew,omitempty"`   // of kind versions
+}
+
+// PoisonPrefix starts the payload of a record that the built-in processor can
+// never process.
+const PoisonPrefix = "poison:"
+
+// Request is how a request is made, and how its answer is read.
+type Request struct {
+	Method      string            `yaml:"method"`
+	Path        string            `yaml:"path"`
+	Headers     map[string]string `yaml:"headers"`
+	Body        string            `yaml:"body"` // with {{.ID}}, {{.Key}}, {{.Payload}} and {{.Seq}}
+	Ack         []int             `yaml:"ack"`
+	Refused     []int             `yaml:"refused"`
+	Timeout     time.Duration     `yaml:"timeout"`
+	Connections int               `yaml:"connections"`
+	Retries     Retries           `yaml:"retries"`
+	Sign        string            `yaml:"sign"` // none
+}
+
+// Retries models a client that sends again.
+type Retries struct {
+	Max    int      `yaml:"max"`
+	On     []string `yaml:"on"`
+	SameID bool     `yaml:"sameId"`
+}
+
+// Table is the items table.
+type Table struct {
+	Shards         int    `yaml:"shards"`
+	StreamViewType string `yaml:"streamViewType"`
+}
+
+// Processor is the function under test.
+type Processor struct {
+	Work        time.Duration     `yaml:"work"` // per record, waiting
+	Burn        time.Duration     `yaml:"burn"` // per record, computing
+	Timeout     time.Duration     `yaml:"timeout"`
+	Concurrency int               `yaml:"concurrency"` // processes at most
+	Env         map[string]string `yaml:"env"`
+	Accepts     []string          `yaml:"accepts"` // stream, proxy: the events that a binary of the user's own understands
+}
+
+// Mapping is the event source mapping, under AWS's names:
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+// The last four are the stand-in's own.
+type Mapping struct {
+	BatchSize                      int           `yaml:"batchSize"`
+	MaximumBatchingWindowInSeconds int           `yaml:"maximumBatchingWindowInSeconds"`
+	ParallelizationFactor          int           `yaml:"parallelizationFactor"`
+	MaximumRetryAttempts           int           `yaml:"maximumRetryAttempts"`      // -1: for ever
+	MaximumRecordAgeInSeconds      int           `yaml:"maximumRecordAgeInSeconds"` // -1: for ever
+	BisectBatchOnFunctionError     bool          `yaml:"bisectBatchOnFunctionError"`
+	StartingPosition               string        `yaml:"startingPosition"`
+	FunctionResponseTypes          []string      `yaml:"functionResponseTypes,omitempty"`
+	TumblingWindowInSeconds        int           `yaml:"tumblingWindowInSeconds,omitempty"`
+	OnFailure                      string        `yaml:"onFailure"` // none, or payload: a destination that keeps the payload, as S3 does
+	PollInterval                   time.Duration `yaml:"pollInterval"`
+	RetryBase                      time.Duration `yaml:"retryBase"`
+	RetryCap                       time.Duration `yaml:"retryCap"`
+}
+
+// Async holds the settings of asynchronous invocation:
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+type Async struct {
+	MaximumRetryAttempts     int             `yaml:"maximumRetryAttempts"`
+	MaximumEventAgeInSeconds int             `yaml:"maximumEventAgeInSeconds"`
+	RetryDelays              []time.Duration `yaml:"retryDelays"`
+}
+
+// Gateway holds the API's settings. Path empty: that of the request. Template
+// empty: the gateway's own.
+type Gateway struct {
+	Path     string `yaml:"path"`
+	Template string `yaml:"template,omitempty"`
+}
+
+// Values of Guarantee.
+const (
+	ExactlyOnce = "exactly-once"
+	AtLeastOnce = "at-least-once"
+	NoEffects   = "none" // effects are not judged
+
+	DeadLettersFail  = "fail"
+	DeadLettersAllow = "allow"
+)
+
+// Guarantee is what the API has promised.
+type Guarantee struct {
+	Effects     string   `yaml:"effects"`
+	DeadLetters string   `yaml:"deadLetters"`
+	Deadline    Deadline `yaml:"deadline"` // of processing, from the acknowledgement
+}
+
+// Drain says how long to wait for the pipeline to become empty.
+type Drain struct {
+	Timeout time.Duration `yaml:"timeout"`
+	Quiet   time.Duration `yaml:"quiet"` // the silence that counts as empty where positions cannot be read
+}
+
+// Gates holds the thresholds of the evidence that a pass needs.
+type Gates struct {
+	RateKept       Percent       `yaml:"rateKept"`       // sent of planned, in every stage
+	Evidence       int           `yaml:"evidence"`       // sent before, inside and after each fault: this many,
+	EvidenceShare  Percent       `yaml:"evidenceShare"`  // or this share of all planned, whichever is less
+	SendDelay      time.Duration `yaml:"sendDelay"`      // p99 of sent - due at most this,
+	SendDelayShare Percent       `yaml:"sendDelayShare"` // or this share of the p99 of response time, whichever is more
+	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of all the host's CPU time, taken by the generator, at most
+}
+
+// TargetSettings names a system that is not ours. Its keys are known, so that
+// they are refused with a reason; nothing reads them yet.
+type TargetSettings struct {
+	URL         string         `yaml:"url,omitempty"`
+	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
+	Items       TargetItems    `yaml:"items,omitempty"`
+	Results     TargetResults  `yaml:"results,omitempty"`
+	Stream      string         `yaml:"stream,omitempty"`
+	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
+	Read        string         `yaml:"read,omitempty"`
+}
+
+// TargetDynamoDB is where the tables are.
+type TargetDynamoDB struct {
+	Endpoint string `yaml:"endpoint,omitempty"`
+	Region   string `yaml:"region,omitempty"`
+	Profile  string `yaml:"profile,omitempty"`
+}
+
+// TargetItems is the items table and its attributes.
+type TargetItems struct {
+	Table   string `yaml:"table,omitempty"`
+	ID      string `yaml:"id,omitempty"`
+	Payload string `yaml:"payload,omitempty"`
+}
+
+// TargetResults is the results table and its attributes.
+type TargetResults struct {
+	Table       string `yaml:"table,omitempty"`
+	ID          string `yaml:"id,omitempty"`
+	ProcessedAt string `yaml:"processedAt,omitempty"`
+	Count       string `yaml:"count,omitempty"`
+	Digest      string `yaml:"digest,omitempty"`
+	Sequence    string `yaml:"sequence,omitempty"`
+	PerKey      bool   `yaml:"perKey,omitempty"`
+}
+
+// TargetLetters is where dead letters go.
+type TargetLetters struct {
+	Queue  string `yaml:"queue,omitempty"`
+	Bucket string `yaml:"bucket,omitempty"`
+}
+
+// defaults returns the scenario that an empty file would be, without a load.
+func defaults() *Scenario {
+	return &Scenario{
+		Architecture: bench.Streams,
+		Workload:     Workload{Kind: "unique", Payload: 256},
+		Request: Request{
+			Method:      "POST",
+			Path:        "/items",
+			Headers:     map[string]string{"Content-Type": "application/json"},
+			Body:        `{"id":"{{.ID}}","payload":"{{.Payload}}"}`,
+			Ack:         []int{200, 202},
+			Refused:     []int{400, 401, 403, 404, 409, 413, 415, 429},
+			Timeout:     10 * time.Second,
+			Connections: 128,
+			Retries:     Retries{On: []string{"unknown"}, SameID: true},
+			Sign:        "none",
+		},
+		Table:     Table{Shards: 4, StreamViewType: "NEW_AND_OLD_IMAGES"},
+		Processor: Processor{Work: 2 * time.Millisecond, Timeout: 3 * time.Second, Concurrency: 4, Env: map[string]string{}, Accepts: []string{"stream"}},
+		Mapping: Mapping{
+			BatchSize:                 100,
+			ParallelizationFactor:     1,
+			MaximumRetryAttempts:      -1,
+			MaximumRecordAgeInSeconds: -1,
+			StartingPosition:          "TRIM_HORIZON",
+			OnFailure:                 "none",
+			// Lambda polls a shard four times a second:
+			// https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+			PollInterval: 250 * time.Millisecond,
+			// AWS documents no back-off. It was seen to start at 200 ms and to
+			// double; whether it is capped is not known. A cap of 20 s lets a run
+			// of a minute see the end of an outage.
+			RetryBase: 200 * time.Millisecond,
+			RetryCap:  20 * time.Second,
+		},
+		Async: Async{
+			MaximumRetryAttempts:     2,
+			MaximumEventAgeInSeconds: 21600,
+			RetryDelays:              []time.Duration{time.Minute, 2 * time.Minute},
+		},
+		Faults:    []faults.Fault{},
+		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
+		Expect:    []Expectation{},
+		Drain:     Drain{Timeout: time.Minute},
+		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
+	}
+}
+
+// complete fills in the defaults that depend on other values.
+func (s *Scenario) complete() {
+	if s.Gateway.Path == "" {
+		s.Gateway.Path = s.Request.Path
+	}
+	if s.Drain.Quiet == 0 {
+		s.Drain.Quiet = max(30*time.Second, s.longestSilence()+5*time.Second)
+	}
+}
+
+// longestSilence is how long a pipeline that is not empty can look so: the
+// longest wait for a retry, a batching window, and an invocation that runs into
+// its time-out.
+func (s *Scenario) longestSilence() time.Duration {
+	switch s.Architecture {
+	case bench.Sync:
+		return s.Processor.Timeout
+	case bench.FireAndForget:
+		gap := time.Duration(0)
+		for _, d := range s.Async.RetryDelays[:min(len(s.Async.RetryDelays), max(0, s.Async.MaximumRetryAttempts))] {
+			gap = max(gap, d)
+		}
+		return gap + s.Processor.Timeout
+	}
+	window := time.Duration(s.Mapping.MaximumBatchingWindowInSeconds) * time.Second
+	return s.Mapping.RetryCap + window + s.Processor.Timeout
+}

@@ -1,0 +1,118 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Stack says what the system under test is to be. The caller adds Run, Dir and,
+// for a binary of the user's own, Processor.Path.
+func (s *Scenario) Stack(seed uint64) bench.Stack {
+	stack := bench.Stack{
+		Seed:         seed,
+		Architecture: s.Architecture,
+		Shards:       s.Table.Shards,
+		ViewType:     s.Table.StreamViewType,
+		Processor: bench.Processor{
+			Work:        s.Processor.Work,
+			Burn:        s.Processor.Burn,
+			Timeout:     s.Processor.Timeout,
+			Concurrency: s.Processor.Concurrency,
+		},
+		Mapping: bench.Mapping{
+			BatchSize:                      s.Mapping.BatchSize,
+			MaximumBatchingWindowInSeconds: s.Mapping.MaximumBatchingWindowInSeconds,
+			ParallelizationFactor:          s.Mapping.ParallelizationFactor,
+			MaximumRetryAttempts:           s.Mapping.MaximumRetryAttempts,
+			MaximumRecordAgeInSeconds:      s.Mapping.MaximumRecordAgeInSeconds,
+			BisectBatchOnFunctionError:     s.Mapping.BisectBatchOnFunctionError,
+			StartingPosition:               s.Mapping.StartingPosition,
+			PollInterval:                   s.Mapping.PollInterval,
+			RetryBase:                      s.Mapping.RetryBase,
+			RetryCap:                       s.Mapping.RetryCap,
+		},
+		Async: bench.Async{
+			MaximumRetryAttempts:     s.Async.MaximumRetryAttempts,
+			MaximumEventAgeInSeconds: s.Async.MaximumEventAgeInSeconds,
+			RetryDelays:              slices.Clone(s.Async.RetryDelays),
+		},
+		Gateway: bench.Gateway{Path: s.Gateway.Path, Template: s.Gateway.Template},
+	}
+	if s.Mapping.OnFailure != onFailureNone {
+		stack.Mapping.OnFailure = s.Mapping.OnFailure
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Processor.Env)) {
+		stack.Processor.Env = append(stack.Processor.Env, key+"="+s.Processor.Env[key])
+	}
+	for _, f := range s.Faults {
+		stack.Faults = append(stack.Faults, f.String())
+	}
+	return stack
+}
+
+// WithArchitecture gives the same scenario for another architecture, to compare
+// with. Where drain.quiet is too short for the other's retries it is raised; an
+// architecture that cannot carry the load is an error.
+func (s *Scenario) WithArchitecture(name string) (*Scenario, error) {
+	c := *s
+	c.Architecture = name
+	if need := c.longestSilence(); c.Drain.Quiet <= need {
+		c.Drain.Quiet = need + 5*time.Second
+	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("scenario %s as %s: %w", s.Name, name, err)
+	}
+	return &c, nil
+}
+
+// WithLoad gives the same scenario with one stage of a constant rate instead of
+// its load. Faults, poison and expectations must still fit into it.
+func (s *Scenario) WithLoad(rate Rate, length time.Duration) (*Scenario, error) {
+	c := *s
+	c.Load = []Stage{{Name: "load", For: length, Rate: &rate}}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("scenario %s with %s for %s: %w", s.Name, rate, length, err)
+	}
+	return &c, nil
+}
+
+// Notes says what a reader of the results must know: where waits are shorter
+// than AWS's own, so that a run need not take hours, and what they stand for.
+func (s *Scenario) Notes() []string {
+	var notes []string
+	real := defaults()
+	if s.Architecture == bench.FireAndForget {
+		notes = append(notes, s.asyncNote(real.Async.RetryDelays))
+	}
+	if s.Architecture == bench.Streams && s.Mapping.PollInterval != real.Mapping.PollInterval {
+		notes = append(notes, fmt.Sprintf("each shard is polled every %s here; AWS polls every %s", s.Mapping.PollInterval, real.Mapping.PollInterval))
+	}
+	if n := len(s.Workload.Poison); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of the planned requests carry a payload that the processor always refuses", n))
+	}
+	return notes
+}
+
+// asyncNote says how fire-and-forget keeps what it accepted, and how far its
+// waits are scaled down.
+func (s *Scenario) asyncNote(waits []time.Duration) string {
+	attempts := s.Async.MaximumRetryAttempts + 1
+	kept := fmt.Sprintf("fire-and-forget keeps an accepted event in Lambda's queue alone, tries it %d time(s), and then drops it", attempts)
+	if attempts == 1 || slices.Equal(s.Async.RetryDelays, waits) {
+		return kept
+	}
+	scale := float64(waits[0]) / float64(s.Async.RetryDelays[0])
+	stands := func(d time.Duration) time.Duration { return time.Duration(float64(d) * scale).Round(time.Second) }
+	note := fmt.Sprintf("%s; between the attempts it waits %v here and %v on AWS", kept, s.Async.RetryDelays, waits)
+	for _, f := range s.Faults {
+		if f.For > 0 {
+			note += fmt.Sprintf(", so %s of a fault here stand for %s there", f.For, stands(f.For))
+			break
+		}
+	}
+	return note
+}

@@ -1,0 +1,251 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
+)
+
+// Values of mapping.onFailure.
+const (
+	onFailureNone    = "none"
+	onFailurePayload = "payload"
+)
+
+const (
+	maxPayload  = 390 << 10 // an item ends at 400 KB, attribute names and id included
+	maxRequests = bench.MaxSeq
+	// busiest is the share of its time that a processor may be planned to work.
+	// Above it a queue's length is mostly chance, and a backlog takes longer to
+	// go than it took to come, so recovery would measure the plan.
+	busiest = 0.80
+)
+
+// Validate checks every value and that they fit together. Its error joins all
+// problems; each is a Problem.
+func (s *Scenario) Validate() error {
+	return joinProblems(s.check(&decoder{file: s.Name, where: map[string]string{}}))
+}
+
+func joinProblems(problems []Problem) error {
+	errs := make([]error, len(problems))
+	for i, p := range problems {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}
+
+// checker collects what is wrong with a scenario's values.
+type checker struct {
+	*Scenario
+	d   *decoder
+	bad []string // paths that could not be read: their values mean nothing
+}
+
+// check adds to the problems of the decoding those of the values.
+func (s *Scenario) check(d *decoder) []Problem {
+	c := &checker{Scenario: s, d: d}
+	for _, p := range d.problems {
+		c.bad = append(c.bad, p.Path)
+	}
+	c.checkUnbuilt()
+	c.checkNames()
+	c.checkLoad()
+	c.checkWorkload()
+	c.checkRequest()
+	c.checkProcessor()
+	c.checkMapping()
+	c.checkAsync()
+	c.checkPromise()
+	c.checkFaults()
+	c.checkExpectations()
+	c.checkCapacity()
+	return d.problems
+}
+
+// failf reports a problem at a path, unless its value could not be read or
+// something is wrong there already.
+func (c *checker) failf(path, format string, args ...any) {
+	if !c.readable(path) {
+		return
+	}
+	where := c.d.file
+	for p := path; ; {
+		if w, ok := c.d.where[p]; ok {
+			where = w
+			break
+		}
+		i := strings.LastIndexAny(p, ".[")
+		if i < 0 {
+			break
+		}
+		p = p[:i]
+	}
+	c.d.problems = append(c.d.problems, Problem{Where: where, Path: path, Text: fmt.Sprintf(format, args...)})
+	c.bad = append(c.bad, path)
+}
+
+// readable reports whether nothing is wrong at, under or above the paths.
+func (c *checker) readable(paths ...string) bool {
+	for _, bad := range c.bad {
+		for _, p := range paths {
+			if bad == "" || under(bad, p) || under(p, bad) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (c *checker) oneOf(path, value string, allowed ...string) {
+	if slices.Contains(allowed, value) {
+		return
+	}
+	if near := faults.Nearest(value, allowed); near != "" {
+		c.failf(path, "%q is not known; did you mean %s?", value, near)
+		return
+	}
+	c.failf(path, "%q is not known; want %s", value, strings.Join(allowed, " or "))
+}
+
+// between checks the limits that AWS or the stand-in sets.
+func (c *checker) between(path string, value, low, high int) {
+	if value < low || value > high {
+		c.failf(path, "%d is out of range: want %d to %d", value, low, high)
+	}
+}
+
+func (c *checker) within(path string, value, low, high time.Duration) {
+	if value < low || value > high {
+		c.failf(path, "%s is out of range: want %s to %s", value, low, high)
+	}
+}
+
+// checkUnbuilt refuses what is known and has no effect yet. To ignore it would
+// be to test something else than what was asked for.
+func (c *checker) checkUnbuilt() {
+	w, r, m := c.Workload, c.Request, c.Mapping
+	for _, u := range []struct {
+		path    string
+		asked   bool
+		instead string
+	}{
+		{"workload.kind", w.Kind == "versions", "use unique"},
+		{"workload.keys", w.Keys != 0, "it belongs to the kind versions; leave it out"},
+		{"workload.skew", w.Skew != "", "it belongs to the kind versions; leave it out"},
+		{"request.method", r.Method != http.MethodPost, "use POST"},
+		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
+		{"request.sign", r.Sign == "sigv4", "use none"},
+		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
+		{"mapping.bisectBatchOnFunctionError", m.BisectBatchOnFunctionError, "use false"},
+		{"mapping.parallelizationFactor", m.ParallelizationFactor > 1 && m.ParallelizationFactor <= 10, "use 1, or more table.shards"},
+		{"mapping.startingPosition", m.StartingPosition == "LATEST", "use TRIM_HORIZON"},
+		{"mapping.functionResponseTypes", len(m.FunctionResponseTypes) > 0, "leave it out"},
+		{"mapping.tumblingWindowInSeconds", m.TumblingWindowInSeconds != 0, "leave it out"},
+		{"target", c.Target != TargetSettings{}, "leave it out: a run uses the local stack"},
+	} {
+		if u.asked {
+			c.failf(u.path, "not supported yet; %s", u.instead)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Headers)) {
+		if strings.Contains(r.Headers[key], "${env:") {
+			c.failf("request.headers."+key, "${env:NAME} is not supported yet; write the value, or leave the header out")
+		}
+	}
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (c *checker) checkNames() {
+	if !nameForm.MatchString(c.Name) {
+		c.failf("name", "%q is no name: 1 to 64 letters, digits, dots, dashes and underscores, since run directories carry it", c.Name)
+	}
+	c.oneOf("architecture", c.Architecture, bench.Architectures()...)
+}
+
+func (c *checker) checkLoad() {
+	if len(c.Load) == 0 {
+		c.failf("load", "there is none: give at least one stage, such as {name: steady, for: 10s, rate: 100/s}")
+		return
+	}
+	names := map[string]bool{}
+	measured := false
+	total, length := 0.0, time.Duration(0)
+	for i, stage := range c.Load {
+		path := fmt.Sprintf("load[%d]", i)
+		switch {
+		case stage.Name == "":
+			c.failf(path+".name", "the stage has no name: give it one, so that reports and expectations can speak of it")
+		case strings.ContainsAny(stage.Name, " \t\n") || len(stage.Name) > 64:
+			c.failf(path+".name", "%q is no name for a stage: 1 to 64 characters without spaces", stage.Name)
+		case names[stage.Name]:
+			c.failf(path+".name", "%q is the name of an earlier stage", stage.Name)
+		}
+		names[stage.Name] = true
+		c.checkStage(path, stage)
+		from, to := stage.Rates()
+		total += (float64(from) + float64(to)) / 2 * stage.For.Seconds()
+		length += stage.For
+		measured = measured || !stage.Warmup
+	}
+	switch {
+	case !c.readable("load"):
+	case total < 1:
+		c.failf("load", "it sends no request: raise a rate")
+	case total > maxRequests:
+		c.failf("load", "it sends %.0f requests; a run can carry %d", total, int64(maxRequests))
+	case length > maxDuration:
+		c.failf("load", "it lasts %s; a run can last 30 days", length)
+	case !measured:
+		c.failf("load", "every stage is warm-up: nothing would be reported")
+	}
+}
+
+func (c *checker) checkStage(path string, stage Stage) {
+	if stage.For < time.Millisecond && c.readable(path+".for") {
+		c.failf(path+".for", "the stage lasts %s: give it a `for` of at least 1ms", stage.For)
+	}
+	if !c.readable(path+".rate", path+".from", path+".to") {
+		return
+	}
+	switch line := stage.From != nil || stage.To != nil; {
+	case stage.Rate != nil && line:
+		c.failf(path+".rate", "rate excludes from and to: a stage is constant or a line")
+	case stage.Rate == nil && (stage.From == nil || stage.To == nil):
+		c.failf(path+".rate", "the stage has no rate: give it `rate`, or `from` and `to`")
+	}
+}
+
+func (c *checker) checkWorkload() {
+	c.oneOf("workload.kind", c.Workload.Kind, "unique", "versions")
+	if z := c.Workload.Payload; z < 1 || z > maxPayload {
+		c.failf("workload.payload", "%s is out of range: want 1B to %s, since a DynamoDB item ends at 400 KB", z, Size(maxPayload))
+	}
+	if len(c.Workload.Poison) > 0 && c.Workload.Payload < Size(len(PoisonPrefix)) {
+		c.failf("workload.payload", "%s is too small for the prefix %q of a poisoned record", c.Workload.Payload, PoisonPrefix)
+	}
+	if !c.readable("load", "workload.poison") || len(c.Workload.Poison) == 0 {
+		return
+	}
+	planned := NewPlan(c.Scenario, "", 0, 0).Len()
+	seen := map[uint64]bool{}
+	for i, seq := range c.Workload.Poison {
+		path := fmt.Sprintf("workload.poison[%d]", i)
+		switch {
+		case seq >= uint64(planned):
+			c.failf(path, "%d is beyond the plan: the load sends requests 0 to %d", seq, planned-1)
+		case seen[seq]:
+			c.failf(path, "%d is given twice", seq)
+		}
+		seen[seq] = true
+	}
+}

@@ -1,0 +1,134 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// checkFaults checks that each fault strikes while there is load to see it.
+func (c *checker) checkFaults() {
+	if !c.readable("load") {
+		return
+	}
+	length := c.length()
+	for i, f := range c.Faults {
+		path := fmt.Sprintf("faults[%d]", i)
+		if !c.readable(path) {
+			continue // no fault at all
+		}
+		if f.Kind == nil {
+			c.failf(path, "no fault: write one such as %q", "at 5s: processor.kill")
+			continue
+		}
+		if from, to := f.Window(); from >= length && f.On == "" {
+			c.failf(path, "it strikes at %s, and the load ends at %s", from, length)
+		} else if to > length {
+			c.failf(path, "it ends at %s, after the load (%s): nobody would see the system recover; end it earlier, or load for longer", to, length)
+		}
+	}
+}
+
+func (c *checker) length() time.Duration {
+	var length time.Duration
+	for _, stage := range c.Load {
+		length += stage.For
+	}
+	return length
+}
+
+// checkExpectations checks that what the expectations speak of is there.
+func (c *checker) checkExpectations() {
+	for i, e := range c.Expect {
+		path := fmt.Sprintf("expect[%d]", i)
+		if !c.readable(path) {
+			continue
+		}
+		if e.Path == "" {
+			c.failf(path, "no expectation: write one such as %q", "lost == 0")
+			continue
+		}
+		if e.Phase != "" && c.readable("load") && !c.hasStage(e.Phase) {
+			c.failf(path, "no stage of the load is named %q", e.Phase)
+		}
+		if !c.readable("faults") {
+			continue
+		}
+		if e.Fault != "" && !c.hasFault(e.Fault) {
+			c.failf(path, "no fault of this scenario is %q: give its text, or its kind", e.Fault)
+		}
+		if e.Path == aliasRecovery && len(c.Faults) == 0 {
+			c.failf(path, "there is no fault to recover from")
+		}
+	}
+}
+
+func (c *checker) hasStage(name string) bool {
+	for _, stage := range c.Load {
+		if stage.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) hasFault(named string) bool {
+	for _, f := range c.Faults {
+		if f.Kind.Name == named || f.String() == named {
+			return true
+		}
+	}
+	return false
+}
+
+// checkCapacity refuses a plan that the processor cannot follow: its backlog
+// would be the plan's doing, not the faults'.
+func (c *checker) checkCapacity() {
+	if c.Overload || !c.readable("load", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
+		return
+	}
+	each := c.Processor.Work + c.Processor.Burn
+	peak := Rate(0)
+	for _, stage := range c.Load {
+		from, to := stage.Rates()
+		peak = max(peak, from, to)
+	}
+	busy, workers := c.busy(peak)
+	if busy > busiest {
+		c.failf("processor", "at %s and %s a record the processor would be busy %.0f%% of the time (%d at once), over %.0f%%: "+
+			"lower load or processor.work, raise %s, or say overload: true if that is what you test",
+			peak, each, busy*100, workers, busiest*100, c.widen())
+	}
+	if full := time.Duration(c.Mapping.BatchSize) * each; c.Architecture == bench.Streams && full >= c.Processor.Timeout {
+		c.failf("mapping.batchSize", "a full batch of %d takes %s, and processor.timeout is %s: after a backlog it would time out for ever; "+
+			"make batches smaller or the time-out longer, or say overload: true", c.Mapping.BatchSize, full, c.Processor.Timeout)
+	}
+	if each >= c.Processor.Timeout && c.Architecture != bench.Streams {
+		c.failf("processor.timeout", "one record takes %s, and the time-out is %s: no invocation could succeed", each, c.Processor.Timeout)
+	}
+}
+
+// busy computes which share of its time the processor works at a rate, and how
+// many invocations there can be at once. A stream is read by as many
+// invocations as it has lanes (shards × factor), if there are processes enough:
+// https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+func (s *Scenario) busy(rate Rate) (share float64, workers int) {
+	workers = s.Processor.Concurrency
+	if s.Architecture == bench.Streams {
+		workers = min(workers, s.Table.Shards*s.Mapping.ParallelizationFactor)
+	}
+	each := (s.Processor.Work + s.Processor.Burn).Seconds()
+	return float64(rate) * each / float64(max(1, workers)), workers
+}
+
+// widen names the setting that holds the processor back.
+func (c *checker) widen() string {
+	if c.Architecture == bench.Streams && c.Table.Shards*c.Mapping.ParallelizationFactor <= c.Processor.Concurrency {
+		if c.Table.Shards*c.Mapping.ParallelizationFactor == c.Processor.Concurrency {
+			return "table.shards and processor.concurrency"
+		}
+		return "table.shards"
+	}
+	return "processor.concurrency"
+}

@@ -1,0 +1,150 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (c *checker) checkRequest() {
+	r := c.Request
+	c.path("request.path", r.Path)
+	if c.path("gateway.path", c.Gateway.Path) && c.Gateway.Path != r.Path {
+		c.failf("gateway.path", "%q is not request.path %q: every request would miss it", c.Gateway.Path, r.Path)
+	}
+	b, err := parseBody(r.Body)
+	switch {
+	case err != nil:
+		c.failf("request.body", "%s", err)
+	case !b.has(placeID) && !b.has(placeKey):
+		c.failf("request.body", "it carries neither {{.ID}} nor {{.Key}}: its item could not be told from the others")
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Headers)) {
+		value := r.Headers[key]
+		path := "request.headers." + key
+		switch {
+		case !headerName.MatchString(key) || strings.ContainsFunc(value, isControl):
+			c.failf(path, "no valid HTTP header: a name of letters, digits and dashes, a value without control characters")
+		case slices.Contains([]string{"Idempotency-Key", "X-Idempotency-Key"}, http.CanonicalHeaderKey(key)):
+			// net/http takes it as leave to send a POST twice.
+			c.failf(path, "with this header the HTTP client would send requests again on its own; use another name")
+		}
+	}
+	c.statuses("request.ack", r.Ack)
+	c.statuses("request.refused", r.Refused)
+	if len(r.Ack) == 0 {
+		c.failf("request.ack", "no status is an acknowledgement: nothing could ever be promised")
+	}
+	for i, status := range r.Refused {
+		if slices.Contains(r.Ack, status) {
+			c.failf(fmt.Sprintf("request.refused[%d]", i), "%d is in request.ack too", status)
+		}
+	}
+	c.within("request.timeout", r.Timeout, time.Millisecond, time.Hour)
+	c.between("request.connections", r.Connections, 1, 100_000)
+	c.oneOf("request.sign", r.Sign, "none", "sigv4")
+	for i, on := range r.Retries.On {
+		c.oneOf(fmt.Sprintf("request.retries.on[%d]", i), on, "unknown", "refused")
+	}
+}
+
+// headerName is the token of https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+func (c *checker) path(key, value string) bool {
+	if !strings.HasPrefix(value, "/") || strings.ContainsAny(value, " ?#\t\r\n") {
+		c.failf(key, "%q is no path: it starts with / and has no spaces, query or fragment", value)
+		return false
+	}
+	return true
+}
+
+func (c *checker) statuses(path string, all []int) {
+	for i, status := range all {
+		c.between(fmt.Sprintf("%s[%d]", path, i), status, 100, 599)
+	}
+}
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (c *checker) checkProcessor() {
+	c.between("table.shards", c.Table.Shards, 1, 1000)
+	c.oneOf("table.streamViewType", c.Table.StreamViewType, "NEW_IMAGE", "NEW_AND_OLD_IMAGES", "OLD_IMAGE", "KEYS_ONLY")
+
+	p := c.Processor
+	// Lambda's own bounds, but for a time-out below a second, which tests like:
+	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	c.within("processor.timeout", p.Timeout, 10*time.Millisecond, 15*time.Minute)
+	c.between("processor.concurrency", p.Concurrency, 1, 1000)
+	for _, key := range slices.Sorted(maps.Keys(p.Env)) {
+		path := "processor.env." + key
+		switch {
+		case !envName.MatchString(key):
+			c.failf(path, "%q is no name of an environment variable", key)
+		case strings.HasPrefix(key, "AWS_") || strings.HasPrefix(key, "_") || key == "ITEMS_TABLE" || key == "RESULTS_TABLE":
+			c.failf(path, "ackproof sets it itself; use another name")
+		case strings.ContainsRune(p.Env[key], 0):
+			c.failf(path, "the value has a zero byte")
+		}
+	}
+	for i, a := range p.Accepts {
+		c.oneOf(fmt.Sprintf("processor.accepts[%d]", i), a, "stream", "proxy")
+	}
+}
+
+// checkMapping keeps the limits of
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+func (c *checker) checkMapping() {
+	m := c.Mapping
+	c.between("mapping.batchSize", m.BatchSize, 1, 10_000)
+	c.between("mapping.maximumBatchingWindowInSeconds", m.MaximumBatchingWindowInSeconds, 0, 300)
+	c.between("mapping.parallelizationFactor", m.ParallelizationFactor, 1, 10)
+	c.between("mapping.maximumRetryAttempts", m.MaximumRetryAttempts, -1, 10_000)
+	if age := m.MaximumRecordAgeInSeconds; age != -1 && (age < 60 || age > 604_800) {
+		c.failf("mapping.maximumRecordAgeInSeconds", "%d is out of range: want -1 for no limit, or 60 to 604800", age)
+	}
+	c.oneOf("mapping.startingPosition", m.StartingPosition, "TRIM_HORIZON", "LATEST")
+	c.oneOf("mapping.onFailure", m.OnFailure, onFailureNone, onFailurePayload)
+	c.within("mapping.pollInterval", m.PollInterval, time.Millisecond, time.Minute)
+	c.within("mapping.retryBase", m.RetryBase, time.Millisecond, time.Hour)
+	c.within("mapping.retryCap", m.RetryCap, time.Millisecond, time.Hour)
+	if m.RetryCap < m.RetryBase && c.readable("mapping.retryBase") {
+		c.failf("mapping.retryCap", "%s is below mapping.retryBase %s", m.RetryCap, m.RetryBase)
+	}
+}
+
+// checkAsync keeps the limits of
+// https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+func (c *checker) checkAsync() {
+	a := c.Async
+	c.between("async.maximumRetryAttempts", a.MaximumRetryAttempts, 0, 2)
+	c.between("async.maximumEventAgeInSeconds", a.MaximumEventAgeInSeconds, 60, 21_600)
+	if len(a.RetryDelays) < a.MaximumRetryAttempts {
+		c.failf("async.retryDelays", "%d delays for %d retries: give one for each", len(a.RetryDelays), a.MaximumRetryAttempts)
+	}
+}
+
+// checkPromise checks guarantee, drain and gates.
+func (c *checker) checkPromise() {
+	c.oneOf("guarantee.effects", c.Guarantee.Effects, ExactlyOnce, AtLeastOnce, NoEffects)
+	c.oneOf("guarantee.deadLetters", c.Guarantee.DeadLetters, DeadLettersFail, DeadLettersAllow)
+	c.within("drain.timeout", c.Drain.Timeout, time.Second, 24*time.Hour)
+	if need := c.longestSilence(); c.Drain.Quiet <= need && c.readable("mapping", "async", "processor.timeout") {
+		c.failf("drain.quiet", "%s is too short: a pipeline that still works can be silent for %s (longest wait for a retry, window and time-out); leave it out, or make it longer", c.Drain.Quiet, need)
+	}
+	for _, g := range []struct {
+		path  string
+		value Percent
+	}{{"rateKept", c.Gates.RateKept}, {"generatorCPU", c.Gates.GeneratorCPU}} {
+		if g.value == 0 {
+			c.failf("gates."+g.path, "0%% would switch the gate off: nothing checked is no pass")
+		}
+	}
+	c.between("gates.evidence", c.Gates.Evidence, 1, 1_000_000_000)
+}
