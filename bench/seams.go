@@ -74,16 +74,21 @@ type Processor struct {
 }
 
 // Mapping holds the settings of the event source mapping under AWS's names.
-// For the two limits, -1 is for ever.
+// For the two limits, -1 is for ever. The last four are no settings of AWS's
+// own: they stand for what it does without being asked.
 type Mapping struct {
 	BatchSize                      int
 	MaximumBatchingWindowInSeconds int
-	ParallelizationFactor          int
+	ParallelizationFactor          int // lanes a shard: batches of it that may be in flight at once
 	MaximumRetryAttempts           int
 	MaximumRecordAgeInSeconds      int
 	BisectBatchOnFunctionError     bool
-	StartingPosition               string
-	OnFailure                      string        // "" or "payload": a destination that keeps the payload, as S3 does
+	StartingPosition               string        // TRIM_HORIZON or LATEST
+	FunctionResponseTypes          []string      // ReportBatchItemFailures, or nothing
+	FilterCriteria                 []string      // event patterns, of which one must match; none: every record does
+	TumblingWindowInSeconds        int           // 0: no window
+	OnFailure                      string        // "", "payload": as S3 gets it, or "metadata": as SQS and SNS do
+	StartDelay                     time.Duration // from start, update and enable to the first poll; minutes in AWS
 	PollInterval                   time.Duration // 250 ms in AWS
 	RetryBase                      time.Duration // first back-off, doubling; 200 ms in AWS as observed
 	RetryCap                       time.Duration

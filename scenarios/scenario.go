@@ -107,7 +107,7 @@ type Processor struct {
 
 // Mapping is the event source mapping, under AWS's names:
 // https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
-// The last four are the stand-in's own.
+// The last four are the stand-in's own. FilterCriteria is the list of patterns.
 type Mapping struct {
 	BatchSize                      int           `yaml:"batchSize"`
 	MaximumBatchingWindowInSeconds int           `yaml:"maximumBatchingWindowInSeconds"`
@@ -117,8 +117,10 @@ type Mapping struct {
 	BisectBatchOnFunctionError     bool          `yaml:"bisectBatchOnFunctionError"`
 	StartingPosition               string        `yaml:"startingPosition"`
 	FunctionResponseTypes          []string      `yaml:"functionResponseTypes,omitempty"`
+	FilterCriteria                 []string      `yaml:"filterCriteria,omitempty"`
 	TumblingWindowInSeconds        int           `yaml:"tumblingWindowInSeconds,omitempty"`
-	OnFailure                      string        `yaml:"onFailure"` // none, or payload: a destination that keeps the payload, as S3 does
+	OnFailure                      string        `yaml:"onFailure"` // none; payload: a destination that keeps the event, as S3 does; metadata: one that does not, as SQS and SNS
+	StartDelay                     time.Duration `yaml:"startDelay"`
 	PollInterval                   time.Duration `yaml:"pollInterval"`
 	RetryBase                      time.Duration `yaml:"retryBase"`
 	RetryCap                       time.Duration `yaml:"retryCap"`

@@ -157,9 +157,8 @@ expect: [lots == 0]
 workload: {kind: versions, keys: 10, skew: zipf}
 request: {method: PUT, retries: {max: 1}, sign: sigv4, headers: {Authorization: "${env:TOKEN}"}}
 table: {streamViewType: KEYS_ONLY}
-mapping: {bisectBatchOnFunctionError: true, parallelizationFactor: 2, startingPosition: LATEST, functionResponseTypes: [ReportBatchItemFailures], tumblingWindowInSeconds: 5}
 target: {url: "http://localhost", items: {table: x}}
-`, slices.Repeat([]string{"not supported yet"}, 14)},
+`, slices.Repeat([]string{"not supported yet"}, 9)},
 		{"limits", minimal + `
 name: a b
 architecture: stream
@@ -167,7 +166,8 @@ workload: {payload: 1MB}
 request: {path: items, body: "{{.Paylod}}", ack: [200, 99], refused: [200], connections: 0, timeout: 0s, headers: {Idempotency-Key: x}}
 processor: {timeout: 20m, concurrency: 0, env: {AWS_REGION: x, "a b": c}, accepts: [strem]}
 table: {shards: 0}
-mapping: {batchSize: 10001, maximumBatchingWindowInSeconds: 301, maximumRetryAttempts: -2, maximumRecordAgeInSeconds: 59, onFailure: sqs}
+mapping: {batchSize: 10001, maximumBatchingWindowInSeconds: 301, maximumRetryAttempts: -2, maximumRecordAgeInSeconds: 59, onFailure: sqs, startingPosition: latest,
+          parallelizationFactor: 11, tumblingWindowInSeconds: 901, functionResponseTypes: [ReportBatch], filterCriteria: ['{"a":[1]}', INSERT], startDelay: 2h}
 async: {maximumRetryAttempts: 3, maximumEventAgeInSeconds: 59}
 guarantee: {effects: twice, deadLetters: ok, deadline: 0s}
 drain: {timeout: 0s}
@@ -178,9 +178,13 @@ gates: {rateKept: 101%, evidence: 0, generatorCPU: 0%}
 			"request.headers.Idempotency-Key: with this header", "request.ack[1]: 99 is out of range", "request.refused[0]: 200 is in request.ack too",
 			"request.timeout: 0s is out of range", "request.connections: 0 is out of range", "table.shards: 0", "processor.timeout: 20m0s", "processor.concurrency: 0",
 			`processor.env.AWS_REGION: ackproof sets it`, `processor.env.a b: "a b" is no name`, "processor.accepts[0]", "mapping.batchSize: 10001", "mapping.maximumBatchingWindowInSeconds: 301",
-			"mapping.maximumRetryAttempts: -2", "mapping.maximumRecordAgeInSeconds: 59", "mapping.onFailure", "async.maximumRetryAttempts: 3", "async.maximumEventAgeInSeconds: 59",
+			"mapping.maximumRetryAttempts: -2", "mapping.maximumRecordAgeInSeconds: 59", "mapping.onFailure", `mapping.startingPosition: "latest" is not known; did you mean LATEST?`,
+			"mapping.parallelizationFactor: 11", "mapping.tumblingWindowInSeconds: 901", "mapping.functionResponseTypes[0]", "mapping.filterCriteria[1]: Invalid filter pattern definition", "mapping.startDelay: 2h0m0s",
+			"async.maximumRetryAttempts: 3", "async.maximumEventAgeInSeconds: 59",
 			"async.retryDelays: 2 delays for 3 retries", "guarantee.effects", "guarantee.deadLetters", "drain.timeout: 0s", "gates.generatorCPU", "gates.evidence: 0",
 		}},
+		{"window beside lanes", minimal + "mapping: {tumblingWindowInSeconds: 5, parallelizationFactor: 2}\n", []string{"mapping.tumblingWindowInSeconds: AWS refuses"}},
+		{"six filters", minimal + "mapping: {filterCriteria: ['{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}']}\n", []string{"mapping.filterCriteria: 6 patterns"}},
 		{"quiet", minimal + "drain: {quiet: 23s}\n", []string{"test.yaml:2:16: drain.quiet: 23s is too short: a pipeline that still works can be silent for 23s"}},
 		{"poison", minimal + "workload: {payload: 3B, poison: [1000, 3, 3]}\n", []string{"is too small for the prefix", "1000 is beyond the plan: the load sends requests 0 to 999", "3 is given twice"}},
 		{"faults beyond", minimal + "faults: ['at 10s: processor.kill', 'at 8s for 3s: invoke.fail', 'at 0s for 10s: gateway.cut']\n",

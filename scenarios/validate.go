@@ -16,8 +16,9 @@ import (
 
 // Values of mapping.onFailure.
 const (
-	onFailureNone    = "none"
-	onFailurePayload = "payload"
+	onFailureNone     = "none"
+	onFailurePayload  = "payload"
+	onFailureMetadata = "metadata"
 )
 
 const (
@@ -132,7 +133,7 @@ func (c *checker) within(path string, value, low, high time.Duration) {
 // checkUnbuilt refuses what is known and has no effect yet. To ignore it would
 // be to test something else than what was asked for.
 func (c *checker) checkUnbuilt() {
-	w, r, m := c.Workload, c.Request, c.Mapping
+	w, r := c.Workload, c.Request
 	for _, u := range []struct {
 		path    string
 		asked   bool
@@ -145,11 +146,6 @@ func (c *checker) checkUnbuilt() {
 		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
 		{"request.sign", r.Sign == "sigv4", "use none"},
 		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
-		{"mapping.bisectBatchOnFunctionError", m.BisectBatchOnFunctionError, "use false"},
-		{"mapping.parallelizationFactor", m.ParallelizationFactor > 1 && m.ParallelizationFactor <= 10, "use 1, or more table.shards"},
-		{"mapping.startingPosition", m.StartingPosition == "LATEST", "use TRIM_HORIZON"},
-		{"mapping.functionResponseTypes", len(m.FunctionResponseTypes) > 0, "leave it out"},
-		{"mapping.tumblingWindowInSeconds", m.TumblingWindowInSeconds != 0, "leave it out"},
 		{"target", c.Target != TargetSettings{}, "leave it out: a run uses the local stack"},
 	} {
 		if u.asked {

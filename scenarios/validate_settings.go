@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -110,7 +111,24 @@ func (c *checker) checkMapping() {
 		c.failf("mapping.maximumRecordAgeInSeconds", "%d is out of range: want -1 for no limit, or 60 to 604800", age)
 	}
 	c.oneOf("mapping.startingPosition", m.StartingPosition, "TRIM_HORIZON", "LATEST")
-	c.oneOf("mapping.onFailure", m.OnFailure, onFailureNone, onFailurePayload)
+	c.oneOf("mapping.onFailure", m.OnFailure, onFailureNone, onFailurePayload, onFailureMetadata)
+	for i, kind := range m.FunctionResponseTypes {
+		c.oneOf(fmt.Sprintf("mapping.functionResponseTypes[%d]", i), kind, "ReportBatchItemFailures")
+	}
+	if n := len(m.FilterCriteria); n > 5 {
+		c.failf("mapping.filterCriteria", "%d patterns; a mapping can have 5", n)
+	}
+	for i, pattern := range m.FilterCriteria {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(pattern), &object); err != nil || len(object) == 0 {
+			c.failf(fmt.Sprintf("mapping.filterCriteria[%d]", i), `Invalid filter pattern definition: want JSON in quotes, such as '{"eventName":["INSERT"]}'`)
+		}
+	}
+	c.between("mapping.tumblingWindowInSeconds", m.TumblingWindowInSeconds, 0, 900)
+	if m.TumblingWindowInSeconds > 0 && (m.ParallelizationFactor > 1 || len(m.FilterCriteria) > 0) {
+		c.failf("mapping.tumblingWindowInSeconds", "AWS refuses a tumbling window beside parallelizationFactor above 1 or filterCriteria; leave one out")
+	}
+	c.within("mapping.startDelay", m.StartDelay, 0, time.Hour)
 	c.within("mapping.pollInterval", m.PollInterval, time.Millisecond, time.Minute)
 	c.within("mapping.retryBase", m.RetryBase, time.Millisecond, time.Hour)
 	c.within("mapping.retryCap", m.RetryCap, time.Millisecond, time.Hour)

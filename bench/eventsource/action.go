@@ -7,15 +7,16 @@ import "time"
 type Action interface{ action() }
 
 // Poll asks for the shard's next records. It is answered with
-// [Machine.Polled] or [Machine.PollFailed].
+// [Machine.Polled] or [Machine.PollFailed] before anything else is asked.
 type Poll struct {
 	From  From
 	Limit int // records at most, 1 to 1,000
 }
 
 // Invoke asks for one invocation of the function. It is answered with
-// [Machine.Answered].
+// [Machine.Answered]; meanwhile other lanes go on.
 type Invoke struct {
+	Lane      int    // 0 to ParallelizationFactor - 1
 	Batch     uint64 // number of the batch, kept over its retries
 	Attempt   int    // 1 for the first invocation of the batch; throttled calls do not count
 	RequestID string // UUID, kept over the retries of an unchanged batch, as AWS does
@@ -24,13 +25,15 @@ type Invoke struct {
 }
 
 // Send asks for the delivery of a document to the on-failure destination. It
-// is answered with [Machine.Sent].
+// is answered with [Machine.Sent]; meanwhile other lanes go on.
 type Send struct {
+	Lane     int
 	Document Document
 	Records  []Record
 }
 
-// Wait says that nothing is to be done before a time.
+// Wait says that nothing is to be done before a time, or an answer. A zero time
+// says that only an answer can bring work.
 type Wait struct{ Until time.Time }
 
 // End says that the shard is closed and everything in it is settled. Its
@@ -55,6 +58,7 @@ type FromKind uint8
 // The kinds.
 const (
 	Horizon       FromKind = iota + 1 // a new iterator at the oldest record that is left
+	Latest                            // a new iterator behind the newest record there is
 	AfterSequence                     // a new iterator behind From.Sequence
 	Continue                          // the iterator that the last poll gave
 )
@@ -68,33 +72,3 @@ const (
 	IteratorExpired                      // the iterator was older than 15 minutes
 	DataTrimmed                          // the place to read on from is no longer in the stream
 )
-
-// Counters count what one shard has seen. Those of records say so.
-type Counters struct {
-	Polls                       int64 // polls answered with a page, also an empty one
-	Polled                      int64 // records read
-	Invocations                 int64 // invocations that ended, in whatever way; throttled ones are none
-	Retries                     int64 // invocations of a batch after its first
-	Throttles                   int64 // invocations refused before they ran
-	Settled                     int64 // records that the function has succeeded on
-	DeadLettered                int64 // records that the destination took
-	Dropped                     int64 // records given up that no destination took: AWS's DroppedEventCount
-	DestinationDeliveryFailures int64 // documents that the destination refused
-	ReadErrors                  int64 // polls that failed
-	Gaps                        int64 // times at which the stream had trimmed the place to read on from
-}
-
-// add sums counters over shards.
-func (c *Counters) add(d Counters) {
-	c.Polls += d.Polls
-	c.Polled += d.Polled
-	c.Invocations += d.Invocations
-	c.Retries += d.Retries
-	c.Throttles += d.Throttles
-	c.Settled += d.Settled
-	c.DeadLettered += d.DeadLettered
-	c.Dropped += d.Dropped
-	c.DestinationDeliveryFailures += d.DestinationDeliveryFailures
-	c.ReadErrors += d.ReadErrors
-	c.Gaps += d.Gaps
-}

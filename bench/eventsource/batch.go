@@ -14,12 +14,14 @@ type batch struct {
 	number    uint64
 	requestID string
 	records   []record
-	payload   []byte
+	payload   []byte // made when it is needed first
+	final     bool   // closes a tumbling window; has no records
 
 	failed    int       // attempts that have failed and spent of the retry budget
 	throttled int       // refusals in a row since
 	retryAt   time.Time // not to be tried before; zero: at once
 	lastError string
+	unhandled bool      // the last failure was the function's, not one in its answer
 	condemned Condition // why it is given up; empty: it is not
 }
 
@@ -34,7 +36,6 @@ func (m *Machine) newBatch(records []record) *batch {
 		number:    uint64(m.config.Number)<<32 | n&math.MaxUint32,
 		requestID: uuid(clock.Bits(m.config.Seed, label, 2*n), clock.Bits(m.config.Seed, label, 2*n+1)),
 		records:   records,
-		payload:   encodeEvent(records),
 	}
 }
 
@@ -50,43 +51,81 @@ func (b *batch) facts() []Record {
 	return facts
 }
 
-// run says what to do for the batch at the head of the queue.
-func (m *Machine) run(now time.Time) Action {
-	for len(m.queue) > 0 {
-		b := m.queue[0]
+// encode makes the batch's event, once: a retry sends the same bytes. That of a
+// tumbling window holds the state, so it cannot be made before its turn.
+func (m *Machine) encode(l *lane, b *batch) {
+	if b.payload == nil {
+		b.payload = encodeEvent(b.records)
+		if l.window != nil {
+			b.payload = m.appendWindow(b.payload, l.window, b.final)
+		}
+	}
+}
+
+// step says what to do for a lane that has nothing in flight: an action, or
+// when to look again. Neither: it waits for records.
+func (m *Machine) step(now time.Time, l *lane) (a Action, wake time.Time) {
+	for {
+		if len(l.queue) == 0 {
+			next := m.gather(now, l)
+			if next == nil {
+				if len(l.pending) > 0 {
+					wake = m.windowEnd(l)
+				}
+				return nil, wake
+			}
+			l.queue = append(l.queue, next)
+		}
+		b := l.queue[0]
 		if b.condemned == "" {
 			if now.Before(b.retryAt) {
-				return Wait{Until: b.retryAt}
+				return nil, b.retryAt
 			}
-			m.expire(now, b)
-			b = m.queue[0] // expire may have cut it
+			m.expire(now, l, b)
+			b = l.queue[0] // expire may have cut it
 		}
-		if b.condemned != "" {
-			if m.config.Settings.OnFailure != "" {
-				return m.ask(Send{Document: m.document(now, b, b.condemned), Records: b.facts()})
-			}
+		m.encode(l, b)
+		switch {
+		case b.condemned != "" && m.config.Settings.OnFailure != "":
+			return Send{Lane: l.number, Document: m.document(now, l, b), Records: b.facts()}, wake
+		case b.condemned != "":
 			m.counters.Dropped += int64(len(b.records))
-			m.settle()
-			continue
-		}
-		if b.oversized() {
+			m.settle(l)
+		case b.oversized():
 			// AWS refuses such an event before the function runs, yet spends
 			// retries on it.
-			m.fail(now, b, fmt.Sprintf("event of %d bytes is over the payload limit of %d", len(b.payload), maxPayload))
-			continue
+			m.fail(now, b, outcome{reason: fmt.Sprintf("event of %d bytes is over the payload limit of %d", len(b.payload), maxPayload)})
+		default:
+			if n := len(b.records); n > 0 {
+				m.counters.IteratorAge = now.Sub(b.records[n-1].Created)
+			}
+			return Invoke{
+				Lane: l.number, Batch: b.number, Attempt: b.failed + 1, RequestID: b.requestID, Payload: b.payload, Records: b.facts(),
+			}, wake
 		}
-		return m.ask(Invoke{
-			Batch: b.number, Attempt: b.failed + 1, RequestID: b.requestID, Payload: b.payload, Records: b.facts(),
-		})
 	}
-	return m.Next(now)
+}
+
+// gather makes the next batch of a lane: the gathered records, or the end of a
+// tumbling window; nil: nothing is to go out yet.
+func (m *Machine) gather(now time.Time, l *lane) *batch {
+	if m.windowOver(now, l) {
+		b := m.newBatch(nil)
+		b.final = true
+		return b
+	}
+	if !m.ready(now, l) {
+		return nil
+	}
+	b := m.newBatch(m.take(l))
+	m.openWindow(l, b)
+	return b
 }
 
 // expire condemns the records of the head batch that are older than
 // MaximumRecordAgeInSeconds. Records are in the order of their time, so these
-// are the first ones; a younger rest is cut off and goes on as a batch of its
-// own, with a new request id and a fresh budget as any other cut has.
-func (m *Machine) expire(now time.Time, b *batch) {
+// are the first ones; a younger rest is cut off.
+func (m *Machine) expire(now time.Time, l *lane, b *batch) {
 	limit := m.config.Settings.MaximumRecordAgeInSeconds
 	if limit == forever {
 		return
@@ -101,21 +140,31 @@ func (m *Machine) expire(now time.Time, b *batch) {
 	}
 	b.condemned = RecordAgeExceeded
 	if old < len(b.records) {
-		rest := m.newBatch(b.records[old:])
-		b.records = b.records[:old:old]
-		b.payload = encodeEvent(b.records)
-		m.queue = append([]*batch{b, rest}, m.queue[1:]...)
+		m.cut(l, old)
 	}
 }
 
-// Answered answers Invoke. The time is that of the answer.
-func (m *Machine) Answered(now time.Time, a bench.Answer) {
-	invoke := answered[Invoke](m)
-	b := m.queue[0]
+// cut shortens the head batch of a lane. The rest goes on as a batch of its own,
+// behind it, with a new request id and a fresh budget of retries, and may be
+// tried at once: so it was seen on AWS for the rest behind a partial answer.
+func (m *Machine) cut(l *lane, at int) {
+	b := l.queue[0]
+	l.replace(b, m.newBatch(b.records[at:]))
+	b.records = b.records[:at:at]
+	b.payload = nil
+}
+
+// Answered answers the Invoke of a lane. The time is that of the answer.
+func (m *Machine) Answered(now time.Time, lane int, a bench.Answer) {
+	l := &m.lanes[lane]
+	invoke := answered[Invoke](l)
+	b := l.queue[0]
+	m.counters.Invoked += int64(len(b.records))
 	if a.Throttled {
 		// Refused before the function ran: spends no retry
 		// (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html).
 		m.counters.Throttles++
+		m.counters.FailedInvoke += int64(len(b.records))
 		b.retryAt = now.Add(m.backoff(b.throttled))
 		b.throttled++
 		return
@@ -125,21 +174,36 @@ func (m *Machine) Answered(now time.Time, a bench.Answer) {
 	if invoke.Attempt > 1 {
 		m.counters.Retries++
 	}
+	out := judge(m.config.Settings, invoke.Records, a)
+	m.counters.Settled += int64(out.took)
+	m.counters.FailedInvoke += int64(len(b.records) - out.took)
+	if out.state != nil && (out.took > 0 || !out.failed) {
+		l.window.keep(out.state)
+	}
 	switch {
-	case a.Error != nil:
-		m.fail(now, b, describe(a.Error))
-	case a.HandedAt.IsZero():
-		// To believe this would lose the batch without a trace.
-		m.fail(now, b, "success of an event that was handed to no process")
+	case !out.failed:
+		m.settle(l)
+	case out.took > 0:
+		// The answer is a place to go back to, not a set of records: what lies
+		// behind it is delivered again, also what the function has done
+		// (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html).
+		m.counters.Rewinds++
+		m.cut(l, out.took)
+		m.settle(l)
+	case m.config.Settings.BisectBatchOnFunctionError && len(b.records) > 1:
+		// Depth first, left half first; a split spends no retry
+		// (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html).
+		m.counters.Splits++
+		half := len(b.records) / 2
+		l.replace(m.newBatch(b.records[:half:half]), m.newBatch(b.records[half:]))
 	default:
-		m.counters.Settled += int64(len(b.records))
-		m.settle()
+		m.fail(now, b, out)
 	}
 }
 
 // fail notes a failed attempt: MaximumRetryAttempts N allows N+1 attempts.
-func (m *Machine) fail(now time.Time, b *batch, reason string) {
-	b.lastError = reason
+func (m *Machine) fail(now time.Time, b *batch, out outcome) {
+	b.lastError, b.unhandled = out.reason, out.unhandled
 	b.retryAt = now.Add(m.backoff(b.failed))
 	b.failed++
 	if limit := m.config.Settings.MaximumRetryAttempts; limit != forever && b.failed > limit {
@@ -147,27 +211,34 @@ func (m *Machine) fail(now time.Time, b *batch, reason string) {
 	}
 }
 
-// Sent answers Send; the error is the destination's. Whether it took the
-// document or not, the records are gone: AWS moves the checkpoint all the same
-// and counts them as dropped.
-func (m *Machine) Sent(err error) {
-	answered[Send](m)
-	n := int64(len(m.queue[0].records))
+// Sent answers the Send of a lane; the error is the destination's. Whether it
+// took the document or not, the records are gone: AWS moves the checkpoint all
+// the same and counts them as dropped.
+func (m *Machine) Sent(lane int, err error) {
+	l := &m.lanes[lane]
+	answered[Send](l)
+	n := int64(len(l.queue[0].records))
 	if err != nil {
 		m.counters.DestinationDeliveryFailures++
 		m.counters.Dropped += n
 	} else {
 		m.counters.DeadLettered += n
 	}
-	m.settle()
+	m.settle(l)
 }
 
-// settle takes the head batch off the queue and moves the checkpoint past it.
-func (m *Machine) settle() {
-	b := m.queue[0]
-	m.checkpoint = b.records[len(b.records)-1].Sequence
-	m.queue[0] = nil
-	m.queue = m.queue[1:]
+// settle takes the head batch off its lane: its records will not be delivered
+// again.
+func (m *Machine) settle(l *lane) {
+	b := l.queue[0]
+	for i := range b.records {
+		m.progress.settle(b.records[i].number)
+	}
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	if b.final {
+		l.window = nil
+	}
 }
 
 // backoff is the wait after the n-th failure in a row, 0-based: RetryBase

@@ -25,9 +25,20 @@ type Document struct {
 	Version         string           `json:"version"`   // "1.0"
 	Timestamp       string           `json:"timestamp"` // UTC, milliseconds
 	BatchInfo       BatchInfo        `json:"DDBStreamBatchInfo"`
-	// Payload is the whole event as text. Only a destination that keeps it, as
-	// S3 does, makes the records readable after the stream has trimmed them.
+	// TimeWindowInfo is there where a tumbling window is on.
+	TimeWindowInfo *TimeWindowInfo `json:"timeWindowInfo,omitempty"`
+	// Payload is the whole event as text, as S3 gets it. SQS and SNS get none:
+	// their records must be read back from the stream before it trims them.
 	Payload string `json:"payload,omitempty"`
+}
+
+// TimeWindowInfo is the tumbling window of a batch. AWS documents that it is
+// there and not what is in it; these are the names that the event has.
+type TimeWindowInfo struct {
+	Start                   string `json:"start"`
+	End                     string `json:"end"`
+	IsFinalInvokeForWindow  bool   `json:"isFinalInvokeForWindow"`
+	IsWindowTerminatedEarly bool   `json:"isWindowTerminatedEarly"`
 }
 
 // RequestContext is the mapping's side of the last invocation.
@@ -44,7 +55,8 @@ type RequestContext struct {
 type ResponseContext struct {
 	StatusCode      int    `json:"statusCode"` // 200, also of a failure: the invoke call itself was answered
 	ExecutedVersion string `json:"executedVersion"`
-	// FunctionError is "Unhandled" for an error, a time-out and a crash.
+	// FunctionError is "Unhandled" for an error, a time-out and a crash, and
+	// null where the function succeeded and reported records as failed.
 	FunctionError *string `json:"functionError"`
 }
 
@@ -65,14 +77,22 @@ const (
 	secondLayout = "2006-01-02T15:04:05Z"
 )
 
-// document makes the document for a batch that is given up.
-func (m *Machine) document(now time.Time, b *batch, why Condition) Document {
-	first, last := b.records[0], b.records[len(b.records)-1]
+// document makes the document for the batch of a lane that is given up. Where
+// the last invocation of a tumbling window is given up, which has no records,
+// it names those that the window has seen.
+func (m *Machine) document(now time.Time, l *lane, b *batch) Document {
+	var first, last Record
+	if w := l.window; w != nil {
+		first, last = w.first, w.last
+	}
+	if n := len(b.records); n > 0 {
+		first, last = b.records[0].Record, b.records[n-1].Record
+	}
 	doc := Document{
 		RequestContext: RequestContext{
 			RequestID:              b.requestID,
 			FunctionARN:            m.config.FunctionARN,
-			Condition:              why,
+			Condition:              b.condemned,
 			ApproximateInvokeCount: max(b.failed, 1),
 		},
 		Version:   "1.0",
@@ -86,11 +106,22 @@ func (m *Machine) document(now time.Time, b *batch, why Condition) Document {
 			BatchSize:                       len(b.records),
 			StreamARN:                       m.config.StreamARN,
 		},
-		Payload: string(b.payload),
 	}
-	if why == RetryAttemptsExhausted && !b.oversized() {
-		unhandled := "Unhandled"
-		doc.ResponseContext = &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST", FunctionError: &unhandled}
+	if m.config.Settings.OnFailure == onFailurePayload {
+		doc.Payload = string(b.payload)
+	}
+	if w := l.window; w != nil {
+		doc.TimeWindowInfo = &TimeWindowInfo{
+			Start: w.start.Format(secondLayout), End: w.end.Format(secondLayout),
+			IsFinalInvokeForWindow: b.final, IsWindowTerminatedEarly: b.final && w.early,
+		}
+	}
+	if b.condemned == RetryAttemptsExhausted && !b.oversized() {
+		doc.ResponseContext = &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST"}
+		if b.unhandled {
+			unhandled := "Unhandled"
+			doc.ResponseContext.FunctionError = &unhandled
+		}
 	}
 	return doc
 }

@@ -37,8 +37,10 @@ type Record struct {
 // it is read: a batch may be retried thousands of times.
 type record struct {
 	Record
-	seq  bench.Sequence
-	json []byte // one element of Records
+	seq    bench.Sequence
+	json   []byte // one element of Records
+	lane   *lane
+	number uint64 // in the shard's progress
 }
 
 // source takes records over from one stream.

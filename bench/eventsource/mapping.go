@@ -28,11 +28,13 @@ type Streams interface {
 }
 
 // Destination takes what the mapping gives up. It is called by several shards
-// at the same time.
+// and lanes at the same time.
 type Destination interface {
 	// Send keeps the document. An error means that it did not: the records are
-	// lost, and counted so.
-	Send(ctx context.Context, doc Document) error
+	// lost, and counted so. A real destination is given the document alone; the
+	// records tell the harness what it stands for, also where the document does
+	// not hold them.
+	Send(ctx context.Context, doc Document, records []Record) error
 }
 
 // Config says what a mapping connects. All fields are needed but Destination,
@@ -68,27 +70,28 @@ func (c Config) check() error {
 	return errors.Join(errs...)
 }
 
-// Mapping is a running event source mapping. Its methods are safe for
-// concurrent use.
+// Mapping is an event source mapping. Its methods are safe for concurrent use.
 type Mapping struct {
-	config Config
+	config Config          // Settings: written under control and mu
 	ctx    context.Context // what is in flight ends early with it
-	// reading ends with ctx and with Stop: nothing new is begun after it.
-	reading context.Context
-	stop    context.CancelFunc
+
+	control sync.Mutex         // held by whoever starts, stops or changes the work
+	stop    context.CancelFunc // begins nothing new from then on
 	running sync.WaitGroup
 	ended   chan struct{} // a shard has come to its end; holds one
 
 	mu            sync.Mutex
+	state         State    // written under control too
 	shards        []*shard // in the order of their discovery
+	made          uint32   // shards ever discovered
 	byID          map[string]*shard
 	describeError string
 }
 
-// Start reads the list of shards and begins to work. It fails where the
-// settings are wrong, with all errors at once, or where the stream cannot be
-// described. The end of ctx stops the mapping and cuts short what is in flight;
-// Stop waits for that to end.
+// Start reads the list of shards and begins to work, after StartDelay. It fails
+// where the settings are wrong, with all errors at once, or where the stream
+// cannot be described. The end of ctx stops the mapping and cuts short what is
+// in flight; Stop waits for that to end.
 func Start(ctx context.Context, config Config) (*Mapping, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -96,21 +99,22 @@ func Start(ctx context.Context, config Config) (*Mapping, error) {
 	if config.Observer == nil {
 		config.Observer = bench.NoObserver{}
 	}
-	m := &Mapping{config: config, ctx: ctx, ended: make(chan struct{}, 1), byID: make(map[string]*shard)}
-	m.reading, m.stop = context.WithCancel(ctx)
-	if err := m.discover(); err != nil {
-		m.stop()
+	m := &Mapping{config: config, ctx: ctx, stop: func() {}, ended: make(chan struct{}, 1), byID: make(map[string]*shard)}
+	if err := m.discover(ctx); err != nil {
 		return nil, err
 	}
-	m.startShards()
-	m.running.Go(m.follow)
+	m.control.Lock()
+	defer m.control.Unlock()
+	m.begin(true)
 	return m, nil
 }
 
 // Stop begins nothing new and waits until nothing is in flight: at most the
-// rest of one invocation a shard, unless the context given to Start ends. It
-// may be called twice.
+// rest of one invocation a lane, unless the context given to Start ends. It may
+// be called twice.
 func (m *Mapping) Stop() {
+	m.control.Lock()
+	defer m.control.Unlock()
 	m.stop()
 	m.running.Wait()
 }
@@ -132,6 +136,7 @@ func (m *Mapping) Position() []bench.ShardPosition {
 // Metrics are the counters of all shards together.
 type Metrics struct {
 	Counters
+	State State
 	// LastReadError is the newest fault of a shard's current row of failed
 	// reads, or of the list of shards; empty where the last read of each worked.
 	LastReadError string
@@ -140,7 +145,7 @@ type Metrics struct {
 // Metrics returns what was counted so far.
 func (m *Mapping) Metrics() Metrics {
 	m.mu.Lock()
-	sum := Metrics{LastReadError: m.describeError}
+	sum := Metrics{State: m.state, LastReadError: m.describeError}
 	m.mu.Unlock()
 	for _, s := range m.list() {
 		s.mu.Lock()
@@ -160,35 +165,40 @@ func (m *Mapping) list() []*shard {
 }
 
 // follow keeps up with the stream: shards split and close while it runs.
-func (m *Mapping) follow() {
+func (m *Mapping) follow(reading context.Context) {
 	tick := time.NewTicker(describeInterval)
 	defer tick.Stop()
 	for {
 		select {
-		case <-m.reading.Done():
+		case <-reading.Done():
 			return
 		case <-m.ended:
 		case <-tick.C:
 		}
-		err := m.discover()
-		m.mu.Lock()
-		m.describeError = ""
-		if err != nil && m.reading.Err() == nil {
-			m.describeError = err.Error()
-		}
-		m.mu.Unlock()
-		m.startShards()
+		m.look(reading)
+		m.startShards(reading)
+	}
+}
+
+// look reads the list of shards again, and notes where that fails.
+func (m *Mapping) look(reading context.Context) {
+	err := m.discover(reading)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.describeError = ""
+	if err != nil && reading.Err() == nil {
+		m.describeError = err.Error()
 	}
 }
 
 // discover adds the shards that are not known yet. The list is taken whole or
 // not at all: a child from a first page must not pass for an orphan because its
 // parent is on the second.
-func (m *Mapping) discover() error {
+func (m *Mapping) discover(reading context.Context) error {
 	var found []types.Shard
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &m.config.StreamARN}
 	for {
-		out, err := m.config.Streams.DescribeStream(m.reading, in)
+		out, err := m.config.Streams.DescribeStream(reading, in)
 		if err != nil {
 			return fmt.Errorf("describe stream %s: %w", m.config.StreamARN, err)
 		}
@@ -207,7 +217,8 @@ func (m *Mapping) discover() error {
 		if _, known := m.byID[id]; known || id == "" {
 			continue
 		}
-		s := newShard(m, id, deref(f.ParentShardId), uint32(len(m.shards)))
+		s := newShard(m, id, deref(f.ParentShardId), m.made)
+		m.made++
 		m.shards = append(m.shards, s)
 		m.byID[id] = s
 	}
@@ -218,15 +229,16 @@ func (m *Mapping) discover() error {
 // in the stream any more. An item's changes before a split are in the parent
 // and those after it in a child, so this keeps their order
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
-func (m *Mapping) startShards() {
+func (m *Mapping) startShards(reading context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, s := range m.shards {
 		parent := m.byID[s.parent]
-		if s.started || m.reading.Err() != nil || parent != nil && !parent.finished() {
+		waits := parent != nil && !s.atLatest && !parent.finished()
+		if s.started || waits || s.finished() || reading.Err() != nil {
 			continue
 		}
 		s.started = true
-		m.running.Go(s.run)
+		m.running.Go(func() { s.run(reading) })
 	}
 }

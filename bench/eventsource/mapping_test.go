@@ -148,7 +148,7 @@ func (j *journal) Event(e bench.Event) {
 	j.events = append(j.events, e)
 }
 
-func (j *journal) Send(_ context.Context, doc Document) error {
+func (j *journal) Send(_ context.Context, doc Document, _ []Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.documents = append(j.documents, doc)

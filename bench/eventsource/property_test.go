@@ -95,7 +95,7 @@ func (w *world) step(faulty bool) bool {
 			err = errors.New("refused")
 		}
 		w.giveUp(a.Records, err)
-		w.m.Sent(err)
+		w.m.Sent(a.Lane, err)
 	case Wait:
 		if !a.Until.After(w.now) {
 			w.t.Fatalf("wait until %v at %v", a.Until, w.now)
@@ -221,7 +221,7 @@ func (w *world) invoke(in Invoke, choice int) {
 		}
 	}
 	w.now = w.now.Add(10 * time.Millisecond)
-	w.m.Answered(w.now, answer)
+	w.m.Answered(w.now, in.Lane, answer)
 }
 
 func (w *world) giveUp(list []Record, refused error) {

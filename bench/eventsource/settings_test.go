@@ -1,6 +1,7 @@
 package eventsource
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,22 @@ func TestValidate(t *testing.T) {
 		{"defaults", func(*bench.Mapping) {}, ""},
 		{"largest", func(s *bench.Mapping) {
 			s.BatchSize, s.MaximumBatchingWindowInSeconds, s.MaximumRetryAttempts, s.MaximumRecordAgeInSeconds = 10_000, 300, 10_000, 604_800
-			s.OnFailure = "payload"
+			s.ParallelizationFactor, s.BisectBatchOnFunctionError, s.StartingPosition = 10, true, "LATEST"
+			s.FunctionResponseTypes, s.OnFailure = []string{"ReportBatchItemFailures"}, "payload"
+			s.FilterCriteria = []string{`{"eventName":["INSERT"]}`, `{"a":[1]}`, `{"a":[2]}`, `{"a":[3]}`, `{"a":[4]}`}
 		}, ""},
+		{"metadata", func(s *bench.Mapping) { s.OnFailure = "metadata" }, ""},
+		{"tumbling window", func(s *bench.Mapping) { s.TumblingWindowInSeconds = 900 }, ""},
+		{"tumbling window 901", func(s *bench.Mapping) { s.TumblingWindowInSeconds = 901 }, "TumblingWindowInSeconds 901: want 0 to 900"},
+		{"tumbling window, factor 2", func(s *bench.Mapping) { s.TumblingWindowInSeconds, s.ParallelizationFactor = 1, 2 }, "AWS refuses both together"},
+		{"tumbling window, filter", func(s *bench.Mapping) {
+			s.TumblingWindowInSeconds, s.FilterCriteria = 1, []string{`{"eventName":["INSERT"]}`}
+		}, "AWS refuses both together"},
+		{"six filters", func(s *bench.Mapping) { s.FilterCriteria = slices.Repeat([]string{`{"eventName":["INSERT"]}`}, 6) }, "6 filters, want at most 5"},
+		{"bad filter", func(s *bench.Mapping) { s.FilterCriteria = []string{`{"eventName":"INSERT"}`} },
+			"FilterCriteria[0]: InvalidParameterValueException: Invalid filter pattern definition."},
+		{"response type", func(s *bench.Mapping) { s.FunctionResponseTypes = []string{"Report"} }, `FunctionResponseTypes "Report": want ReportBatchItemFailures`},
+		{"delay", func(s *bench.Mapping) { s.StartDelay = -1 }, "StartDelay -1ns: want 0 or more"},
 		// "A window is needed over 10" is a rule of SQS, not of streams.
 		{"batch over 10 without window", func(s *bench.Mapping) { s.BatchSize = 101 }, ""},
 		{"no retries", func(s *bench.Mapping) { s.MaximumRetryAttempts = 0 }, ""},
@@ -38,12 +53,9 @@ func TestValidate(t *testing.T) {
 		{"age 0", func(s *bench.Mapping) { s.MaximumRecordAgeInSeconds = 0 }, "MaximumRecordAgeInSeconds 0: want 60 to 604800"},
 		{"age 59", func(s *bench.Mapping) { s.MaximumRecordAgeInSeconds = 59 }, "MaximumRecordAgeInSeconds 59"},
 		{"factor 0", func(s *bench.Mapping) { s.ParallelizationFactor = 0 }, "ParallelizationFactor 0: want 1 to 10"},
-		{"factor 2", func(s *bench.Mapping) { s.ParallelizationFactor = 2 }, "not modelled yet"},
 		{"factor 11", func(s *bench.Mapping) { s.ParallelizationFactor = 11 }, "ParallelizationFactor 11: want 1 to 10"},
-		{"bisect", func(s *bench.Mapping) { s.BisectBatchOnFunctionError = true }, "BisectBatchOnFunctionError true: not modelled yet"},
-		{"latest", func(s *bench.Mapping) { s.StartingPosition = "LATEST" }, "LATEST: not modelled yet"},
 		{"timestamp", func(s *bench.Mapping) { s.StartingPosition = "AT_TIMESTAMP" }, "AWS does not allow it"},
-		{"position", func(s *bench.Mapping) { s.StartingPosition = "" }, `StartingPosition "": want TRIM_HORIZON`},
+		{"position", func(s *bench.Mapping) { s.StartingPosition = "" }, `StartingPosition "": want TRIM_HORIZON or LATEST`},
 		{"destination", func(s *bench.Mapping) { s.OnFailure = "sqs" }, `OnFailure "sqs"`},
 		{"interval", func(s *bench.Mapping) { s.PollInterval = 0 }, "PollInterval 0s: want more than 0"},
 		{"base", func(s *bench.Mapping) { s.RetryBase = -1 }, "RetryBase -1ns: want more than 0"},
@@ -62,7 +74,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateReturnsAllErrors(t *testing.T) {
-	errs := Validate(bench.Mapping{BisectBatchOnFunctionError: true, MaximumBatchingWindowInSeconds: -1, OnFailure: "x", RetryCap: -1})
+	errs := Validate(bench.Mapping{TumblingWindowInSeconds: -1, MaximumBatchingWindowInSeconds: -1, OnFailure: "x", RetryCap: -1})
 	// Every field of the zero mapping but MaximumRetryAttempts is wrong.
 	if len(errs) != 10 {
 		t.Errorf("%d errors, want 10: %v", len(errs), errs)

@@ -19,9 +19,11 @@ import (
 type shard struct {
 	mapping  *Mapping
 	id       string
-	parent   string // empty: none
-	started  bool   // guarded by mapping.mu
-	iterator string // of the next poll that continues; belongs to run
+	parent   string        // empty: none
+	started  bool          // guarded by mapping.mu
+	atLatest bool          // begins at its end, and hence does not wait for its parent; guarded by mapping.mu
+	iterator string        // of the next poll that continues; belongs to run
+	wake     chan struct{} // an answer has come; holds one
 
 	mu        sync.Mutex // never held while something is in flight
 	machine   *Machine
@@ -29,8 +31,9 @@ type shard struct {
 	atEnd     bool   // closed, and everything in it is settled
 }
 
+// newShard makes a shard that is read from its oldest record.
 func newShard(m *Mapping, id, parent string, number uint32) *shard {
-	return &shard{mapping: m, id: id, parent: parent, machine: NewMachine(MachineConfig{
+	return &shard{mapping: m, id: id, parent: parent, wake: make(chan struct{}, 1), machine: NewMachine(MachineConfig{
 		Settings:    m.config.Settings,
 		Shard:       id,
 		Number:      number,
@@ -41,6 +44,18 @@ func newShard(m *Mapping, id, parent string, number uint32) *shard {
 	})}
 }
 
+// restart makes the machine ready to go on at its checkpoint, or where that is
+// lost at a place. It does not run.
+func (s *shard) restart(settings bench.Mapping, lost *From) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = false
+	if lost != nil {
+		s.atEnd, s.atLatest = false, lost.Kind == Latest
+	}
+	s.machine.Restart(settings, lost)
+}
+
 func (s *shard) finished() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,43 +64,57 @@ func (s *shard) finished() bool {
 
 func (s *shard) now() time.Time { return s.mapping.config.Clock.Now() }
 
-// run does what the machine says until the shard ends or the mapping stops.
-// What was cut short by the end of the context is not told to the machine: its
-// outcome is not known, so nothing may be settled by it.
-func (s *shard) run() {
-	reading := s.mapping.reading
+// run does what the machine says until the shard ends or reading does, and then
+// waits for what is in flight. Polls are made here, one after the other;
+// invocations and documents are in flight beside them, one a lane.
+//
+// What was cut short by the end of the mapping's context is not told to the
+// machine: its outcome is not known, so nothing may be settled by it.
+func (s *shard) run(reading context.Context) {
+	var inFlight sync.WaitGroup
+	defer inFlight.Wait()
 	for reading.Err() == nil {
 		now := s.now()
 		s.mu.Lock()
 		action := s.machine.Next(now)
 		s.mu.Unlock()
-		goOn := true
 		switch a := action.(type) {
 		case Poll:
-			goOn = s.poll(reading, a)
+			s.poll(reading, a)
 		case Invoke:
-			goOn = s.invoke(s.mapping.ctx, a)
+			inFlight.Go(func() { s.invoke(s.mapping.ctx, a) })
 		case Send:
-			goOn = s.send(s.mapping.ctx, a)
+			inFlight.Go(func() { s.send(s.mapping.ctx, a) })
 		case Wait:
-			pause(reading, a.Until.Sub(now))
+			s.wait(reading, now, a.Until)
 		case End:
 			s.end()
-			goOn = false
-		}
-		if !goOn {
 			return
 		}
 	}
 }
 
-// pause waits, at most until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+// wait returns at a time, which may be zero for none, or when an answer has
+// come or reading has ended.
+func (s *shard) wait(reading context.Context, now, until time.Time) {
+	var tick <-chan time.Time
+	if !until.IsZero() {
+		timer := time.NewTimer(until.Sub(now))
+		defer timer.Stop()
+		tick = timer.C
+	}
 	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	case <-tick:
+	case <-s.wake:
+	case <-reading.Done():
+	}
+}
+
+// signal sends on a channel that holds one, unless one is waiting already.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -93,17 +122,14 @@ func (s *shard) end() {
 	s.mu.Lock()
 	s.atEnd = true
 	s.mu.Unlock()
-	select {
-	case s.mapping.ended <- struct{}{}:
-	default: // a signal is waiting already, and one is enough
-	}
+	signal(s.mapping.ended)
 }
 
-// poll reads one page. It reports false where the mapping stopped meanwhile.
-func (s *shard) poll(ctx context.Context, p Poll) bool {
-	page, err := s.read(ctx, p)
-	if err != nil && ctx.Err() != nil {
-		return false
+// poll reads one page. Where reading ended meanwhile the machine is not told.
+func (s *shard) poll(reading context.Context, p Poll) {
+	page, err := s.read(reading, p)
+	if err != nil && reading.Err() != nil {
+		return
 	}
 	now := s.now()
 	var gap *Gap
@@ -121,7 +147,6 @@ func (s *shard) poll(ctx context.Context, p Poll) bool {
 	if gap != nil {
 		s.report(now, gap, err)
 	}
-	return true
 }
 
 // read makes an iterator where one is asked for, and gets the page.
@@ -131,7 +156,10 @@ func (s *shard) read(ctx context.Context, p Poll) (*dynamodbstreams.GetRecordsOu
 		in := &dynamodbstreams.GetShardIteratorInput{
 			StreamArn: &config.StreamARN, ShardId: &s.id, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
 		}
-		if p.From.Kind == AfterSequence {
+		switch p.From.Kind {
+		case Latest:
+			in.ShardIteratorType = types.ShardIteratorTypeLatest
+		case AfterSequence:
 			in.ShardIteratorType = types.ShardIteratorTypeAfterSequenceNumber
 			in.SequenceNumber = &p.From.Sequence
 		}
@@ -174,38 +202,42 @@ func (s *shard) report(now time.Time, gap *Gap, cause error) {
 	s.mapping.config.Observer.Event(bench.Event{
 		At:   now,
 		Kind: bench.EventEvidence,
-		Text: fmt.Sprintf("shard %s: the stream has trimmed what comes after %q; going on from the oldest record left: %v", gap.Shard, gap.After, cause),
+		Text: fmt.Sprintf("shard %s: the place after record %q is lost; going on elsewhere: %v", gap.Shard, gap.After, cause),
 		Data: data,
 	})
 }
 
 // invoke runs the function once and tells the observer before the machine, so
 // that no checkpoint is ever ahead of the deliveries that moved it.
-func (s *shard) invoke(ctx context.Context, in Invoke) bool {
+func (s *shard) invoke(ctx context.Context, in Invoke) {
 	answer := s.mapping.config.Function.Invoke(ctx, bench.Invocation{RequestID: in.RequestID, Payload: in.Payload})
 	if ctx.Err() != nil && answer.HandedAt.IsZero() {
-		return false
+		return
 	}
-	if !answer.HandedAt.IsZero() && !answer.Throttled {
-		s.mapping.config.Observer.Delivered(deliveries(s.id, in, answer))
+	if !answer.HandedAt.IsZero() && !answer.Throttled && len(in.Records) > 0 {
+		// Settings do not change while something is in flight.
+		s.mapping.config.Observer.Delivered(deliveries(s.id, in, answer, judge(s.mapping.config.Settings, in.Records, answer).took))
 	}
 	now := s.now()
 	s.mu.Lock()
-	s.machine.Answered(now, answer)
+	s.machine.Answered(now, in.Lane, answer)
 	s.mu.Unlock()
-	return true
+	signal(s.wake)
 }
 
-// deliveries makes one delivery a record of an invocation that was handed over.
-func deliveries(shard string, in Invoke, answer bench.Answer) []bench.Delivery {
-	outcome := bench.Delivered
-	if e := answer.Error; e != nil {
-		if outcome = e.Outcome; outcome == 0 {
-			outcome = bench.DeliveryError
-		}
+// deliveries makes one delivery a record of an invocation that was handed over,
+// of whose records the function took some.
+func deliveries(shard string, in Invoke, answer bench.Answer, took int) []bench.Delivery {
+	failure := bench.DeliveryError
+	if e := answer.Error; e != nil && e.Outcome != 0 {
+		failure = e.Outcome
 	}
 	list := make([]bench.Delivery, len(in.Records))
 	for i, r := range in.Records {
+		outcome := bench.Delivered
+		if i >= took {
+			outcome = failure
+		}
 		list[i] = bench.Delivery{
 			Shard: shard, Sequence: r.Sequence, ID: r.ID, Batch: in.Batch, Attempt: in.Attempt, At: answer.HandedAt, Outcome: outcome,
 		}
@@ -214,10 +246,10 @@ func deliveries(shard string, in Invoke, answer bench.Answer) []bench.Delivery {
 }
 
 // send hands a document to the destination.
-func (s *shard) send(ctx context.Context, send Send) bool {
-	err := s.mapping.config.Destination.Send(ctx, send.Document)
+func (s *shard) send(ctx context.Context, send Send) {
+	err := s.mapping.config.Destination.Send(ctx, send.Document, send.Records)
 	if err != nil && ctx.Err() != nil {
-		return false
+		return
 	}
 	if err == nil {
 		if letters := deadLetters(s.now(), send); len(letters) > 0 {
@@ -225,13 +257,14 @@ func (s *shard) send(ctx context.Context, send Send) bool {
 		}
 	}
 	s.mu.Lock()
-	s.machine.Sent(err)
+	s.machine.Sent(send.Lane, err)
 	s.mu.Unlock()
-	return true
+	signal(s.wake)
 }
 
-// deadLetters makes one dead letter a record. Keys that are no ids of ours
-// cannot be told by their number and are left out.
+// deadLetters makes one dead letter a record: what was handed over, whether it
+// can be read back later or not. Keys that are no ids of ours cannot be told by
+// their number and are left out.
 func deadLetters(now time.Time, send Send) []bench.DeadLetter {
 	var letters []bench.DeadLetter
 	for _, r := range send.Records {

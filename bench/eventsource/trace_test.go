@@ -73,10 +73,10 @@ func (tr *trace) run(t *testing.T) {
 		case Invoke:
 			tr.at = append(tr.at, tr.now.Sub(start))
 			tr.invokes = append(tr.invokes, a)
-			tr.machine.Answered(tr.now, tr.answer(len(tr.invokes)-1))
+			tr.machine.Answered(tr.now, a.Lane, tr.answer(len(tr.invokes)-1))
 		case Send:
 			tr.sent = append(tr.sent, a)
-			tr.machine.Sent(tr.takes)
+			tr.machine.Sent(a.Lane, tr.takes)
 		case Wait:
 			if !a.Until.After(tr.now) {
 				t.Fatalf("wait until %v, which is not after %v", a.Until, tr.now)

@@ -19,7 +19,7 @@ type letterBox struct {
 }
 
 // Send keeps a document.
-func (b *letterBox) Send(_ context.Context, doc eventsource.Document) error {
+func (b *letterBox) Send(_ context.Context, doc eventsource.Document, _ []eventsource.Record) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.docs = append(b.docs, doc)
