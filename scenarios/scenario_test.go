@@ -25,7 +25,7 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 }
 
 func TestBuiltins(t *testing.T) {
-	want := []string{"baseline", "crash", "lossy", "lost-answer", "outage", "poison"}
+	want := []string{"baseline", "crash", "ignored-answer", "lanes", "late-start", "lossy", "lost-answer", "outage", "partial-answer", "poison", "poison-bisect"}
 	if got := Builtins(); !slices.Equal(got, want) {
 		t.Fatalf("built in are %v, want %v", got, want)
 	}

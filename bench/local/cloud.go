@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,6 +44,7 @@ type cloud struct {
 	engine  *dynamo.Engine
 	host    *lambda.Host
 	mapping *eventsource.Mapping // nil but for the architecture streams
+	streams *skipping
 	letters letterBox
 	effects atomic.Int64 // writes to the results table
 	stored  atomic.Int64 // writes to the items table
@@ -96,9 +98,12 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		return ready{}, err
 	}
 	if stack.Architecture == bench.Streams {
+		client := dynamodbstreams.NewFromConfig(sdk)
+		c.letters.streams = client
+		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.Ends(ItemsTable(stack.Run)) }}
 		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 			Settings: stack.Mapping, StreamARN: streamARN, FunctionARN: functionARN, Region: Region,
-			Streams: dynamodbstreams.NewFromConfig(sdk), Function: c.host, Destination: &c.letters,
+			Streams: c.streams, Function: c.host, Destination: &c.letters,
 			Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
 		})
 		if err != nil {
@@ -132,6 +137,8 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + ResultsTable(stack.Run),
 		"AWS_ENDPOINT_URL_DYNAMODB=" + url,
 		"ACKPROOF_WORK=" + stack.Processor.Work.String(), "ACKPROOF_BURN=" + stack.Processor.Burn.String(),
+		// The built-in processor reports what failed where the mapping listens.
+		"ACKPROOF_PARTIAL=" + strconv.FormatBool(len(stack.Mapping.FunctionResponseTypes) > 0),
 	}, stack.Processor.Env...)
 	if stack.Processor.Path == "" {
 		command = []string{c.cfg.Exe}
@@ -153,7 +160,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 func (c *cloud) controls(stop func()) *controlServer {
 	s := newControlServer(c.cfg.Token, c.faults, c.settled, stop)
 	s.answer("GET /position", func() (any, error) { return c.position(), nil })
-	s.answer("GET /deadletters", func() (any, error) { return c.letters.letters() })
+	s.answer("GET /deadletters", func() (any, error) { return c.letters.readBack() })
 	return s
 }
 
@@ -190,6 +197,7 @@ func (c *cloud) position() bench.Position {
 	}
 	for i := range p.Shards {
 		p.Shards[i].Last = last[p.Shards[i].Shard]
+		p.Shards[i].Checkpoint = c.streams.reached(p.Shards[i])
 		delete(last, p.Shards[i].Shard)
 	}
 	for shard, end := range last { // not read by the mapping yet

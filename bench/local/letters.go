@@ -3,57 +3,159 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/eventsource"
 )
 
-// letterBox is an on-failure destination that keeps the payload, as an S3
-// bucket does: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+// readBackTimeout bounds the reading back of all letters from the stream.
+const readBackTimeout = time.Minute
+
+// letterBox is an on-failure destination. Documents with the payload are kept
+// as in an S3 bucket; those without it say no more than where in the stream the
+// records were, as a message in SQS does, and are read back from there:
+// https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
 type letterBox struct {
-	mu   sync.Mutex
-	docs []eventsource.Document
+	streams eventsource.Streams
+
+	mu      sync.Mutex
+	letters []letter
+}
+
+// letter is a document, and the ids of what was handed over with it. An operator
+// would not know them; they tell which dead letters can no longer be read.
+type letter struct {
+	doc eventsource.Document
+	ids []string
 }
 
 // Send keeps a document.
-func (b *letterBox) Send(_ context.Context, doc eventsource.Document, _ []eventsource.Record) error {
+func (b *letterBox) Send(_ context.Context, doc eventsource.Document, records []eventsource.Record) error {
+	l := letter{doc: doc}
+	for _, r := range records {
+		l.ids = append(l.ids, r.ID)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.docs = append(b.docs, doc)
+	b.letters = append(b.letters, l)
 	return nil
 }
 
-// letters reads the documents back, as an operator would: only a record that can
-// be read in a kept payload is a readable dead letter.
-func (b *letterBox) letters() ([]bench.DeadLetter, error) {
+// readBack reads the documents, as an operator would: only a record that can be
+// found in a kept payload, or in the stream, is a readable dead letter.
+func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), readBackTimeout)
+	defer cancel()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	letters := []bench.DeadLetter{}
-	for _, doc := range b.docs {
-		var event struct {
-			Records []struct {
-				DynamoDB struct {
-					Keys struct {
-						ID struct{ S string } `json:"id"`
-					}
-				} `json:"dynamodb"`
-			}
-		}
-		if err := json.Unmarshal([]byte(doc.Payload), &event); err != nil {
-			return nil, fmt.Errorf("read back the dead letter of %s: %w", doc.BatchInfo.ShardID, err)
-		}
-		at, err := time.Parse(time.RFC3339Nano, doc.Timestamp)
+	letters := b.letters[:len(b.letters):len(b.letters)]
+	b.mu.Unlock()
+	dead := []bench.DeadLetter{}
+	for _, l := range letters {
+		info := l.doc.BatchInfo
+		at, err := time.Parse(time.RFC3339Nano, l.doc.Timestamp)
 		if err != nil {
-			return nil, fmt.Errorf("read back the dead letter of %s: %w", doc.BatchInfo.ShardID, err)
+			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
 		}
-		for _, record := range event.Records {
-			if id, err := bench.ParseID(record.DynamoDB.Keys.ID.S); err == nil {
-				letters = append(letters, bench.DeadLetter{Seq: id.Seq, Readable: true, At: at})
+		var found map[string]bool
+		if l.doc.Payload != "" {
+			found, err = inPayload(l.doc.Payload)
+		} else {
+			found, err = b.inStream(ctx, info)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
+		}
+		for _, text := range l.ids {
+			if id, err := bench.ParseID(text); err == nil {
+				dead = append(dead, bench.DeadLetter{Seq: id.Seq, Readable: found[text], At: at})
 			}
 		}
 	}
-	return letters, nil
+	return dead, nil
+}
+
+// inPayload finds the ids of the records in a kept event.
+func inPayload(payload string) (map[string]bool, error) {
+	var event struct {
+		Records []struct {
+			DynamoDB struct {
+				Keys struct {
+					ID struct{ S string } `json:"id"`
+				}
+			} `json:"dynamodb"`
+		}
+	}
+	if err := json.Unmarshal([]byte(payload), &event); err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, record := range event.Records {
+		found[record.DynamoDB.Keys.ID.S] = true
+	}
+	return found, nil
+}
+
+// inStream finds the ids of the records between the two sequence numbers of a
+// document. What the stream has trimmed is not found; that is no error.
+func (b *letterBox) inStream(ctx context.Context, info eventsource.BatchInfo) (map[string]bool, error) {
+	found := map[string]bool{}
+	last, err := bench.ParseSequence(info.EndSequenceNumber)
+	if err != nil {
+		return nil, err
+	}
+	out, err := b.streams.GetShardIterator(ctx, &dynamodbstreams.GetShardIteratorInput{
+		StreamArn: &info.StreamARN, ShardId: &info.ShardID,
+		ShardIteratorType: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: &info.StartSequenceNumber,
+	})
+	if err != nil {
+		return found, untrimmed(err)
+	}
+	for iterator := out.ShardIterator; iterator != nil; {
+		page, err := b.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(1000)})
+		if err != nil {
+			return found, untrimmed(err)
+		}
+		for _, r := range page.Records {
+			n, err := bench.ParseSequence(aws.ToString(r.Dynamodb.SequenceNumber))
+			if err != nil {
+				return nil, err
+			}
+			if n.Compare(last) > 0 {
+				return found, nil
+			}
+			if id, ok := r.Dynamodb.Keys["id"].(*types.AttributeValueMemberS); ok {
+				found[id.Value] = true
+			}
+			if n == last {
+				return found, nil
+			}
+		}
+		// The last record was in the stream once, so an end before it says
+		// that the stream has trimmed it.
+		if len(page.Records) == 0 {
+			return found, nil
+		}
+		iterator = page.NextShardIterator
+	}
+	return found, nil
+}
+
+// untrimmed takes away the error that says that the stream has trimmed the
+// place, or dropped the shard.
+func untrimmed(err error) error {
+	if _, ok := errors.AsType[*types.TrimmedDataAccessException](err); ok {
+		return nil
+	}
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return nil
+	}
+	return err
 }

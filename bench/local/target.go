@@ -10,6 +10,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/eventsource"
 )
 
 // Options say how the local target is run.
@@ -44,6 +45,11 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 	var lacks []string
 	if _, err := t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		lacks = append(lacks, err.Error())
+	}
+	if stack.Architecture == bench.Streams {
+		for _, err := range eventsource.Validate(stack.Mapping) {
+			lacks = append(lacks, err.Error())
+		}
 	}
 	if p := stack.Processor.Path; p != "" {
 		if info, err := os.Stat(p); err != nil {

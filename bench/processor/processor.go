@@ -40,6 +40,7 @@ type Config struct {
 	Work         time.Duration // waited for each record, as for a slow third party
 	Burn         time.Duration // computed for each record, on one CPU
 	Defect       string        // see Defects; empty: none
+	Partial      bool          // answer which record of a batch failed, instead of an error
 }
 
 // FromEnv reads the configuration out of environment variables and reports all
@@ -48,6 +49,7 @@ type Config struct {
 //	ITEMS_TABLE, RESULTS_TABLE    table names, needed
 //	ACKPROOF_WORK, ACKPROOF_BURN  Go durations, default 0
 //	ACKPROOF_DEFECT               a planted defect, default none
+//	ACKPROOF_PARTIAL              true: answer with batchItemFailures, default false
 func FromEnv(getenv func(string) string) (Config, error) {
 	var errs []error
 	table := func(name string) string {
@@ -71,7 +73,10 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
 		ItemsTable: table("ITEMS_TABLE"), ResultsTable: table("RESULTS_TABLE"),
 		Work: duration("ACKPROOF_WORK"), Burn: duration("ACKPROOF_BURN"),
-		Defect: getenv("ACKPROOF_DEFECT"),
+		Defect: getenv("ACKPROOF_DEFECT"), Partial: getenv("ACKPROOF_PARTIAL") == "true",
+	}
+	if p := getenv("ACKPROOF_PARTIAL"); p != "" && p != "true" && p != "false" {
+		errs = append(errs, fmt.Errorf("ACKPROOF_PARTIAL=%s: want true or false", p))
 	}
 	if _, err := parseDefect(c.Defect); err != nil {
 		errs = append(errs, fmt.Errorf("ACKPROOF_DEFECT: %w", err))
@@ -110,14 +115,17 @@ func New(cfg Config, client DynamoDB, c clock.Clock) *Handler {
 	return &Handler{cfg: cfg, client: client, clock: c, defect: d}
 }
 
-// Handle handles one event: a DynamoDB stream event, whose answer is nil, or an
-// API Gateway proxy event, whose answer is a proxy response. An error means
+// Handle handles one event: a DynamoDB stream event, whose answer is nil unless
+// the mapping asks for more, or an API Gateway proxy event, whose answer is a
+// proxy response. An error means
 // that the event is to be tried again.
 func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (any, error) {
 	// One decoding for both kinds: a batch may have megabytes, and to look
 	// first and decode then would cost a second pass over them.
 	var e struct {
-		Records *[]record `json:"Records"`
+		Records *[]record       `json:"Records"`
+		Window  json.RawMessage `json:"window"` // of a tumbling window
+		State   json.RawMessage `json:"state"`
 		proxyEvent
 	}
 	if err := json.Unmarshal(event, &e); err != nil {
@@ -125,7 +133,7 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (any, error
 	}
 	switch {
 	case e.Records != nil:
-		return nil, h.finish(ctx, func(ctx context.Context) error { return h.stream(ctx, *e.Records) })
+		return h.batch(ctx, *e.Records, e.Window != nil, e.State)
 	case e.HTTPMethod != "":
 		out, err := h.proxy(ctx, e.proxyEvent)
 		if err != nil {

@@ -2,8 +2,10 @@ package processor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -40,9 +42,46 @@ func (a attribute) bytes() ([]byte, bool) {
 	return a.B, a.B != nil
 }
 
-// stream handles the records of one batch, in order. The first error ends it:
-// the mapping will deliver the batch again, from its first record on.
-func (h *Handler) stream(ctx context.Context, records []record) error {
+// answer is what a stream event is answered with where the mapping asks for it:
+// which record failed
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html),
+// and the state of a tumbling window
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html).
+type answer struct {
+	State    json.RawMessage `json:"state,omitempty"`
+	Failures []itemFailure   `json:"batchItemFailures"`
+}
+
+type itemFailure struct {
+	ItemIdentifier string `json:"itemIdentifier"`
+}
+
+// batch handles a stream event. The state of a window is handed on as it is: the
+// processor aggregates nothing. Without Partial a failure is an error, and the
+// whole batch comes again; with it the first record that failed is named.
+func (h *Handler) batch(ctx context.Context, records []record, windowed bool, state json.RawMessage) (any, error) {
+	var failed string
+	err := h.finish(ctx, func(ctx context.Context) error { return h.stream(ctx, records, &failed) })
+	if err != nil && (!h.cfg.Partial || failed == "") {
+		return nil, err
+	}
+	if !windowed && !h.cfg.Partial {
+		return nil, nil
+	}
+	out := answer{Failures: []itemFailure{}}
+	if windowed {
+		out.State = state
+	}
+	if err != nil {
+		log.Printf("reported as failed: %v", err)
+		out.Failures = append(out.Failures, itemFailure{failed})
+	}
+	return out, nil
+}
+
+// stream handles the records of one batch, in order. The first error ends it,
+// and failed is the sequence number of that record.
+func (h *Handler) stream(ctx context.Context, records []record, failed *string) error {
 	for i, r := range records {
 		// A batch of one has no tail, so that a retry after a bisection, or a
 		// trickle of load, does not lose everything.
@@ -50,6 +89,7 @@ func (h *Handler) stream(ctx context.Context, records []record) error {
 			continue
 		}
 		if err := h.swallowed(h.record(ctx, r)); err != nil {
+			*failed = r.Change.SequenceNumber
 			return err
 		}
 	}
