@@ -20,10 +20,12 @@
 //
 // # What is kept
 //
-// The order of a shard is kept: one batch is in flight, and the next one starts
-// when it is settled. A batch is settled when the function has succeeded, or
-// when its records have been given up: sent to the destination, or dropped and
-// counted. The checkpoint moves over settled records only, and never jumps.
+// A shard has ParallelizationFactor lanes. All records of an item go through the
+// same lane, and a lane has one batch in flight, so the order of an item is
+// kept. A batch is settled when the function has succeeded, or when its records
+// have been given up: sent to the destination, or dropped and counted. A batch
+// that failed may be cut first: at the place that a partial answer names, or in
+// two halves. The checkpoint moves over settled records only, and never jumps.
 // Delivery is at least once
 // (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html).
 //
@@ -34,9 +36,15 @@
 // what becomes of the younger records of a batch whose oldest record has passed
 // MaximumRecordAgeInSeconds: here each record lives to its own age, and the
 // younger rest goes on as a batch of its own. How fast throttled batches come
-// back is unknown too: they use the same back-off, counted apart.
+// back is unknown too: they use the same back-off, counted apart. How far a
+// shard with several lanes reads ahead ([Machine.Next]), when a tumbling window
+// ends without a later record, and what timeWindowInfo holds are choices of this
+// package, named where they are made.
 //
-// Bisecting, partial batch responses, filters, tumbling windows, several lanes
-// a shard and StartingPosition LATEST are not modelled yet; [Validate] refuses
-// them, since a setting that is ignored would make a run prove the wrong thing.
+// # What is refused
+//
+// [Validate] refuses what AWS refuses, and what is not modelled: the operators
+// of event patterns that mappings lack (cidr, wildcard, what anything-but takes
+// beside values). A setting that is ignored would make a run prove the wrong
+// thing.
 package eventsource

@@ -81,6 +81,9 @@ func (f *fakeStream) GetShardIterator(_ context.Context, in *dynamodbstreams.Get
 			continue
 		}
 		at := s.trimmed
+		if in.ShardIteratorType == types.ShardIteratorTypeLatest {
+			at = len(s.log)
+		}
 		if in.ShardIteratorType == types.ShardIteratorTypeAfterSequenceNumber {
 			at = 1 + slices.IndexFunc(s.log, func(r types.Record) bool { return *r.Dynamodb.SequenceNumber == *in.SequenceNumber })
 			if at-1 < s.trimmed {

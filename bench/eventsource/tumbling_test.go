@@ -61,7 +61,9 @@ func state(count int) bench.Answer {
 	return bench.Answer{HandedAt: epoch, Payload: fmt.Appendf(nil, `{"state":{"count":%d}}`, count)}
 }
 
-func at(second int) time.Time { return epoch.Truncate(time.Minute).Add(time.Duration(second) * time.Second) }
+func at(second int) time.Time {
+	return epoch.Truncate(time.Minute).Add(time.Duration(second) * time.Second)
+}
 
 func TestTumblingWindow(t *testing.T) {
 	noState := bench.Answer{HandedAt: epoch, Payload: []byte(`{}`)}

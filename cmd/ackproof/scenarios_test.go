@@ -34,6 +34,35 @@ var builtins = []struct {
 		}
 	}},
 	{"poison", exitUnknown, checkPoison},
+	{"poison-bisect", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		if r.Items.DeadLettered != 1 || r.Items.Processed != r.Requests.Planned-1 || *r.Deliveries.Redelivered == 0 {
+			t.Errorf("%d dead-lettered, %d of %d processed, %d redelivered: want the bad record alone, found by delivering others again",
+				r.Items.DeadLettered, r.Items.Processed, r.Requests.Planned, *r.Deliveries.Redelivered)
+		}
+	}},
+	{"partial-answer", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		// Without bisecting the healthy records behind the bad one go with it.
+		if n := r.Items.DeadLettered; n < 2 || n > 100 || r.Items.Processed != r.Requests.Planned-n {
+			t.Errorf("%d dead-lettered, %d of %d processed", n, r.Items.Processed, r.Requests.Planned)
+		}
+	}},
+	{"ignored-answer", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		// One answer that nobody read: at most one batch, delivered and gone.
+		if n := r.Items.LostProcessing; n < 1 || n > 100 || *r.Deliveries.Redelivered != 0 {
+			t.Errorf("%d lost in processing, %d redelivered", n, *r.Deliveries.Redelivered)
+		}
+	}},
+	{"late-start", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		// Up to five seconds of the load, less what it took to start.
+		if n := r.Items.LostProcessing; n < 100 || n > 200+3*200 || r.Findings[0].Seq != 0 || r.Items.Pending != 0 {
+			t.Errorf("%d lost in processing, the first is %d, %d pending", n, r.Findings[0].Seq, r.Items.Pending)
+		}
+	}},
+	{"lanes", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		if r.Items.Processed != r.Requests.Planned || *r.Deliveries.Redelivered == 0 || r.Faults[0].Bitten == 0 {
+			t.Errorf("%d of %d processed, %d redelivered, %d killed", r.Items.Processed, r.Requests.Planned, *r.Deliveries.Redelivered, r.Faults[0].Bitten)
+		}
+	}},
 	{"outage", exitPass, func(t *testing.T, r *bench.Result, _ string) {
 		if rec := r.Faults[0].RecoveryMs; rec == nil || *rec <= 0 {
 			t.Errorf("recovery %v after an outage of six seconds", rec)
