@@ -276,8 +276,8 @@ func (s *Scenario) complete() {
 }
 
 // longestSilence is how long a pipeline that is not empty can look so: the
-// longest wait for a retry, a batching window, and an invocation that runs into
-// its time-out.
+// longest wait for a retry, a batching window, an invocation that runs into its
+// time-out, and a mapping that has not begun to poll.
 func (s *Scenario) longestSilence() time.Duration {
 	switch s.Architecture {
 	case bench.Sync:
@@ -290,5 +290,5 @@ func (s *Scenario) longestSilence() time.Duration {
 		return gap + s.Processor.Timeout
 	}
 	window := time.Duration(s.Mapping.MaximumBatchingWindowInSeconds) * time.Second
-	return s.Mapping.RetryCap + window + s.Processor.Timeout
+	return s.Mapping.RetryCap + window + s.Processor.Timeout + s.Mapping.StartDelay
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,12 +244,18 @@ func TestMappingLanes(t *testing.T) {
 			r.Dynamodb.Keys["sort"] = &attrN{Value: fmt.Sprint(n % 20)}
 			stream.put(0, r)
 		}
+		var mu sync.Mutex
 		running, most := 0, 0
-		config := testConfig(stream, func(context.Context, bench.Invocation) bench.Answer {
-			running++
+		count := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			running += n
 			most = max(most, running)
+		}
+		config := testConfig(stream, func(context.Context, bench.Invocation) bench.Answer {
+			count(1)
 			time.Sleep(time.Second)
-			running--
+			count(-1)
 			return success(time.Now())
 		}, j)
 		config.Settings.ParallelizationFactor = 10

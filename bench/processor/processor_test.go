@@ -281,15 +281,15 @@ func TestBurn(t *testing.T) {
 }
 
 func TestFromEnv(t *testing.T) {
-	env := map[string]string{"ITEMS_TABLE": "i", "RESULTS_TABLE": "r", "ACKPROOF_WORK": "2ms", "ACKPROOF_BURN": "1us", "ACKPROOF_DEFECT": "skip-nth=3"}
+	env := map[string]string{"ITEMS_TABLE": "i", "RESULTS_TABLE": "r", "ACKPROOF_WORK": "2ms", "ACKPROOF_BURN": "1us", "ACKPROOF_DEFECT": "skip-nth=3", "ACKPROOF_PARTIAL": "true"}
 	got, err := FromEnv(func(k string) string { return env[k] })
-	want := Config{ItemsTable: "i", ResultsTable: "r", Work: 2 * time.Millisecond, Burn: time.Microsecond, Defect: "skip-nth=3"}
+	want := Config{ItemsTable: "i", ResultsTable: "r", Work: 2 * time.Millisecond, Burn: time.Microsecond, Defect: "skip-nth=3", Partial: true}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	env = map[string]string{"ACKPROOF_WORK": "5", "ACKPROOF_BURN": "-1s", "ACKPROOF_DEFECT": "x"}
+	env = map[string]string{"ACKPROOF_WORK": "5", "ACKPROOF_BURN": "-1s", "ACKPROOF_DEFECT": "x", "ACKPROOF_PARTIAL": "yes"}
 	_, err = FromEnv(func(k string) string { return env[k] })
-	for _, name := range []string{"ITEMS_TABLE", "RESULTS_TABLE", "ACKPROOF_WORK=5", "ACKPROOF_BURN=-1s", "ACKPROOF_DEFECT"} {
+	for _, name := range []string{"ITEMS_TABLE", "RESULTS_TABLE", "ACKPROOF_WORK=5", "ACKPROOF_BURN=-1s", "ACKPROOF_DEFECT", "ACKPROOF_PARTIAL=yes"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error %v does not mention %s", err, name)
 		}
@@ -368,5 +368,36 @@ func BenchmarkHandle(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		handle(b, h, event)
+	}
+}
+
+// TestPartialAnswer: the first record that fails is named, and those before it
+// are done; nothing of it is done without being asked for.
+func TestPartialAnswer(t *testing.T) {
+	event := batch(t, "INSERT:1:a:x", "INSERT:2:b:poison:", "INSERT:3:c:x")
+	f := newFake()
+	h := handler(f, "")
+	if out, err := h.Handle(t.Context(), event); out != nil || err == nil {
+		t.Errorf("without Partial: %v, %v; want an error", out, err)
+	}
+	h.cfg.Partial = true
+	for in, want := range map[string]string{
+		string(event):                    `{"batchItemFailures":[{"itemIdentifier":"2"}]}`,
+		string(batch(t, "INSERT:4:d:x")): `{"batchItemFailures":[]}`,
+	} {
+		out, err := h.Handle(t.Context(), json.RawMessage(in))
+		if got := string(marshal(t, out)); err != nil || got != want {
+			t.Errorf("answer %s, want %s (%v)", got, want, err)
+		}
+	}
+}
+
+// TestTumblingWindow: the state is handed on, also by the last call of a window,
+// which has no records.
+func TestTumblingWindow(t *testing.T) {
+	h := handler(newFake(), "")
+	out, err := h.Handle(t.Context(), json.RawMessage(`{"Records":[],"window":{"start":"2026-01-02T03:04:00Z"},"state":{"n":7},"isFinalInvokeForWindow":true}`))
+	if got, want := string(marshal(t, out)), `{"state":{"n":7},"batchItemFailures":[]}`; err != nil || got != want {
+		t.Errorf("answer %s, want %s (%v)", got, want, err)
 	}
 }
