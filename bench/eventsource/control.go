@@ -2,7 +2,6 @@ package eventsource
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -43,8 +42,8 @@ func (m *Mapping) enter(s State) {
 func (m *Mapping) Disable() error {
 	m.control.Lock()
 	defer m.control.Unlock()
-	if m.state == Deleted {
-		return errDeleted("disable")
+	if err := m.alive("disable"); err != nil {
+		return err
 	}
 	m.pause(Disabling)
 	m.enter(Disabled)
@@ -57,10 +56,10 @@ func (m *Mapping) Disable() error {
 func (m *Mapping) Enable() error {
 	m.control.Lock()
 	defer m.control.Unlock()
-	switch m.state {
-	case Deleted:
-		return errDeleted("enable")
-	case Disabled:
+	if err := m.alive("enable"); err != nil {
+		return err
+	}
+	if m.state == Disabled {
 		m.begin(false)
 	}
 	return nil
@@ -75,8 +74,8 @@ func (m *Mapping) Enable() error {
 func (m *Mapping) Update(settings bench.Mapping) error {
 	m.control.Lock()
 	defer m.control.Unlock()
-	if m.state == Deleted {
-		return errDeleted("update")
+	if err := m.alive("update"); err != nil {
+		return err
 	}
 	if settings.StartingPosition != m.config.Settings.StartingPosition {
 		return fmt.Errorf("update mapping: StartingPosition %s: it cannot be changed, recreate the mapping", settings.StartingPosition)
@@ -115,6 +114,9 @@ func (m *Mapping) Delete() {
 func (m *Mapping) Recreate(settings bench.Mapping) error {
 	m.control.Lock()
 	defer m.control.Unlock()
+	if err := m.ctx.Err(); err != nil {
+		return fmt.Errorf("recreate mapping: %w", err)
+	}
 	if err := m.change(settings); err != nil {
 		return fmt.Errorf("recreate mapping: %w", err)
 	}
@@ -141,7 +143,18 @@ func (m *Mapping) apply(settings bench.Mapping) {
 	m.config.Settings = settings
 }
 
-func errDeleted(what string) error { return errors.New(what + " mapping: it is deleted; recreate it") }
+// alive says why nothing can be done to the mapping any more; nil: it can. Once
+// its context has ended, the outcome of what was in flight is not known, and
+// nothing may go on from there.
+func (m *Mapping) alive(what string) error {
+	if m.state == Deleted {
+		return fmt.Errorf("%s mapping: it is deleted; recreate it", what)
+	}
+	if err := m.ctx.Err(); err != nil {
+		return fmt.Errorf("%s mapping: %w", what, err)
+	}
+	return nil
+}
 
 // pause begins nothing new and waits for what is in flight: at most the rest of
 // one invocation a lane. The caller holds control.

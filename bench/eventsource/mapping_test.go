@@ -463,6 +463,11 @@ func TestMappingCutShort(t *testing.T) {
 		if p := m.Position()[0]; p.Checkpoint != "" || p.Behind != 1 || len(j.deliveries) != 0 || m.Metrics().Invocations != 0 {
 			t.Errorf("position %+v, %d deliveries, metrics %+v", p, len(j.deliveries), m.Metrics())
 		}
+		for _, err := range []error{m.Disable(), m.Enable(), m.Update(config.Settings), m.Recreate(config.Settings)} {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("after the end of its context: %v", err)
+			}
+		}
 	})
 }
 
