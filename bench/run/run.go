@@ -56,7 +56,6 @@ type Run struct {
 	manifest manifest
 	events   *ledger.EventWriter
 	book     *ledger.Writer
-	bites    []bench.Bites
 	view     view
 }
 
