@@ -92,6 +92,7 @@ func (r *reader) transactActions() []action {
 func (r *reader) batchActions() []action {
 	var out []action
 	for table := range r.members() {
+		n := len(out)
 		for range r.elements() {
 			a := action{table: table}
 			for kind := range r.members() {
@@ -104,6 +105,9 @@ func (r *reader) batchActions() []action {
 				r.fail(invalid("A WriteRequest must hold a PutRequest or a DeleteRequest"))
 			}
 			out = append(out, a)
+		}
+		if len(out) == n {
+			r.fail(errBatchList(table, "[]"))
 		}
 	}
 	return out

@@ -48,6 +48,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -73,6 +74,9 @@ type Engine struct {
 
 	expressions cache
 	tokens      tokens
+
+	expiring atomic.Bool  // some table has had a time to live
+	ticked   atomic.Int64 // the second in which Tick was last run
 }
 
 // New makes an engine without tables.
@@ -133,6 +137,7 @@ func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
 }
 
 func (e *Engine) run(now time.Time, req *request) (Reply, *Error) {
+	e.tick(now)
 	x := &execution{now: now, req: req, w: writer{b: make([]byte, 0, 256)}}
 	if err := req.op.run(e, x); err != nil {
 		return Reply{}, err
@@ -191,13 +196,15 @@ func (e *Engine) tableARN(name string) string {
 	return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", e.options.Region, e.options.Account, name)
 }
 
-// commit stores what a write decided and appends its record, if it changed
-// anything. The stripe of the key is locked, and the table is not gone.
-func (e *Engine) commit(now time.Time, t *table, k key, old, new *row) {
+// commit stores what a write decided, brings the indexes up to date and appends
+// the record, if it changed anything. The stripe of the key is locked, and the
+// table is not gone. It returns the capacity units that the indexes cost.
+// expired says that nobody asked for it but the time to live.
+func (e *Engine) commit(now time.Time, t *table, k *key, old, new *row, expired bool) indexUnits {
 	s := t.stripe(k.hash)
 	switch {
 	case new == nil && old == nil:
-		return
+		return nil
 	case new == nil:
 		s.remove(k)
 		t.items.Add(-1)
@@ -207,19 +214,38 @@ func (e *Engine) commit(now time.Time, t *table, k key, old, new *row) {
 		t.items.Add(1)
 		t.bytes.Add(int64(new.size))
 	case old.item.equal(new.item):
-		return // exactly as it was: no record
+		return nil // exactly as it was: no record
 	default:
 		s.put(new)
 		t.bytes.Add(int64(new.size - old.size))
 	}
-	if t.stream == nil || !t.stream.closed.IsZero() {
-		return
+	var units indexUnits
+	for _, ix := range t.indexes {
+		if u := ix.change(old, new); u > 0 {
+			units = append(units, indexUnit{ix, u})
+		}
 	}
-	t.stream.shardOf(k.hash).append(now, e.options.Retention, old, new, func(sh *shard, off uint64) {
+	if t.expiry != "" && new != nil {
+		t.expect(new)
+	}
+	if t.stream == nil || !t.stream.closed.IsZero() {
+		return units
+	}
+	t.stream.shardOf(k.hash).append(now, e.options.Retention, record{old: old, new: new, expired: expired}, func(sh *shard, off uint64) {
 		if _, deaf := e.observer.(bench.NoObserver); !deaf {
-			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part.text, At: now})
+			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now})
 		}
 	})
+	return units
+}
+
+// indexUnits are the capacity units that a write cost in the indexes that it
+// changed.
+type indexUnits []indexUnit
+
+type indexUnit struct {
+	index *index
+	units float64
 }
 
 // cache keeps parsed expressions by grammar and text. A program uses a handful

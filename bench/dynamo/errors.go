@@ -11,6 +11,7 @@ type Error struct {
 
 	reasons []reason // of a TransactionCanceledException, one for each action
 	item    item     // of a failed condition that asked for ALL_OLD
+	action  bool     // in a transaction, it is one action's and not the request's
 }
 
 // reason is one entry of CancellationReasons.
@@ -50,6 +51,14 @@ func badParameter(format string, args ...any) *Error {
 // is never ignored in silence: the caller would believe that it was done.
 func unsupported(what string) *Error {
 	return invalid("%s is not supported by the embedded DynamoDB", what)
+}
+
+// mismatch is invalid for a key or value that does not fit the schema: in a
+// transaction, it is a reason to cancel it.
+func mismatch(format string, args ...any) *Error {
+	err := invalid(format, args...)
+	err.action = true
+	return err
 }
 
 func conditionFailed(old item) *Error {

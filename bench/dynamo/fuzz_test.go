@@ -133,7 +133,7 @@ func TestReplay(t *testing.T) {
 			rs, _, _ := sh.read(epoch, e.options.Retention, 0, 1000)
 			for _, r := range rs {
 				records++
-				key := show(keyItem(tab.keys, r.row().key))
+				key := show(keyItem(tab.keys, &r.row().key))
 				was := ""
 				if r.old != nil {
 					was = show(r.old.item)

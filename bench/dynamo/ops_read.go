@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // maxPage is how many bytes of items one Query or Scan reads, before filters.
@@ -35,10 +36,11 @@ func (p *page) add(r *row) bool {
 
 // view is what Query and Scan share: which rows are shown and how.
 type view struct {
-	table  *table
+	space
 	filter *condition
 	paths  []path
 	count  bool
+	whole  bool // all attributes, be they projected or not
 }
 
 // view checks the parameters that Query and Scan share.
@@ -74,24 +76,50 @@ func (e *Engine) view(req *request, keyCondition *parsed) (*view, *Error) {
 			return nil, err
 		}
 	}
-	if req.limit != nil && *req.limit < 1 {
-		return nil, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1", *req.limit)
-	}
 	if err := v.selects(req); err != nil {
 		return nil, err
 	}
+	return v, v.open(e, req)
+}
+
+// open finds the table and the index.
+func (v *view) open(e *Engine, req *request) *Error {
 	var err *Error
-	v.table, err = e.table(req.table)
-	return v, err
+	if v.table, err = e.table(req.table); err != nil || req.index == nil {
+		return err
+	}
+	ix := v.table.index(*req.index)
+	switch {
+	case ix == nil:
+		return invalid("The table does not have the specified index: %s", *req.index)
+	case !ix.local && req.consistent:
+		return invalid("Consistent reads are not supported on global secondary indexes")
+	case !ix.local && req.mode == "ALL_ATTRIBUTES" && ix.shows != nil:
+		return badParameter("Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", ix.name)
+	}
+	v.index = ix
+	// What a local index lacks is fetched from the table when it is asked for by
+	// name; a global one can only say that it does not have it.
+	v.whole = req.mode == "ALL_ATTRIBUTES" || v.paths != nil
+	if ix.local || ix.shows == nil {
+		return nil
+	}
+	var lacking []string
+	for _, q := range v.paths {
+		if !slices.Contains(ix.shows, q[0].name) {
+			lacking = append(lacking, q[0].name)
+		}
+	}
+	if lacking != nil {
+		return badParameter("Global secondary index %s does not project [%s]", ix.name, strings.Join(lacking, ", "))
+	}
+	return nil
 }
 
 func (v *view) selects(req *request) *Error {
-	if err := oneOf("select", req.mode, "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"); err != nil {
-		return err
-	}
 	v.count = req.mode == "COUNT"
 	switch {
-	case req.mode == "ALL_PROJECTED_ATTRIBUTES":
+	case req.mode == "ALL_PROJECTED_ATTRIBUTES" && req.index == nil:
 		return badParameter("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 	case req.mode == "SPECIFIC_ATTRIBUTES" && req.projection == nil:
 		return badParameter("Must specify the ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
@@ -119,7 +147,8 @@ func (v *view) answer(x *execution, p *page) {
 	}
 	count := 0
 	for _, r := range p.rows {
-		if v.filter != nil && !x.req.env.holds(r.item, v.filter) {
+		it := v.item(r, v.whole)
+		if v.filter != nil && !x.req.env.holds(it, v.filter) {
 			continue
 		}
 		count++
@@ -128,9 +157,9 @@ func (v *view) answer(x *execution, p *page) {
 		}
 		w.element()
 		if v.paths != nil {
-			w.item(project(r.item, v.paths))
+			w.item(project(it, v.paths))
 		} else {
-			w.item(r.item)
+			w.item(it)
 		}
 	}
 	if !v.count {
@@ -142,10 +171,21 @@ func (v *view) answer(x *execution, p *page) {
 	w.int(int64(len(p.rows)))
 	if p.more {
 		w.key("LastEvaluatedKey")
-		w.item(keyItem(v.table.keys, p.rows[len(p.rows)-1].key))
+		w.item(v.keyItem(p.rows[len(p.rows)-1]))
 	}
-	x.consumed(v.table.name, readUnits(p.bytes, x.req.consistent))
+	if x.wantsCapacity() {
+		x.consumed(v.used(readUnits(p.bytes, x.req.consistent)))
+	}
 	w.close('}')
+}
+
+// used gives the units to whom they were read from.
+func (v *view) used(units float64) usage {
+	u := usage{{name: v.table.name, table: units, read: units}}
+	if v.index != nil {
+		u[0].table, u[0].indexes = 0, indexUnits{{v.index, units}}
+	}
+	return u
 }
 
 func (e *Engine) scan(x *execution) *Error {
@@ -160,21 +200,19 @@ func (e *Engine) scan(x *execution) *Error {
 	}
 	after := &key{hash: first}
 	if req.startKey != nil {
-		k, err := v.table.exactKey(req.startKey)
+		k, err := v.startKey(req.startKey)
 		if err != nil {
 			return invalid("The provided starting key is invalid: %s", err.Message)
 		}
 		if k.hash < first || k.hash > last {
 			return invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
-		after = &k
+		after = k
 	}
 	p := newPage(req)
 	for i := stripeOf(after.hash); i <= stripeOf(last); i++ {
-		s := &v.table.stripes[i]
-		s.mu.RLock()
-		on := s.ascend(after, last, p.add)
-		s.mu.RUnlock()
+		on := false
+		v.read(i, func(s *stripe) { on = s.ascend(after, last, p.add) })
 		if !on {
 			break
 		}
@@ -187,17 +225,16 @@ func (e *Engine) scan(x *execution) *Error {
 // segment gives the hashes that a parallel scan's segment covers. The segments
 // are equal parts of the range, to the last hash.
 func segment(req *request) (first, last uint64, err *Error) {
-	if (req.segment == nil) != (req.segments == nil) {
-		return 0, 0, invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present, and the other way round")
-	}
-	if req.segment == nil {
+	switch {
+	case req.segment == nil && req.segments == nil:
 		return 0, math.MaxUint64, nil
+	case req.segment == nil:
+		return 0, 0, invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+	case req.segments == nil:
+		return 0, 0, invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
 	}
 	i, n := *req.segment, *req.segments
-	if n < 1 || n > 1_000_000 {
-		return 0, 0, invalid("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must have value between 1 and 1000000", n)
-	}
-	if i < 0 || i >= n {
+	if i >= n {
 		return 0, 0, invalid("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d", i, n)
 	}
 	last = math.MaxUint64
@@ -229,7 +266,7 @@ func (e *Engine) query(x *execution) *Error {
 	if err != nil {
 		return err
 	}
-	kc, err := req.env.keyCondition(v.table, parsed.condition)
+	kc, err := req.env.keyCondition(v.space, parsed.condition)
 	if err != nil {
 		return err
 	}
@@ -237,7 +274,7 @@ func (e *Engine) query(x *execution) *Error {
 		return err
 	}
 	p := newPage(req)
-	if err := kc.collect(v.table, req, p); err != nil {
+	if err := kc.collect(v.space, req, p); err != nil {
 		return err
 	}
 	v.answer(x, p)
@@ -253,7 +290,7 @@ func (v *view) checkFilter(e *env) *Error {
 	var err *Error
 	v.filter.walk(func(c *condition) {
 		for _, a := range c.args {
-			if len(a.path) > 0 && v.table.isKey(e.name(a.path[0])) && err == nil {
+			if len(a.path) > 0 && v.isKey(e.name(a.path[0])) && err == nil {
 				err = invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", e.name(a.path[0]))
 			}
 		}
@@ -272,32 +309,37 @@ type keyCondition struct {
 
 func errKeyCondition() *Error { return invalid("Query key condition not supported") }
 
-func (e *env) keyCondition(t *table, c *condition) (*keyCondition, *Error) {
+func (e *env) keyCondition(sp space, c *condition) (*keyCondition, *Error) {
 	terms := []*condition{c}
 	if c.op == "AND" {
 		terms = c.kids
 	}
+	keys := sp.keys()
 	kc := &keyCondition{env: e}
 	for _, term := range terms {
-		name, err := e.keyTerm(t, term)
+		name, err := e.keyTerm(keys, term)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case name == t.keys[0].name && term.op == "=" && kc.part.kind == kindNone:
+		case name == keys[0].name && term.op == "=" && kc.part.kind == kindNone:
 			kc.part = e.values[term.args[1].value]
-		case len(t.keys) > 1 && name == t.keys[1].name && kc.rng == nil:
+		case len(keys) > 1 && name == keys[1].name && kc.rng == nil:
 			kc.rng = term
-		case !t.isKey(name):
-			return nil, invalid("Query condition missed key schema element: %s", t.keys[len(t.keys)-1].name)
+		case !sp.isKey(name):
+			missed := keys[0].name
+			if kc.part.kind != kindNone {
+				missed = keys[len(keys)-1].name
+			}
+			return nil, invalid("Query condition missed key schema element: %s", missed)
 		default:
 			return nil, errKeyCondition()
 		}
 	}
 	if kc.part.kind == kindNone {
-		return nil, invalid("Query condition missed key schema element: %s", t.keys[0].name)
+		return nil, invalid("Query condition missed key schema element: %s", keys[0].name)
 	}
-	if err := checkKey(t.keys[0], kc.part, 0); err != nil {
+	if err := checkKey(keys[0], kc.part, 0); err != nil {
 		return nil, err
 	}
 	kc.bounds()
@@ -305,17 +347,17 @@ func (e *env) keyCondition(t *table, c *condition) (*keyCondition, *Error) {
 }
 
 // keyTerm checks one term, NAME OP literal, and gives the name.
-func (e *env) keyTerm(t *table, c *condition) (string, *Error) {
+func (e *env) keyTerm(keys []keyAttr, c *condition) (string, *Error) {
 	if c.op == "<>" || c.op == "IN" || c.op == "contains" || len(c.args) < 2 || c.args[0].form != formPath || len(c.args[0].path) != 1 {
 		return "", errKeyCondition()
 	}
 	name := e.name(c.args[0].path[0])
-	i := slices.IndexFunc(t.keys, func(a keyAttr) bool { return a.name == name })
+	i := slices.IndexFunc(keys, func(a keyAttr) bool { return a.name == name })
 	for _, a := range c.args[1:] {
 		if a.form != formValue {
 			return "", errKeyCondition()
 		}
-		if i >= 0 && e.literal(a) != t.keys[i].kind {
+		if i >= 0 && e.literal(a) != keys[i].kind {
 			return "", badParameter("Condition parameter type does not match schema type")
 		}
 	}
@@ -352,29 +394,36 @@ func (kc *keyCondition) bounds() {
 }
 
 // collect gathers the rows of a page in the order asked for.
-func (kc *keyCondition) collect(t *table, req *request, p *page) *Error {
-	k := key{hash: hashOf(kc.part.text), part: kc.part}
-	lo, hi := kc.lo, kc.hi
-	var start *key
+func (kc *keyCondition) collect(sp space, req *request, p *page) *Error {
+	k := &key{hash: hashOf(kc.part.text), part: kc.part.text}
+	var lo, hi, start *key // rows from lo on, rows before hi
+	if kc.lo.kind != kindNone {
+		lo = &key{rng: kc.lo}
+	}
+	if kc.hi.kind != kindNone {
+		hi = &key{rng: kc.hi, base: lastBase}
+	}
 	if req.startKey != nil {
-		s, err := t.exactKey(req.startKey)
-		if err != nil {
+		var err *Error
+		if start, err = sp.startKey(req.startKey); err != nil {
 			return invalid("The provided starting key is invalid: %s", err.Message)
 		}
-		if !s.part.equal(k.part) {
+		if start.part != k.part {
 			return invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
-		start = &s
-		if c, ok := s.rng.compare(lo); !req.backward && (!ok || c > 0) {
-			lo = s.rng
+		if kc.rng != nil && !kc.env.holds(req.startKey, kc.rng) {
+			return invalid("The provided starting key does not match the range key predicate")
 		}
-		if c, ok := s.rng.compare(hi); req.backward && (!ok || c < 0) {
-			hi = s.rng
+		if lo == nil || start.compareRanges(lo) > 0 {
+			lo = start
+		}
+		if hi == nil || start.compareRanges(hi) < 0 {
+			hi = start
 		}
 	}
 	matched := false
 	visit := func(r *row) bool {
-		if start != nil && r.key.compare(*start) == 0 {
+		if start != nil && r.key.compareRanges(start) == 0 {
 			return true
 		}
 		if kc.rng != nil && !kc.env.holds(r.item, kc.rng) {
@@ -383,16 +432,15 @@ func (kc *keyCondition) collect(t *table, req *request, p *page) *Error {
 		matched = true
 		return p.add(r)
 	}
-	s := t.stripe(k.hash)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	part := s.partition(k)
-	switch {
-	case part == nil:
-	case req.backward:
-		part.descend(hi, visit)
-	default:
-		part.ascend(lo, visit)
-	}
+	sp.read(stripeOf(k.hash), func(s *stripe) {
+		part := s.partition(k)
+		switch {
+		case part == nil:
+		case req.backward:
+			part.descend(hi, visit)
+		default:
+			part.ascend(lo, visit)
+		}
+	})
 	return nil
 }

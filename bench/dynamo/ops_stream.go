@@ -209,7 +209,7 @@ func (s *shard) position(now time.Time, retention time.Duration, at *streamPlace
 		if at.timestamp.After(now) {
 			return 0, invalid("Timestamp must not lie in the future")
 		}
-		return s.search(func(r *record) bool { return !r.at.Before(*at.timestamp) }), nil
+		return s.search(func(r *record) bool { return !r.time().Before(*at.timestamp) }), nil
 	}
 	return 0, oneOf("shardIteratorType", at.kind, "TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP")
 }
@@ -339,7 +339,7 @@ func (s *shard) read(now time.Time, retention time.Duration, n int64, limit int)
 // recordSize is SizeBytes: keys and the images shown.
 func (s *stream) recordSize(r *record) int {
 	old, new := s.images(r)
-	return keyItem(s.keys, r.row().key).size() + old.size() + new.size()
+	return keyItem(s.keys, &r.row().key).size() + old.size() + new.size()
 }
 
 func (w *writer) record(s *stream, sh *shard, r *record, size int, region string) {
@@ -349,12 +349,21 @@ func (w *writer) record(s *stream, sh *shard, r *record, size int, region string
 		w.key(m[0])
 		w.string(m[1])
 	}
+	if r.expired {
+		w.key("userIdentity")
+		w.open('{')
+		w.key("principalId")
+		w.string("dynamodb.amazonaws.com")
+		w.key("type")
+		w.string("Service")
+		w.close('}')
+	}
 	w.key("dynamodb")
 	w.open('{')
 	w.key("ApproximateCreationDateTime")
-	w.int(r.at.Unix()) // whole seconds, rounded down
+	w.int(r.time().Unix()) // whole seconds, rounded down
 	w.key("Keys")
-	w.item(keyItem(s.keys, r.row().key))
+	w.item(keyItem(s.keys, &r.row().key))
 	if new != nil {
 		w.key("NewImage")
 		w.item(new)

@@ -28,10 +28,7 @@ func (e *Engine) plan(a *action) (*plan, *Error) {
 	if err := p.parse(e); err != nil {
 		return nil, err
 	}
-	if err := oneOf("returnValuesOnConditionCheckFailure", a.onFailure, "ALL_OLD", "NONE"); err != nil {
-		return nil, err
-	}
-	t, err := e.table(a.table)
+	t, err := e.table(plainName(a.table))
 	if err != nil {
 		return nil, err
 	}
@@ -77,10 +74,7 @@ func (p *plan) parse(e *Engine) *Error {
 }
 
 func (p *plan) preparePut() *Error {
-	if p.item == nil {
-		return invalid("1 validation error detected: Value null at 'item' failed to satisfy constraint: Member must not be null")
-	}
-	k, err := p.table.keyOf(p.item)
+	k, err := keyOf(p.table.keys, p.item)
 	if err != nil {
 		return err
 	}
@@ -93,26 +87,26 @@ func (p *plan) preparePut() *Error {
 }
 
 // keyOf takes the key out of an item.
-func (t *table) keyOf(it item) (key, *Error) {
+func keyOf(keys []keyAttr, it item) (key, *Error) {
 	var k key
-	for i, a := range t.keys {
+	for i, a := range keys {
 		v := it.get(a.name)
 		if v.kind == kindNone {
-			return k, badParameter("Missing the key %s in the item", a.name)
+			return k, mismatch("One or more parameter values were invalid: Missing the key %s in the item", a.name)
 		}
 		if v.kind != a.kind {
-			return k, badParameter("Type mismatch for key %s expected: %s actual: %s", a.name, a.kind, v.kind)
+			return k, mismatch("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", a.name, a.kind, v.kind)
 		}
 		if err := checkKey(a, v, i); err != nil {
 			return k, err
 		}
 		if i == 0 {
-			k.part = v
+			k.part = v.text
 		} else {
 			k.rng = v
 		}
 	}
-	k.hash = hashOf(k.part.text)
+	k.hash = hashOf(k.part)
 	return k, nil
 }
 
@@ -132,20 +126,22 @@ func checkKey(a keyAttr, v value, i int) *Error {
 	return nil
 }
 
+func (t *table) exactKey(it item) (key, *Error) { return exactKey(t.keys, it) }
+
 // exactKey reads a key that must hold the key attributes and nothing else.
-func (t *table) exactKey(it item) (key, *Error) {
-	if len(it) != len(t.keys) {
+func exactKey(keys []keyAttr, it item) (key, *Error) {
+	if len(it) != len(keys) {
 		return key{}, errSchema()
 	}
-	for _, a := range t.keys {
+	for _, a := range keys {
 		if v := it.get(a.name); v.kind != a.kind {
 			return key{}, errSchema()
 		}
 	}
-	return t.keyOf(it)
+	return keyOf(keys, it)
 }
 
-func errSchema() *Error { return invalid("The provided key element does not match the schema") }
+func errSchema() *Error { return mismatch("The provided key element does not match the schema") }
 
 // next decides what the action makes of the row that is there: the new one,
 // nil for none, or the old one itself for a ConditionCheck. Nothing changes
@@ -154,6 +150,11 @@ func (p *plan) next(old *row) (*row, *Error) {
 	var it item
 	if old != nil {
 		it = old.item
+	}
+	if p.verb == verbPut {
+		if err := p.table.checkIndexes(p.item); err != nil {
+			return nil, err
+		}
 	}
 	if p.condition != nil && !p.env.holds(it, p.condition) {
 		if p.onFailure == "ALL_OLD" {
@@ -170,13 +171,16 @@ func (p *plan) next(old *row) (*row, *Error) {
 		return old, nil
 	}
 	if old == nil { // an update of nothing begins with the key
-		it = keyItem(p.table.keys, p.key)
+		it = keyItem(p.table.keys, &p.key)
 	}
 	if p.update != nil {
 		var err *Error
 		if it, err = p.update.apply(&p.env, it); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.table.checkIndexes(it); err != nil {
+		return nil, err
 	}
 	r := &row{key: p.key, item: it, size: it.size()}
 	if r.size > maxItem {
@@ -186,17 +190,16 @@ func (p *plan) next(old *row) (*row, *Error) {
 }
 
 // try runs a plan by itself: decide and commit in one step.
-func (e *Engine) try(now time.Time, p *plan) (old, new *row, err *Error) {
+func (e *Engine) try(now time.Time, p *plan) (old, new *row, units indexUnits, err *Error) {
 	s := p.table.stripe(p.key.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.table.gone {
-		return nil, nil, tableNotFound(p.table.name)
+		return nil, nil, nil, tableNotFound(p.table.name)
 	}
-	old = s.get(p.key)
+	old = s.get(&p.key)
 	if new, err = p.next(old); err != nil {
-		return old, nil, err
+		return old, nil, nil, err
 	}
-	e.commit(now, p.table, p.key, old, new)
-	return old, new, nil
+	return old, new, e.commit(now, p.table, &p.key, old, new, false), nil
 }

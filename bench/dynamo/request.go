@@ -18,7 +18,8 @@ type operation struct {
 
 const (
 	writeFields = "TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues ReturnValues ReturnConsumedCapacity ReturnItemCollectionMetrics ReturnValuesOnConditionCheckFailure "
-	pageFields  = "TableName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
+	tableFields = "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification SSESpecification TableClass DeletionProtectionEnabled "
+	pageFields  = "TableName IndexName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
 )
 
 // operations is the whole list.
@@ -27,11 +28,18 @@ var operations map[string]*operation
 func init() { // breaks the cycle: running an operation may decode another
 	operations = map[string]*operation{}
 	for _, op := range []operation{
-		{name: "CreateTable", fields: "TableName AttributeDefinitions KeySchema BillingMode ProvisionedThroughput StreamSpecification", run: (*Engine).createTable},
+		{name: "CreateTable", fields: tableFields + "KeySchema LocalSecondaryIndexes GlobalSecondaryIndexes Tags", run: (*Engine).createTable},
 		{name: "DescribeTable", fields: "TableName", run: (*Engine).describeTable},
 		{name: "ListTables", fields: "ExclusiveStartTableName Limit", run: (*Engine).listTables},
-		{name: "UpdateTable", fields: "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification", run: (*Engine).updateTable},
+		{name: "UpdateTable", fields: tableFields + "GlobalSecondaryIndexUpdates", run: (*Engine).updateTable},
 		{name: "DeleteTable", fields: "TableName", run: (*Engine).deleteTable},
+		{name: "UpdateTimeToLive", fields: "TableName TimeToLiveSpecification", run: (*Engine).updateTimeToLive},
+		{name: "DescribeTimeToLive", fields: "TableName", run: (*Engine).describeTimeToLive},
+		{name: "TagResource", fields: "ResourceArn Tags", run: (*Engine).tagResource},
+		{name: "UntagResource", fields: "ResourceArn TagKeys", run: (*Engine).untagResource},
+		{name: "ListTagsOfResource", fields: "ResourceArn NextToken", run: (*Engine).listTags},
+		{name: "DescribeLimits", run: (*Engine).describeLimits},
+		{name: "DescribeEndpoints", run: (*Engine).describeEndpoints},
 
 		{name: "PutItem", data: true, verb: verbPut, fields: writeFields + "Item", run: (*Engine).write},
 		{name: "UpdateItem", data: true, verb: verbUpdate, fields: writeFields + "Key UpdateExpression", run: (*Engine).write},
@@ -69,6 +77,7 @@ type request struct {
 	op *operation
 
 	action                     // of PutItem, UpdateItem and DeleteItem; its table is that of all
+	named             bool     // TableName was given
 	returnCapacity    string   // ReturnConsumedCapacity
 	returnCollections string   // ReturnItemCollectionMetrics: without indexes there are none
 	actions           []action // of BatchWriteItem and TransactWriteItems
@@ -76,7 +85,8 @@ type request struct {
 	gets              []get    // of GetItem, BatchGetItem and TransactGetItems
 
 	filter, projection, keyCondition *string
-	mode                             string // Select
+	mode                             string  // Select
+	index                            *string // IndexName
 	startKey                         item
 	limit, segment, segments         *int
 	backward                         bool
@@ -92,23 +102,6 @@ type get struct {
 	projection *string
 	names      map[string]string
 	consistent bool
-}
-
-// schema holds the parameters of the operations on tables.
-type schema struct {
-	definitions []keyAttr
-	keys        []keySchema
-	billing     string
-	capacity    *[2]int
-	stream      *streamSpec
-	startTable  string
-}
-
-type keySchema struct{ name, role string }
-
-type streamSpec struct {
-	enabled bool
-	view    string
 }
 
 // streamPlace holds the parameters of the operations on streams.
@@ -133,6 +126,7 @@ func decode(c Call) (*request, *Error) {
 			r.fail(unsupported(op.name + " parameter " + name))
 			break
 		}
+		req.named = req.named || name == "TableName"
 		switch {
 		case req.action.member(r, name), req.readMember(r, name), req.schema.member(r, name), req.streamAt.member(r, name):
 		case name == "RequestItems" && op.name == "BatchWriteItem":
@@ -156,38 +150,11 @@ func decode(c Call) (*request, *Error) {
 	return req, req.check()
 }
 
-func (req *request) check() *Error {
-	if err := oneOf("returnConsumedCapacity", req.returnCapacity, "INDEXES", "TOTAL", "NONE"); err != nil {
-		return err
-	}
-	if err := oneOf("returnItemCollectionMetrics", req.returnCollections, "SIZE", "NONE"); err != nil {
-		return err
-	}
-	if takes(req.op.fields, "TableName") && !req.op.streams {
-		return checkName(req.table)
-	}
-	return nil
-}
-
-// checkName refuses what is no name of a table.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-func checkName(name string) *Error {
-	if len(name) < 3 || len(name) > 255 {
-		return invalid("1 validation error detected: Value '%.300s' at 'tableName' failed to satisfy constraint: Member must have length between 3 and 255", name)
-	}
-	for _, c := range []byte(name) {
-		if !isLetter(c) && (c < '0' || c > '9') && c != '-' && c != '.' {
-			return invalid("1 validation error detected: Value '%s' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", name)
-		}
-	}
-	return nil
-}
-
 // touches reports whether the request is about items of the table.
 func (req *request) touches(table string) bool {
 	return req.table == table ||
-		slices.ContainsFunc(req.actions, func(a action) bool { return a.table == table }) ||
-		slices.ContainsFunc(req.gets, func(g get) bool { return g.table == table })
+		slices.ContainsFunc(req.actions, func(a action) bool { return plainName(a.table) == table }) ||
+		slices.ContainsFunc(req.gets, func(g get) bool { return plainName(g.table) == table })
 }
 
 func (r *reader) strp() *string {
@@ -230,6 +197,8 @@ func (req *request) readMember(r *reader, name string) bool {
 		req.projection = r.strp()
 	case "KeyConditionExpression":
 		req.keyCondition = r.strp()
+	case "IndexName":
+		req.index = r.strp()
 	case "Select":
 		req.mode = r.str()
 	case "ExclusiveStartKey":
@@ -251,82 +220,6 @@ func (req *request) readMember(r *reader, name string) bool {
 }
 
 func (r *reader) unknown(where, name string) { r.fail(unsupported(where + " parameter " + name)) }
-
-func (s *schema) member(r *reader, name string) bool {
-	switch name {
-	case "AttributeDefinitions":
-		for range r.elements() {
-			var a keyAttr
-			for n := range r.members() {
-				switch n {
-				case "AttributeName":
-					a.name = r.str()
-				case "AttributeType":
-					a.kind = kindOf(r.str())
-				default:
-					r.unknown(name, n)
-				}
-			}
-			s.definitions = append(s.definitions, a)
-		}
-	case "KeySchema":
-		for range r.elements() {
-			var k keySchema
-			for n := range r.members() {
-				switch n {
-				case "AttributeName":
-					k.name = r.str()
-				case "KeyType":
-					k.role = r.str()
-				default:
-					r.unknown(name, n)
-				}
-			}
-			s.keys = append(s.keys, k)
-		}
-	case "BillingMode":
-		s.billing = r.str()
-	case "ProvisionedThroughput":
-		s.capacity = r.throughput()
-	case "StreamSpecification":
-		s.stream = r.streamSpec()
-	case "ExclusiveStartTableName":
-		s.startTable = r.str()
-	default:
-		return false
-	}
-	return true
-}
-
-func (r *reader) throughput() *[2]int {
-	var c [2]int
-	for n := range r.members() {
-		switch n {
-		case "ReadCapacityUnits":
-			c[0] = r.int()
-		case "WriteCapacityUnits":
-			c[1] = r.int()
-		default:
-			r.unknown("ProvisionedThroughput", n)
-		}
-	}
-	return &c
-}
-
-func (r *reader) streamSpec() *streamSpec {
-	var s streamSpec
-	for n := range r.members() {
-		switch n {
-		case "StreamEnabled":
-			s.enabled = r.bool()
-		case "StreamViewType":
-			s.view = r.str()
-		default:
-			r.unknown("StreamSpecification", n)
-		}
-	}
-	return &s
-}
 
 func (p *streamPlace) member(r *reader, name string) bool {
 	switch name {

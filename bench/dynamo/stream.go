@@ -36,9 +36,12 @@ type stream struct {
 // record is one change. Its images are the table's own rows.
 type record struct {
 	off      uint64 // sequence number, above sequenceBase
-	at       time.Time
-	old, new *row // nil: there was none, there is none
+	at       int64  // ns since 1970
+	old, new *row   // nil: there was none, there is none
+	expired  bool   // by time to live
 }
+
+func (r *record) time() time.Time { return time.Unix(0, r.at) }
 
 // shard is an append-only log, cut into chunks so that an append never moves
 // what a reader is looking at and the expired front can be dropped. Records
@@ -104,7 +107,7 @@ func offset(n bench.Sequence) uint64 {
 
 // append adds a record and tells committed of it while the shard is locked, so
 // that what is told has the shard's order.
-func (s *shard) append(now time.Time, retention time.Duration, old, new *row, committed func(*shard, uint64)) {
+func (s *shard) append(now time.Time, retention time.Duration, r record, committed func(*shard, uint64)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Callers take the time before they get here, so it may step back; a log
@@ -123,7 +126,8 @@ func (s *shard) append(now time.Time, retention time.Duration, old, new *row, co
 		s.chunks = append(s.chunks, make([]record, 0, size))
 	}
 	tail := &s.chunks[len(s.chunks)-1]
-	*tail = append(*tail, record{off: s.lastOff, at: now, old: old, new: new})
+	r.off, r.at = s.lastOff, now.UnixNano()
+	*tail = append(*tail, r)
 	s.next++
 	committed(s, s.lastOff)
 }
@@ -131,8 +135,8 @@ func (s *shard) append(now time.Time, retention time.Duration, old, new *row, co
 // trim forgets what is older than the retention. Records count as gone the
 // moment they expire; their memory goes by whole chunks.
 func (s *shard) trim(now time.Time, retention time.Duration) {
-	horizon := now.Add(-retention)
-	for s.trimmed < s.next && s.at(s.trimmed).at.Before(horizon) {
+	horizon := now.Add(-retention).UnixNano()
+	for s.trimmed < s.next && s.at(s.trimmed).at < horizon {
 		s.trimmed++
 		if s.trimmed-s.first >= int64(len(s.chunks[0])) && (len(s.chunks[0]) == chunkRecords || s.trimmed == s.next) {
 			s.first = s.trimmed
@@ -177,8 +181,8 @@ func (r *record) row() *row {
 }
 
 // keyItem is the key as a map of attributes.
-func keyItem(keys []keyAttr, k key) item {
-	it := item{{keys[0].name, k.part}}
+func keyItem(keys []keyAttr, k *key) item {
+	it := item{{keys[0].name, value{kind: keys[0].kind, text: k.part}}}
 	if len(keys) > 1 {
 		it = it.with(keys[1].name, k.rng)
 	}

@@ -336,11 +336,13 @@ func (r *reader) typed(name string, depth int) value {
 			r.fail(badParameter("Null attribute value types must have the value of true"))
 		}
 	case kindM:
-		v.attrs = r.item(depth + 1)
+		return mapOf(r.item(depth + 1))
 	case kindL:
+		var list []value
 		for range r.elements() {
-			v.list = append(v.list, r.value(depth+1))
+			list = append(list, r.value(depth+1))
 		}
+		return listOf(kindL, list)
 	case kindSS, kindNS, kindBS:
 		return r.set(k)
 	default:
@@ -382,7 +384,7 @@ func (r *reader) set(k kind) value {
 	}
 	n := len(members)
 	v := newSet(k, members)
-	if len(v.list) != n {
+	if len(v.list()) != n {
 		r.fail(badParameter("Input collection contains duplicates of type %s", k))
 	}
 	return v
