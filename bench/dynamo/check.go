@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,10 +41,50 @@ func (req *request) check() *Error {
 		return err
 	}
 	req.table = plainName(req.table)
+	if err := req.checkExpressions(); err != nil {
+		return err
+	}
 	if req.op.verb != verbUpdate && req.returns != "" && req.returns != "NONE" && req.returns != "ALL_OLD" {
 		return invalid("Return values set to invalid value")
 	}
 	return nil
+}
+
+// checkExpressions refuses the parameters from before expressions, and values
+// without an expression to use them in.
+func (req *request) checkExpressions() *Error {
+	var given, lacking []string
+	for _, x := range []struct {
+		name   string
+		text   *string
+		values bool // may use ExpressionAttributeValues
+	}{
+		{"UpdateExpression", req.update, true}, {"ConditionExpression", req.condition, true}, {"ProjectionExpression", req.projection, false},
+		{"FilterExpression", req.filter, true}, {"KeyConditionExpression", req.keyCondition, true},
+	} {
+		switch {
+		case !takes(req.op.fields, x.name):
+		case x.text != nil:
+			given = append(given, x.name)
+		case x.values:
+			lacking = append(lacking, x.name)
+		}
+	}
+	if req.legacy != nil && given != nil {
+		return invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}",
+			strings.Join(req.legacy, ", "), strings.Join(given, ", "))
+	}
+	if req.legacy != nil {
+		return unsupported(req.op.name + " parameter " + req.legacy[0])
+	}
+	if req.env.values == nil || lacking == nil || slices.ContainsFunc(given, func(n string) bool { return n != "ProjectionExpression" }) {
+		return nil
+	}
+	verb := "is"
+	if len(lacking) > 1 {
+		verb = "are"
+	}
+	return invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s null", strings.Join(lacking, " and "), verb)
 }
 
 func (req *request) checkPage(f *faults) {

@@ -11,7 +11,8 @@ type Error struct {
 
 	reasons []reason // of a TransactionCanceledException, one for each action
 	item    item     // of a failed condition that asked for ALL_OLD
-	action  bool     // in a transaction, it is one action's and not the request's
+	action  bool     // found by itself, it still is one action's of a transaction
+	whole   bool     // found in an action of a transaction, it still is the request's
 }
 
 // reason is one entry of CancellationReasons.

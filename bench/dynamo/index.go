@@ -138,7 +138,7 @@ func (ix *index) fill(t *table) {
 
 // checkIndexes refuses an item whose value for a key attribute of an index can
 // not be one. An item without the attribute is only not in the index.
-func (t *table) checkIndexes(it item) *Error {
+func (t *table) checkIndexes(it item, update bool) *Error {
 	for _, ix := range t.indexes {
 		for i, a := range ix.keys {
 			v := it.get(a.name)
@@ -146,8 +146,14 @@ func (t *table) checkIndexes(it item) *Error {
 			case v.kind == kindNone:
 			case v.kind != a.kind:
 				return badParameter("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.name, a.kind, v.kind, ix.name)
+			case v.text == "" && update:
+				err := invalid("One or more parameter values are not valid. The update expression attempted to update a secondary index key to a value that is not supported. The AttributeValue for a key attribute cannot contain an empty %s value.", kindWord(v.kind))
+				err.whole = true
+				return err
 			case v.text == "":
-				return invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", kindWord(v.kind), ix.name, a.name)
+				err := invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", kindWord(v.kind), ix.name, a.name)
+				err.whole = true
+				return err
 			case v.kind != kindN && len(v.text) > [...]int{maxHashKey, maxRange}[i]:
 				return badParameter("Size of %s has exceeded the maximum size limit of %d bytes", [...]string{"hashkey", "rangekey"}[i], [...]int{maxHashKey, maxRange}[i])
 			}

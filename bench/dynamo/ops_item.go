@@ -7,6 +7,7 @@ func (e *Engine) write(x *execution) *Error {
 	if err != nil {
 		return err
 	}
+	p.alone = true
 	old, new, units, err := e.try(x.now, p)
 	if err != nil {
 		return err

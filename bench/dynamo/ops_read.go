@@ -317,6 +317,7 @@ func (e *env) keyCondition(sp space, c *condition) (*keyCondition, *Error) {
 	keys := sp.keys()
 	kc := &keyCondition{env: e}
 	for _, term := range terms {
+		term = term.turned()
 		name, err := e.keyTerm(keys, term)
 		if err != nil {
 			return nil, err
@@ -346,8 +347,22 @@ func (e *env) keyCondition(sp space, c *condition) (*keyCondition, *Error) {
 	return kc, nil
 }
 
+// turned puts the name of a comparison before the value: :v < a becomes a > :v.
+func (c *condition) turned() *condition {
+	mirror := map[string]string{"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}[c.op]
+	if mirror == "" || c.args[0].form != formValue || c.args[1].form != formPath {
+		return c
+	}
+	return &condition{op: mirror, args: []operand{c.args[1], c.args[0]}}
+}
+
 // keyTerm checks one term, NAME OP literal, and gives the name.
 func (e *env) keyTerm(keys []keyAttr, c *condition) (string, *Error) {
+	for _, a := range c.args {
+		if a.form == formPath && len(a.path) > 1 {
+			return "", invalid("KeyConditionExpressions cannot have conditions on nested attributes")
+		}
+	}
 	if c.op == "<>" || c.op == "IN" || c.op == "contains" || len(c.args) < 2 || c.args[0].form != formPath || len(c.args[0].path) != 1 {
 		return "", errKeyCondition()
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ackproof/ackproof/bench/clock"
@@ -218,6 +219,7 @@ func (s *schema) createIndex(t *table, spec *indexSpec) *Error {
 	}
 	ix.fill(t)
 	t.indexes = append(slices.Clip(t.indexes), ix)
+	slices.SortFunc(t.indexes, func(a, b *index) int { return strings.Compare(a.name, b.name) })
 	return nil
 }
 

@@ -128,6 +128,9 @@ func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *
 		olds[i] = p.table.stripe(p.key.hash).get(&p.key)
 		var err *Error
 		if news[i], err = p.next(olds[i]); err != nil {
+			if err.whole {
+				return err
+			}
 			failed = true
 			reasons[i] = reasonOf(err)
 		} else {

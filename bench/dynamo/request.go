@@ -18,8 +18,10 @@ type operation struct {
 
 const (
 	writeFields = "TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues ReturnValues ReturnConsumedCapacity ReturnItemCollectionMetrics ReturnValuesOnConditionCheckFailure "
-	tableFields = "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification SSESpecification TableClass DeletionProtectionEnabled "
-	pageFields  = "TableName IndexName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
+	// legacyFields are the parameters from before expressions.
+	legacyFields = "Expected AttributeUpdates AttributesToGet QueryFilter ScanFilter KeyConditions ConditionalOperator"
+	tableFields  = "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification SSESpecification TableClass DeletionProtectionEnabled "
+	pageFields   = "TableName IndexName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
 )
 
 // operations is the whole list.
@@ -77,6 +79,7 @@ type request struct {
 	op *operation
 
 	action                     // of PutItem, UpdateItem and DeleteItem; its table is that of all
+	legacy            []string // parameters from before expressions that were given
 	named             bool     // TableName was given
 	returnCapacity    string   // ReturnConsumedCapacity
 	returnCollections string   // ReturnItemCollectionMetrics: without indexes there are none
@@ -122,6 +125,11 @@ func decode(c Call) (*request, *Error) {
 	req.action.verb = op.verb
 	r := &reader{s: string(c.Body)}
 	for name := range r.members() {
+		if takes(legacyFields, name) {
+			req.legacy = append(req.legacy, name)
+			r.skip(0)
+			continue
+		}
 		if !takes(op.fields, name) {
 			r.fail(unsupported(op.name + " parameter " + name))
 			break

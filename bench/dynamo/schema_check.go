@@ -197,6 +197,7 @@ func (s *schema) build(t *table) *Error {
 	if err := s.buildGlobals(t); err != nil {
 		return err
 	}
+	slices.SortFunc(t.indexes, func(a, b *index) int { return strings.Compare(a.name, b.name) })
 	return checkUsed(t)
 }
 

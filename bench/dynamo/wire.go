@@ -287,6 +287,29 @@ func (r *reader) float() float64 {
 	return f
 }
 
+// skip reads any value and forgets it.
+func (r *reader) skip(depth int) {
+	switch c := r.next(); {
+	case depth > 4*maxDepth:
+		r.malformed("less nesting")
+	case c == '{':
+		for range r.members() {
+			r.skip(depth + 1)
+		}
+	case c == '[':
+		for range r.elements() {
+			r.skip(depth + 1)
+		}
+	case c == '"':
+		r.str()
+	case c == 't' || c == 'f':
+		r.bool()
+	case r.word("null"):
+	default:
+		r.number()
+	}
+}
+
 // item reads a map of attribute values.
 func (r *reader) item(depth int) item {
 	it := make(item, 0, 4)
@@ -332,9 +355,7 @@ func (r *reader) typed(name string, depth int) value {
 	case kindBOOL:
 		v.text = strconv.FormatBool(r.bool())
 	case kindNULL:
-		if !r.bool() && r.err == nil {
-			r.fail(badParameter("Null attribute value types must have the value of true"))
-		}
+		r.bool() // false is taken for true
 	case kindM:
 		return mapOf(r.item(depth + 1))
 	case kindL:
@@ -379,13 +400,27 @@ func (r *reader) set(k kind) value {
 		return value{}
 	}
 	if len(members) == 0 {
-		r.fail(badParameter("An %s set may not be empty", map[kind]string{kindSS: "string", kindNS: "number", kindBS: "binary"}[k]))
+		switch k {
+		case kindBS:
+			r.fail(badParameter("Binary sets should not be empty"))
+		case kindNS:
+			r.fail(badParameter("An number set  may not be empty")) // the two spaces are the service's
+		default:
+			r.fail(badParameter("An string set  may not be empty"))
+		}
 		return value{}
+	}
+	var given []string
+	for _, m := range members {
+		given = append(given, m.text)
 	}
 	n := len(members)
 	v := newSet(k, members)
 	if len(v.list()) != n {
-		r.fail(badParameter("Input collection contains duplicates of type %s", k))
+		if k == kindBS {
+			r.fail(badParameter("Input collection of type BS contains duplicates."))
+		}
+		r.fail(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", ")))
 	}
 	return v
 }
