@@ -77,6 +77,9 @@ type Engine struct {
 
 	expiring atomic.Bool  // some table has had a time to live
 	ticked   atomic.Int64 // the second in which Tick was last run
+
+	readers      atomic.Uint64 // shard iterators asked for
+	crowdedReads atomic.Int64
 }
 
 // New makes an engine without tables.
@@ -161,24 +164,6 @@ func (x *execution) wrote(table string) {
 		}
 	}
 	x.writes = append(x.writes, Write{Table: table, Rows: 1})
-}
-
-// Ends gives the ends of all shards of the table's current stream, or nil if
-// it has none.
-func (e *Engine) Ends(table string) []ShardEnd {
-	e.mu.RLock()
-	t := e.tables[table]
-	e.mu.RUnlock()
-	if t == nil {
-		return nil
-	}
-	t.stripes[0].mu.RLock()
-	s := t.stream
-	t.stripes[0].mu.RUnlock()
-	if s == nil {
-		return nil
-	}
-	return s.ends()
 }
 
 // table finds a table that is not deleted.

@@ -75,6 +75,7 @@ func (e *Engine) Tick(now time.Time) int {
 		tables = append(tables, t)
 	}
 	e.mu.RUnlock()
+	e.trimStreams(now)
 	n := 0
 	for _, t := range tables {
 		for i := range t.stripes {
@@ -84,14 +85,14 @@ func (e *Engine) Tick(now time.Time) int {
 	return n
 }
 
-// tick runs Tick if some table has a time to live and this second has not been
-// looked at.
+// tick runs Tick when a second has passed since it last ran, or a minute if no
+// table has a time to live.
 func (e *Engine) tick(now time.Time) {
-	if !e.expiring.Load() {
+	second, last := now.Unix(), e.ticked.Load()
+	if second == last || second-last < 60 && !e.expiring.Load() {
 		return
 	}
-	second := now.Unix()
-	if last := e.ticked.Load(); last < second && e.ticked.CompareAndSwap(last, second) {
+	if second > last && e.ticked.CompareAndSwap(last, second) {
 		e.Tick(now)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -130,7 +131,7 @@ func TestReplay(t *testing.T) {
 		records := 0
 		tab := e.tables["items"]
 		for _, sh := range tab.stream.shards {
-			rs, _, _ := sh.read(epoch, e.options.Retention, 0, 1000)
+			rs, _, _ := sh.read(epoch, e.options.Retention, iterator{}, 1000, new(atomic.Int64))
 			for _, r := range rs {
 				records++
 				key := show(keyItem(tab.keys, &r.row().key))
@@ -207,7 +208,7 @@ func BenchmarkGetRecords(b *testing.B) {
 		call(b, e, "PutItem", putBody(i))
 	}
 	s := e.tables["items"].stream
-	it := iterator{s.arn, s.shards[0].id, 0, epoch}
+	it := iterator{arn: s.arn, shard: s.shards[0].id, issued: epoch}
 	body := []byte(`{"ShardIterator":"` + it.String() + `"}`)
 	for b.Loop() {
 		if _, err := e.Do(epoch, Call{Operation: "GetRecords", Body: body}); err != nil {

@@ -75,17 +75,6 @@ func (e *Engine) openStream(t *table, view string, now time.Time) {
 	e.streams[t.stream.arn] = t.stream
 }
 
-// close ends a stream: its shards are closed and can be read until retention
-// ends.
-func (s *stream) close(now time.Time) {
-	s.closed = now
-	for _, sh := range s.shards {
-		sh.mu.Lock()
-		sh.closed = true
-		sh.mu.Unlock()
-	}
-}
-
 func (e *Engine) updateTable(x *execution) *Error {
 	s := &x.req.schema
 	if err := s.checkModel(false); err != nil {
