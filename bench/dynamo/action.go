@@ -33,23 +33,25 @@ type action struct {
 func (a *action) member(r *reader, name string) bool {
 	switch name {
 	case "TableName":
-		a.table = r.str()
+		a.table = r.borrowed()
 	case "Item":
+		r.borrow = true // preparePut packs it
 		a.item = r.item(1)
+		r.borrow, r.attrs = false, nil // the next one of a batch needs its own
 	case "Key":
 		a.key = r.item(1)
 	case "ConditionExpression":
-		a.condition = r.strp()
+		a.condition = r.text()
 	case "UpdateExpression":
-		a.update = r.strp()
+		a.update = r.text()
 	case "ExpressionAttributeNames":
 		a.env.names = r.names()
 	case "ExpressionAttributeValues":
 		a.env.values = r.values()
 	case "ReturnValues":
-		a.returns = r.str()
+		a.returns = r.borrowed()
 	case "ReturnValuesOnConditionCheckFailure":
-		a.onFailure = r.str()
+		a.onFailure = r.borrowed()
 	default:
 		return false
 	}

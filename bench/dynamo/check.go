@@ -18,8 +18,7 @@ var (
 // check holds single parameters against their model. As at the service, a bad
 // table name is reported alone, and all other faults at once.
 func (req *request) check() *Error {
-	named := takes(req.op.fields, "TableName") && !req.op.streams
-	if named {
+	if req.op.named {
 		if err := req.checkTable(); err != nil {
 			return err
 		}
@@ -53,6 +52,9 @@ func (req *request) check() *Error {
 // checkExpressions refuses the parameters from before expressions, and values
 // without an expression to use them in.
 func (req *request) checkExpressions() *Error {
+	if req.legacy == nil && req.env.values == nil {
+		return nil
+	}
 	var given, lacking []string
 	for _, x := range []struct {
 		name   string
@@ -63,7 +65,7 @@ func (req *request) checkExpressions() *Error {
 		{"FilterExpression", req.filter, true}, {"KeyConditionExpression", req.keyCondition, true},
 	} {
 		switch {
-		case !takes(req.op.fields, x.name):
+		case !req.op.takes[x.name]:
 		case x.text != nil:
 			given = append(given, x.name)
 		case x.values:

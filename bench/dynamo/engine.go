@@ -132,28 +132,52 @@ type Write struct {
 // Do runs one operation at the given time. Time may stand still and may differ
 // a little between goroutines; the engine keeps each shard's times in order.
 func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
-	req, err := decode(c)
-	if err != nil {
+	op := operations[c.Operation]
+	if op == nil {
+		return Reply{}, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
+	}
+	x := &execution{}
+	if err := x.req.decode(op, c.Body); err != nil {
 		return Reply{}, err
 	}
-	return e.run(now, req)
-}
-
-func (e *Engine) run(now time.Time, req *request) (Reply, *Error) {
-	e.tick(now)
-	x := &execution{now: now, req: req, w: writer{b: make([]byte, 0, 256)}}
-	if err := req.op.run(e, x); err != nil {
+	if err := e.run(now, x); err != nil {
 		return Reply{}, err
 	}
 	return Reply{Body: x.w.b, Writes: x.writes}, nil
 }
 
-// execution is one operation under way.
+func (e *Engine) run(now time.Time, x *execution) *Error {
+	e.tick(now)
+	x.now = now
+	return x.req.op.run(e, x)
+}
+
+// execution is one operation under way. The server uses one again for the next,
+// so that what a request needs besides what it stores is no garbage.
 type execution struct {
 	now    time.Time
-	req    *request
+	req    request
 	w      writer
 	writes []Write
+	first  [1]Write // room for the writes of nearly all operations
+	plan   plan     // of a write of one item
+	body   []byte   // the server's buffer of the request
+}
+
+// maxKept is how large a buffer may be that is kept for the next request.
+const maxKept = 64 << 10
+
+// reset makes an execution ready for the next request.
+func (x *execution) reset() {
+	body, answer := x.body[:0], x.w.b[:0]
+	if cap(body) > maxKept {
+		body = nil
+	}
+	if cap(answer) > maxKept {
+		answer = nil
+	}
+	*x = execution{body: body, w: writer{answer}}
+	x.writes = x.first[:0]
 }
 
 func (x *execution) wrote(table string) {
@@ -257,7 +281,8 @@ func (c *cache) parse(g grammar, text string) (*parsed, *Error) {
 	if x != nil {
 		return x, nil
 	}
-	x, err := parse(g, text)
+	k.text = strings.Clone(text) // what is parsed holds on to it
+	x, err := parse(g, k.text)
 	if err != nil {
 		return nil, err
 	}

@@ -3,15 +3,11 @@ package dynamo
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // FuzzDecode holds that whatever is decoded is JSON, and that an item is stored
@@ -164,8 +160,7 @@ func TestReplay(t *testing.T) {
 
 func benchEngine(b *testing.B) *Engine {
 	e := New(Options{})
-	call(b, e, "CreateTable", `{"TableName":"items","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],
-		"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_AND_OLD_IMAGES"}}`)
+	call(b, e, "CreateTable", benchTable)
 	b.ReportAllocs()
 	return e
 }
@@ -181,23 +176,6 @@ func BenchmarkPutItem(b *testing.B) {
 		if _, err := e.Do(epoch, Call{Operation: "PutItem", Body: []byte(putBody(i))}); err != nil {
 			b.Fatal(err)
 		}
-		i++
-	}
-}
-
-func BenchmarkPutItemHTTP(b *testing.B) {
-	srv := httptest.NewServer(NewServer(ServerOptions{Engine: benchEngine(b), Clock: clock.NewVirtual(epoch)}))
-	defer srv.Close()
-	i := 0
-	for b.Loop() {
-		r, _ := http.NewRequest("POST", srv.URL, strings.NewReader(putBody(i)))
-		r.Header.Set("X-Amz-Target", "DynamoDB_20120810.PutItem")
-		r.Header.Set("Authorization", someone)
-		resp, err := srv.Client().Do(r)
-		if err != nil || resp.StatusCode != 200 {
-			b.Fatal(resp, err)
-		}
-		resp.Body.Close()
 		i++
 	}
 }

@@ -2,9 +2,8 @@ package dynamo
 
 // write runs PutItem, UpdateItem and DeleteItem.
 func (e *Engine) write(x *execution) *Error {
-	a := &x.req.action
-	p, err := e.plan(a)
-	if err != nil {
+	p := &x.plan
+	if err := p.prepare(e, &x.req.action); err != nil {
 		return err
 	}
 	p.alone = true
@@ -125,7 +124,7 @@ func (l *lookup) shown(r *row) item {
 }
 
 func (e *Engine) getItem(x *execution) *Error {
-	req := x.req
+	req := &x.req
 	l, err := e.lookup(&get{table: req.table, keys: []item{req.key}, projection: req.projection, names: req.env.names})
 	if err != nil {
 		return err

@@ -189,7 +189,7 @@ func (v *view) used(units float64) usage {
 }
 
 func (e *Engine) scan(x *execution) *Error {
-	req := x.req
+	req := &x.req
 	v, err := e.view(req, nil)
 	if err != nil {
 		return err
@@ -254,7 +254,7 @@ func segmentStart(i, n int) uint64 {
 }
 
 func (e *Engine) query(x *execution) *Error {
-	req := x.req
+	req := &x.req
 	if req.keyCondition == nil {
 		return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}

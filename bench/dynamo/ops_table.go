@@ -21,7 +21,7 @@ func (e *Engine) createTable(x *execution) *Error {
 	if err := s.checkStream(); err != nil {
 		return err
 	}
-	name := x.req.table
+	name := strings.Clone(x.req.table)
 	t := &table{name: name, arn: e.tableARN(name), created: x.now, billing: "PROVISIONED"}
 	if err := s.build(t); err != nil {
 		return err

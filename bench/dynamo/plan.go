@@ -28,25 +28,30 @@ type plan struct {
 
 // plan makes an action ready.
 func (e *Engine) plan(a *action) (*plan, *Error) {
-	p := &plan{action: a}
+	p := &plan{}
+	return p, p.prepare(e, a)
+}
+
+func (p *plan) prepare(e *Engine, a *action) *Error {
+	p.action = a
 	if err := p.parse(e); err != nil {
-		return nil, err
+		return err
 	}
 	t, err := e.table(plainName(a.table))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.table = t
 	if a.verb == verbPut {
-		return p, p.preparePut()
+		return p.preparePut()
 	}
 	if p.key, err = t.exactKey(a.key); err != nil {
-		return nil, err
+		return err
 	}
 	if p.update != nil {
-		return p, p.update.checkPaths(&a.env, t.isKey)
+		return p.update.checkPaths(&a.env, t.isKey)
 	}
-	return p, nil
+	return nil
 }
 
 func (p *plan) parse(e *Engine) *Error {
@@ -78,15 +83,18 @@ func (p *plan) parse(e *Engine) *Error {
 }
 
 func (p *plan) preparePut() *Error {
-	k, err := keyOf(p.table.keys, p.item)
-	if err != nil {
+	size := p.item.size()
+	if _, err := keyOf(p.table.keys, p.item); err != nil {
 		return err
 	}
-	p.key = k
-	p.fresh = &row{key: k, item: p.item, size: p.item.size()}
-	if p.fresh.size > maxItem {
+	if size > maxItem {
 		return invalid("Item size has exceeded the maximum allowed size")
 	}
+	// Nothing refers to the body of the request from here on.
+	p.item = pack(p.item)
+	p.fresh = &row{item: p.item, size: size}
+	p.fresh.key, _ = keyOf(p.table.keys, p.item)
+	p.key = p.fresh.key
 	return nil
 }
 

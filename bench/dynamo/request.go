@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // operation is one operation of the service.
@@ -13,6 +14,8 @@ type operation struct {
 	data    bool   // reads or writes items: a place where faults strike
 	verb    verb   // of PutItem, UpdateItem, DeleteItem
 	fields  string // parameters that it takes; any other is refused by name
+	named   bool   // takes the name of a table
+	takes   map[string]bool
 	run     func(*Engine, *execution) *Error
 }
 
@@ -59,6 +62,11 @@ func init() { // breaks the cycle: running an operation may decode another
 		{name: "GetShardIterator", streams: true, fields: "StreamArn ShardId ShardIteratorType SequenceNumber Timestamp", run: (*Engine).getShardIterator},
 		{name: "GetRecords", streams: true, fields: "ShardIterator Limit", run: (*Engine).getRecords},
 	} {
+		op.takes = map[string]bool{}
+		for f := range strings.FieldsSeq(op.fields) {
+			op.takes[f] = true
+		}
+		op.named = op.takes["TableName"] && !op.streams
 		operations[op.name] = &op
 	}
 }
@@ -76,7 +84,9 @@ func takes(fields, name string) bool {
 // request is a decoded call: the parameters of all operations in one struct,
 // of which each operation takes its own.
 type request struct {
-	op *operation
+	op     *operation
+	reader reader
+	room   [8]attr // for the item of a put, before it is packed
 
 	action                     // of PutItem, UpdateItem and DeleteItem; its table is that of all
 	legacy            []string // parameters from before expressions that were given
@@ -121,16 +131,24 @@ func decode(c Call) (*request, *Error) {
 	if op == nil {
 		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
-	req := &request{op: op}
+	req := &request{}
+	return req, req.decode(op, c.Body)
+}
+
+// decode reads a call into an empty request. The body is not changed, and must
+// not change while the request is in use.
+func (req *request) decode(op *operation, body []byte) *Error {
+	req.op = op
 	req.action.verb = op.verb
-	r := &reader{s: string(c.Body)}
+	r := &req.reader
+	*r = reader{s: unsafe.String(unsafe.SliceData(body), len(body)), attrs: req.room[:0]}
 	for name := range r.members() {
-		if takes(legacyFields, name) {
+		if !op.takes[name] && takes(legacyFields, name) {
 			req.legacy = append(req.legacy, name)
 			r.skip(0)
 			continue
 		}
-		if !takes(op.fields, name) {
+		if !op.takes[name] {
 			r.fail(unsupported(op.name + " parameter " + name))
 			break
 		}
@@ -153,9 +171,9 @@ func decode(c Call) (*request, *Error) {
 		r.malformed("nothing behind the request")
 	}
 	if r.err != nil {
-		return nil, r.err
+		return r.err
 	}
-	return req, req.check()
+	return req.check()
 }
 
 // touches reports whether the request is about items of the table.
@@ -163,6 +181,12 @@ func (req *request) touches(table string) bool {
 	return req.table == table ||
 		slices.ContainsFunc(req.actions, func(a action) bool { return plainName(a.table) == table }) ||
 		slices.ContainsFunc(req.gets, func(g get) bool { return plainName(g.table) == table })
+}
+
+// text reads a borrowed string that may be absent.
+func (r *reader) text() *string {
+	s := r.borrowed()
+	return &s
 }
 
 func (r *reader) strp() *string {
@@ -178,6 +202,7 @@ func (r *reader) intp() *int {
 func (r *reader) names() map[string]string {
 	m := map[string]string{}
 	for name := range r.members() {
+		name = strings.Clone(name)
 		m[name] = r.str()
 	}
 	return m
@@ -186,6 +211,7 @@ func (r *reader) names() map[string]string {
 func (r *reader) values() map[string]value {
 	m := map[string]value{}
 	for name := range r.members() {
+		name = strings.Clone(name)
 		m[name] = r.value(1)
 	}
 	return m
@@ -194,21 +220,21 @@ func (r *reader) values() map[string]value {
 func (req *request) readMember(r *reader, name string) bool {
 	switch name {
 	case "ReturnConsumedCapacity":
-		req.returnCapacity = r.str()
+		req.returnCapacity = r.borrowed()
 	case "ReturnItemCollectionMetrics":
-		req.returnCollections = r.str()
+		req.returnCollections = r.borrowed()
 	case "ClientRequestToken":
 		req.token = r.strp()
 	case "FilterExpression":
-		req.filter = r.strp()
+		req.filter = r.text()
 	case "ProjectionExpression":
-		req.projection = r.strp()
+		req.projection = r.text()
 	case "KeyConditionExpression":
-		req.keyCondition = r.strp()
+		req.keyCondition = r.text()
 	case "IndexName":
 		req.index = r.strp()
 	case "Select":
-		req.mode = r.str()
+		req.mode = r.borrowed()
 	case "ExclusiveStartKey":
 		req.startKey = r.item(1)
 	case "Limit":
