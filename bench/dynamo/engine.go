@@ -24,23 +24,29 @@
 // stores the new row and appends the record, so the table and its stream change
 // in one step, and the records of one item are in the order of its changes:
 //
-//	stripe lock ─► old row ─► condition, update ─► new row ─► shard lock ─► record, Committed
+//	stripe lock ─► old row ─► condition, update ─► new row ─► indexes ─► shard lock ─► record, Committed
 //
 // Locks are taken in one order: engine, token, stripes of a table ascending and
-// tables by name, shard. A transaction takes all its stripes before it looks at
-// anything. Switching a stream and deleting a table take every stripe, so no
-// write can slip between.
+// tables by name, then for a moment the stripe of an index or a shard. A
+// transaction takes all its stripes before it looks at anything. Switching a
+// stream, splitting a shard, changing indexes and deleting a table take every
+// stripe, so no write can slip between.
 //
 // Rows, values and records never change once made. Readers take pointers under
 // the lock and encode after it; a page of a Scan is no snapshot, but as the
 // order is that of the hash, an item that is there throughout a paged Scan is
-// returned exactly once, whatever comes and goes beside it.
+// returned exactly once, whatever comes and goes beside it. Items of puts are read
+// where they lie in the request's buffer and packed into memory of their own
+// before they are stored: see [pack].
 //
 // # What is not there
 //
-// Secondary indexes, TTL, global tables, backups, PartiQL, the legacy
-// parameters from before expressions, parent and child shards, and eventually
-// consistent reads: every read is strongly consistent.
+// Global tables, backups, PartiQL, index keys of several attributes, resource
+// policies, the legacy parameters from before expressions, and eventually
+// consistent reads: every read of a table or a local index is strongly
+// consistent. What the service does in the background is done at once: a table or
+// index is ready when the call that makes it returns, an item expires within a
+// second of its time to live.
 package dynamo
 
 import (

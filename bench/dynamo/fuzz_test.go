@@ -18,6 +18,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add("TransactWriteItems", `{"TransactItems":[{"Put":{"TableName":"items","Item":{"pk":{"S":"a"}}}}],"ClientRequestToken":"x"}`)
 	f.Add("BatchGetItem", `{"RequestItems":{"items":{"Keys":[{"pk":{"S":"a"}}]}}}`)
 	f.Add("GetShardIterator", `{"StreamArn":"x","ShardId":"y","ShardIteratorType":"LATEST","Timestamp":1.5}`)
+	f.Add("CreateTable", indexed)
+	f.Add("UpdateTable", `{"TableName":"items","GlobalSecondaryIndexUpdates":[{"Delete":{"IndexName":"byg"}}],"StreamSpecification":{"StreamEnabled":false},"SSESpecification":{"Enabled":true}}`)
+	f.Add("TagResource", `{"ResourceArn":"a","Tags":[{"Key":"k","Value":"v"}]}`)
+	f.Add("UpdateTimeToLive", `{"TableName":"items","TimeToLiveSpecification":{"Enabled":true,"AttributeName":"ttl"}}`)
+	f.Add("Query", `{"TableName":"items","IndexName":"i","KeyConditions":{"a":[1,true,null]}}`)
 	f.Fuzz(func(t *testing.T, op, body string) {
 		req, err := decode(Call{Operation: op, Body: []byte(body)})
 		if err != nil {
@@ -26,7 +31,7 @@ func FuzzDecode(f *testing.F) {
 		if !json.Valid([]byte(body)) {
 			t.Fatalf("%s: decoded what is no JSON: %q", op, body)
 		}
-		for _, it := range []item{req.item, req.key, req.startKey} {
+		for _, it := range []item{req.item, pack(req.item), req.key, req.startKey} {
 			text := show(it)
 			if !json.Valid([]byte(text)) || !readItem(t, text).equal(it) {
 				t.Fatalf("item %q does not read back", text)
@@ -174,6 +179,23 @@ func BenchmarkPutItem(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		if _, err := e.Do(epoch, Call{Operation: "PutItem", Body: []byte(putBody(i))}); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+}
+
+// BenchmarkUpdateItem changes an item under a condition, for the comparison with
+// a put.
+func BenchmarkUpdateItem(b *testing.B) {
+	e := benchEngine(b)
+	for i := range 1000 {
+		call(b, e, "PutItem", strings.Replace(putBody(i), `,"ConditionExpression":"attribute_not_exists(id)"`, "", 1))
+	}
+	i := 0
+	for b.Loop() {
+		body := fmt.Sprintf(`{"TableName":"items","Key":{"id":{"S":"k3v9x2ab-00-%010d"}},"UpdateExpression":"SET #n = :n","ConditionExpression":"attribute_exists(id) AND begins_with(payload, :x)","ExpressionAttributeNames":{"#n":"number"},"ExpressionAttributeValues":{":n":{"N":"%d"},":x":{"S":"xx"}}}`, i%1000, i)
+		if _, err := e.Do(epoch, Call{Operation: "UpdateItem", Body: []byte(body)}); err != nil {
 			b.Fatal(err)
 		}
 		i++
