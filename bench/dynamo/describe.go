@@ -147,6 +147,18 @@ func (w *writer) settings(t *table) {
 		w.string(t.settings.class)
 		w.close('}')
 	}
+	if c := t.settings.ceiling; c != [2]int{} {
+		w.key("OnDemandThroughput")
+		w.open('{')
+		for i, name := range [...]string{"MaxReadRequestUnits", "MaxWriteRequestUnits"} {
+			if c[i] == 0 {
+				c[i] = -1
+			}
+			w.key(name)
+			w.int(int64(c[i]))
+		}
+		w.close('}')
+	}
 	if t.settings.encrypted {
 		w.key("SSEDescription")
 		w.open('{')
@@ -154,10 +166,8 @@ func (w *writer) settings(t *table) {
 		w.string("ENABLED")
 		w.key("SSEType")
 		w.string("KMS")
-		if t.settings.masterKey != "" {
-			w.key("KMSMasterKeyArn")
-			w.string(t.settings.masterKey)
-		}
+		w.key("KMSMasterKeyArn")
+		w.string(t.settings.masterKey)
 		w.close('}')
 	}
 }

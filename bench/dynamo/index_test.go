@@ -20,7 +20,7 @@ const indexed = `{"TableName":"tab","BillingMode":"PAY_PER_REQUEST",
 
 // answers runs an operation and returns the body of its answer or the error.
 func answers(e *Engine, now time.Time, op, body string) string {
-	r, err := e.Do(now, Call{Operation: op, Body: []byte(body)})
+	r, err := do(e, now, op, body)
 	if err != nil {
 		return err.Error()
 	}
@@ -41,8 +41,8 @@ func TestIndexes(t *testing.T) {
 	for _, c := range []struct{ op, body, want string }{
 		{"Query", `"IndexName":"local","KeyConditionExpression":"pk = :a","ExpressionAttributeValues":{":a":{"S":"a"}}`,
 			`{"Items":[{"l":{"N":"3"},"pk":{"S":"a"},"sk":{"S":"2"}},{"l":{"N":"5"},"pk":{"S":"a"},"sk":{"S":"1"}}],"Count":2,"ScannedCount":2}`},
-		{"Query", `"IndexName":"local","KeyConditionExpression":"pk = :a AND :four < l","ExpressionAttributeValues":{":a":{"S":"a"},":four":{"N":"4"}},"ProjectionExpression":"more","ConsistentRead":true`,
-			`{"Items":[{"more":{"S":"y"}}],"Count":1,"ScannedCount":1}`},
+		{"Query", `"IndexName":"local","KeyConditionExpression":"pk = :a AND :four < l","ExpressionAttributeValues":{":a":{"S":"a"},":four":{"N":"4"}},"ProjectionExpression":"more","ConsistentRead":true,"ReturnConsumedCapacity":"INDEXES"`,
+			`{"Items":[{"more":{"S":"y"}}],"Count":1,"ScannedCount":1,"ConsumedCapacity":{"TableName":"tab","CapacityUnits":2,"Table":{"CapacityUnits":1},"LocalSecondaryIndexes":{"local":{"CapacityUnits":1}}}}`},
 		{"Query", `"IndexName":"owner","KeyConditionExpression":"o = :o","ExpressionAttributeValues":{":o":{"S":"bob"}}`,
 			`{"Items":[{"o":{"S":"bob"},"pk":{"S":"b"},"sk":{"S":"1"}}],"Count":1,"ScannedCount":1}`},
 		{"Query", `"IndexName":"state","KeyConditionExpression":"st = :s AND n BETWEEN :one AND :two","ExpressionAttributeValues":{":s":{"S":"new"},":one":{"N":"2"},":two":{"N":"9"}},"ReturnConsumedCapacity":"INDEXES"`,
@@ -85,7 +85,7 @@ func TestIndexPages(t *testing.T) {
 					extra = `,"KeyConditionExpression":"st = :s","ExpressionAttributeValues":{":s":{"S":"s"}},"ScanIndexForward":` + fmt.Sprint(op == "Query forward")
 				}
 				name, _, _ := strings.Cut(op, " ")
-				r, err := e.Do(epoch, Call{Operation: name, Body: []byte(fmt.Sprintf(`{"TableName":"tab","IndexName":"state","Limit":%d%s%s}`, limit, extra, start))})
+				r, err := do(e, epoch, name, fmt.Sprintf(`{"TableName":"tab","IndexName":"state","Limit":%d%s%s}`, limit, extra, start))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -142,7 +142,8 @@ func TestUpdateTable(t *testing.T) {
 		{"UpdateTable", `{"TableName":"items","GlobalSecondaryIndexUpdates":[{"Delete":{"IndexName":"nosuch"}}]}`, "ResourceNotFoundException"},
 		{"UpdateTable", `{"TableName":"items","GlobalSecondaryIndexUpdates":[{"Delete":{"IndexName":"byg"}}]}`, `"TableStatus":"UPDATING"`},
 		{"Scan", `{"TableName":"items","IndexName":"byg"}`, "does not have the specified index"},
-		{"UpdateTable", `{"TableName":"items","DeletionProtectionEnabled":true,"TableClass":"STANDARD_INFREQUENT_ACCESS","SSESpecification":{"Enabled":true}}`, `"DeletionProtectionEnabled":true,"TableClassSummary":{"TableClass":"STANDARD_INFREQUENT_ACCESS"},"SSEDescription":{"Status":"ENABLED","SSEType":"KMS"}`},
+		{"UpdateTable", `{"TableName":"items","DeletionProtectionEnabled":true,"TableClass":"STANDARD_INFREQUENT_ACCESS","SSESpecification":{"Enabled":true}}`, `"DeletionProtectionEnabled":true,"TableClassSummary":{"TableClass":"STANDARD_INFREQUENT_ACCESS"},"SSEDescription":{"Status":"ENABLED","SSEType":"KMS","KMSMasterKeyArn":"arn:aws:kms:us-east-1:000000000000:key/`},
+		{"UpdateTable", `{"TableName":"items","OnDemandThroughput":{"MaxReadRequestUnits":10}}`, `"OnDemandThroughput":{"MaxReadRequestUnits":10,"MaxWriteRequestUnits":-1}`},
 		{"DeleteTable", `{"TableName":"items"}`, "protected against deletion"},
 		{"UpdateTable", `{"TableName":"items","BillingMode":"PROVISIONED","ProvisionedThroughput":{"ReadCapacityUnits":5,"WriteCapacityUnits":6}}`, `"ReadCapacityUnits":5,"WriteCapacityUnits":6`},
 		{"DescribeTable", `{"TableName":"arn:aws:dynamodb:us-east-1:000000000000:table/items"}`, `"TableStatus":"ACTIVE"`},

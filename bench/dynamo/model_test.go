@@ -67,7 +67,7 @@ func TestModelUnderRace(t *testing.T) {
 			wg.Go(func() {
 				for i, op := range program {
 					// Refusals are part of the game; what they leave is checked below.
-					e.Do(epoch.Add(time.Duration(i)*time.Second), Call{Operation: op[0], Body: []byte(op[1])})
+					do(e, epoch.Add(time.Duration(i)*time.Second), op[0], op[1])
 				}
 			})
 		}
@@ -152,7 +152,7 @@ func checkModel(t *rapid.T, e *Engine) {
 func checkQueries(t *rapid.T, e *Engine, ix *index, entries map[string]string) {
 	found := 0
 	for _, part := range []string{"p0", "p1", "p2", "o0", "o1", "o2", "s0", "s1", "s2"} {
-		r, err := e.Do(epoch, Call{Operation: "Query", Body: []byte(fmt.Sprintf(`{"TableName":"tab","IndexName":"%s","KeyConditionExpression":"%s = :p","ExpressionAttributeValues":{":p":{"S":"%s"}}}`, ix.name, ix.keys[0].name, part))})
+		r, err := do(e, epoch, "Query", fmt.Sprintf(`{"TableName":"tab","IndexName":"%s","KeyConditionExpression":"%s = :p","ExpressionAttributeValues":{":p":{"S":"%s"}}}`, ix.name, ix.keys[0].name, part))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,8 @@ type view struct {
 	paths  []path
 	count  bool
 	whole  bool // all attributes, be they projected or not
+
+	fetches bool // an index does not have all that it is asked for
 }
 
 // view checks the parameters that Query and Scan share.
@@ -101,7 +103,7 @@ func (v *view) open(e *Engine, req *request) *Error {
 	// What a local index lacks is fetched from the table when it is asked for by
 	// name; a global one can only say that it does not have it.
 	v.whole = req.mode == "ALL_ATTRIBUTES" || v.paths != nil
-	if ix.local || ix.shows == nil {
+	if ix.shows == nil {
 		return nil
 	}
 	var lacking []string
@@ -110,7 +112,7 @@ func (v *view) open(e *Engine, req *request) *Error {
 			lacking = append(lacking, q[0].name)
 		}
 	}
-	if lacking != nil {
+	if v.fetches = lacking != nil || req.mode == "ALL_ATTRIBUTES"; lacking != nil && !ix.local {
 		return badParameter("Global secondary index %s does not project [%s]", ix.name, strings.Join(lacking, ", "))
 	}
 	return nil
@@ -174,16 +176,26 @@ func (v *view) answer(x *execution, p *page) {
 		w.item(v.keyItem(p.rows[len(p.rows)-1]))
 	}
 	if x.wantsCapacity() {
-		x.consumed(v.used(readUnits(p.bytes, x.req.consistent)))
+		x.consumed(v.used(p, x.req.consistent))
 	}
 	w.close('}')
 }
 
-// used gives the units to whom they were read from.
-func (v *view) used(units float64) usage {
+// used gives the units to whom they were read from. What a local index fetches
+// from its table costs a read for each row, beside that of the index.
+func (v *view) used(p *page, consistent bool) usage {
+	units := readUnits(p.bytes, consistent)
 	u := usage{{name: v.table.name, table: units, read: units}}
-	if v.index != nil {
-		u[0].table, u[0].indexes = 0, indexUnits{{v.index, units}}
+	if v.index == nil {
+		return u
+	}
+	u[0].table, u[0].indexes = 0, indexUnits{{v.index, units}}
+	if v.fetches {
+		for _, r := range p.rows {
+			n := readUnits(r.item.size(), consistent)
+			u[0].table += n
+			u[0].read += n
+		}
 	}
 	return u
 }

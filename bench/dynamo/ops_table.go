@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,11 +61,23 @@ func (s *schema) set(t *table) {
 	if s.protected != nil {
 		t.settings.protected = *s.protected
 	}
+	if s.ceiling != nil {
+		for i, n := range s.ceiling {
+			if n != 0 { // -1 takes a ceiling away
+				t.settings.ceiling[i] = max(n, 0)
+			}
+		}
+	}
 	if s.class != "" {
 		t.settings.class = s.class
 	}
 	if s.encrypted != nil {
 		t.settings.encrypted, t.settings.masterKey = *s.encrypted, s.masterKey
+		if !strings.HasPrefix(s.masterKey, "arn:") {
+			// The service shows the ARN of the key, be it named otherwise or its own.
+			prefix, _, _ := strings.Cut(t.arn, ":table/")
+			t.settings.masterKey = strings.Replace(prefix, ":dynamodb:", ":kms:", 1) + ":key/" + cmp.Or(s.masterKey, t.id)
+		}
 	}
 }
 
@@ -80,7 +93,7 @@ func (e *Engine) updateTable(x *execution) *Error {
 	if err := s.checkModel(false); err != nil {
 		return err
 	}
-	if s.billing == "" && s.capacity == nil && s.stream == nil && s.updates == nil && s.class == "" && s.protected == nil && s.encrypted == nil {
+	if s.billing == "" && s.capacity == nil && s.stream == nil && s.updates == nil && s.class == "" && s.protected == nil && s.encrypted == nil && s.ceiling == nil {
 		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
 	}
 	switch {

@@ -23,7 +23,7 @@ const (
 	writeFields = "TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues ReturnValues ReturnConsumedCapacity ReturnItemCollectionMetrics ReturnValuesOnConditionCheckFailure "
 	// legacyFields are the parameters from before expressions.
 	legacyFields = "Expected AttributeUpdates AttributesToGet QueryFilter ScanFilter KeyConditions ConditionalOperator"
-	tableFields  = "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification SSESpecification TableClass DeletionProtectionEnabled "
+	tableFields  = "TableName AttributeDefinitions BillingMode ProvisionedThroughput OnDemandThroughput StreamSpecification SSESpecification TableClass DeletionProtectionEnabled "
 	pageFields   = "TableName IndexName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
 )
 

@@ -7,6 +7,7 @@ type schema struct {
 	keys        []keySchema
 	billing     string
 	capacity    *[2]int
+	ceiling     *[2]int // OnDemandThroughput
 	stream      *streamSpec
 	startTable  string
 
@@ -67,6 +68,8 @@ func (s *schema) member(r *reader, name string) bool {
 		s.billing = r.str()
 	case "ProvisionedThroughput":
 		s.capacity = r.throughput()
+	case "OnDemandThroughput":
+		s.ceiling = r.ceiling()
 	case "StreamSpecification":
 		s.stream = r.streamSpec()
 	case "ExclusiveStartTableName":
@@ -208,6 +211,8 @@ func (r *reader) indexSpec(parameter string) indexSpec {
 			x.keys = r.keySchema()
 		case "ProvisionedThroughput":
 			x.capacity = r.throughput()
+		case "OnDemandThroughput":
+			r.ceiling() // of an index it has no use, and nobody asks for it again
 		case "Projection":
 			for m := range r.members() {
 				switch m {
@@ -252,6 +257,22 @@ func (r *reader) throughput() *[2]int {
 			c[1] = r.int()
 		default:
 			r.unknown("ProvisionedThroughput", n)
+		}
+	}
+	return &c
+}
+
+// ceiling reads an OnDemandThroughput; 0 stands for a part not given.
+func (r *reader) ceiling() *[2]int {
+	var c [2]int
+	for n := range r.members() {
+		switch n {
+		case "MaxReadRequestUnits":
+			c[0] = r.int()
+		case "MaxWriteRequestUnits":
+			c[1] = r.int()
+		default:
+			r.unknown("OnDemandThroughput", n)
 		}
 	}
 	return &c

@@ -37,6 +37,7 @@ type table struct {
 type settings struct {
 	protected bool   // DeletionProtectionEnabled
 	class     string // TableClass
+	ceiling   [2]int // OnDemandThroughput: read, write; 0: none
 	encrypted bool   // SSESpecification.Enabled
 	masterKey string // SSESpecification.KMSMasterKeyId
 }

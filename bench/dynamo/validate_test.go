@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 			"2 validation errors detected: Value 'X' at 'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]; Value 'Y' at 'keySchema.1.member.keyType' failed to satisfy constraint: Member must satisfy enum value set: [HASH, RANGE]"},
 		{"CreateTable", `{"AttributeDefinitions":[]}`, "The parameter 'TableName' is required but was not present in the request"},
 	} {
-		_, err := e.Do(epoch, Call{Operation: c.op, Body: []byte(c.body)})
+		_, err := do(e, epoch, c.op, c.body)
 		if err == nil || err.Message != c.want {
 			t.Errorf("%s %s:\ngot  %v\nwant %s", c.op, c.body, err, c.want)
 		}
@@ -72,7 +72,7 @@ func TestItemSizes(t *testing.T) {
 	} {
 		for _, over := range []int{0, 1} {
 			padding := strings.Repeat("x", maxItem-len("idan")-size-len("p")+over)
-			_, err := e.Do(epoch, Call{Operation: "PutItem", Body: []byte(fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"a"},"n":{"N":"%s"},"p":{"S":"%s"}}}`, number, padding))})
+			_, err := do(e, epoch, "PutItem", fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"a"},"n":{"N":"%s"},"p":{"S":"%s"}}}`, number, padding))
 			if (err != nil) != (over == 1) {
 				t.Errorf("number %s, %d bytes over: %v", number, over, err)
 			}
@@ -81,7 +81,7 @@ func TestItemSizes(t *testing.T) {
 	// An UpdateItem is measured by what it writes too.
 	for over, want := range map[int]bool{0: true, 1: false} {
 		body := fmt.Sprintf(`{"TableName":"items","Key":{"id":{"S":"b"}},"UpdateExpression":"SET p = :p","ExpressionAttributeValues":{":p":{"S":"%s"}}}`, strings.Repeat("x", maxItem-len("p")-22+over))
-		if _, err := e.Do(epoch, Call{Operation: "UpdateItem", Body: []byte(body)}); (err == nil) != want {
+		if _, err := do(e, epoch, "UpdateItem", body); (err == nil) != want {
 			t.Errorf("update of the limit and %d bytes: %v", over, err)
 		}
 	}
