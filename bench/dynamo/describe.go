@@ -29,7 +29,7 @@ func (x *execution) describe(member string, t *table, status string) {
 		w.close('}')
 	}
 	w.close(']')
-	w.keySchema(t.keys)
+	w.keySchema(t.keys, 1)
 	w.key("ItemCount")
 	w.int(t.items.Load())
 	w.key("TableSizeBytes")
@@ -45,7 +45,7 @@ func (x *execution) describe(member string, t *table, status string) {
 	w.close('}')
 }
 
-func (w *writer) keySchema(keys []keyAttr) {
+func (w *writer) keySchema(keys []keyAttr, hashes int) {
 	w.key("KeySchema")
 	w.open('[')
 	for i, a := range keys {
@@ -54,7 +54,11 @@ func (w *writer) keySchema(keys []keyAttr) {
 		w.key("AttributeName")
 		w.string(a.name)
 		w.key("KeyType")
-		w.string([...]string{"HASH", "RANGE"}[i])
+		if i < hashes {
+			w.string("HASH")
+		} else {
+			w.string("RANGE")
+		}
 		w.close('}')
 	}
 	w.close(']')
@@ -109,7 +113,7 @@ func (w *writer) index(ix *index) {
 	w.string(ix.name)
 	w.key("IndexArn")
 	w.string(ix.arn)
-	w.keySchema(ix.keys)
+	w.keySchema(ix.keys, ix.hashes)
 	w.key("Projection")
 	w.open('{')
 	w.key("ProjectionType")

@@ -41,7 +41,7 @@
 //
 // # What is not there
 //
-// Global tables, backups, PartiQL, index keys of several attributes, resource
+// Global tables, backups, PartiQL, resource
 // policies, the legacy parameters from before expressions, and eventually
 // consistent reads: every read of a table or a local index is strongly
 // consistent. What the service does in the background is done at once: a table or

@@ -1,8 +1,10 @@
 package dynamo
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -19,6 +21,7 @@ type index struct {
 	name, arn  string
 	local      bool
 	keys       []keyAttr
+	hashes     int      // of the keys, how many make the partition key; the others are the range key
 	projection string   // ALL, KEYS_ONLY or INCLUDE
 	include    []string // NonKeyAttributes
 	capacity   [2]int
@@ -64,24 +67,50 @@ func (ix *index) entry(r *row) *row {
 	if r == nil {
 		return nil
 	}
-	k := key{base: &r.key}
-	for i, a := range ix.keys {
-		v := r.item.get(a.name)
-		if v.kind != a.kind {
-			return nil
-		}
-		if i == 0 {
-			k.part = v.text
-		} else {
-			k.rng = v
-		}
+	k, ok := ix.place(r.item)
+	if !ok {
+		return nil
 	}
-	k.hash = hashOf(k.part)
+	k.base = &r.key
 	size := r.size
 	if ix.shows != nil {
 		size = ix.shown(r.item).size()
 	}
 	return &row{key: k, item: r.item, size: size}
+}
+
+// place gives the key that an item has in the index, without its base; false
+// where it lacks an attribute of it.
+func (ix *index) place(it item) (k key, ok bool) {
+	values := make([]value, len(ix.keys))
+	for i, a := range ix.keys {
+		if values[i] = it.get(a.name); values[i].kind != a.kind {
+			return k, false
+		}
+	}
+	k.part = partitionText(values[:ix.hashes])
+	k.hash = hashOf(k.part)
+	switch ranges := values[ix.hashes:]; len(ranges) {
+	case 0:
+	case 1:
+		k.rng = ranges[0]
+	default: // ordered attribute by attribute
+		k.rng = listOf(kindL, ranges)
+	}
+	return k, true
+}
+
+// partitionText makes one text of the attributes of a partition key, unlike that
+// of any other attributes.
+func partitionText(values []value) string {
+	if len(values) == 1 {
+		return values[0].text
+	}
+	var b strings.Builder
+	for _, v := range values {
+		fmt.Fprintf(&b, "%d:%s", len(v.text), v.text)
+	}
+	return b.String()
 }
 
 // change brings the index up to date with a change of the table, whose stripe is
@@ -154,12 +183,20 @@ func (t *table) checkIndexes(it item, update bool) *Error {
 				err := invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", kindWord(v.kind), ix.name, a.name)
 				err.whole = true
 				return err
-			case v.kind != kindN && len(v.text) > [...]int{maxHashKey, maxRange}[i]:
-				return badParameter("Size of %s has exceeded the maximum size limit of %d bytes", [...]string{"hashkey", "rangekey"}[i], [...]int{maxHashKey, maxRange}[i])
+			case v.kind != kindN && len(v.text) > ix.limit(i):
+				return badParameter("Size of %s has exceeded the maximum size limit of %d bytes", map[int]string{maxHashKey: "hashkey", maxRange: "rangekey"}[ix.limit(i)], ix.limit(i))
 			}
 		}
 	}
 	return nil
+}
+
+// limit is how many bytes key attribute i may have.
+func (ix *index) limit(i int) int {
+	if i < ix.hashes {
+		return maxHashKey
+	}
+	return maxRange
 }
 
 func kindWord(k kind) string {
@@ -180,6 +217,14 @@ func (s space) keys() []keyAttr {
 		return s.index.keys
 	}
 	return s.table.keys
+}
+
+// hashes is how many of the keys make the partition key.
+func (s space) hashes() int {
+	if s.index != nil {
+		return s.index.hashes
+	}
+	return 1
 }
 
 func (s space) isKey(name string) bool {
@@ -218,12 +263,8 @@ func (s space) keyItem(r *row) item {
 		return keyItem(s.table.keys, &r.key)
 	}
 	it := keyItem(s.table.keys, r.key.base)
-	for i, a := range s.index.keys {
-		v := r.key.rng
-		if i == 0 {
-			v = value{kind: a.kind, text: r.key.part}
-		}
-		it = it.with(a.name, v)
+	for _, a := range s.index.keys {
+		it = it.with(a.name, r.item.get(a.name))
 	}
 	return it
 }
@@ -247,9 +288,9 @@ func (s space) startKey(it item) (*key, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := exactKey(s.index.keys, own(s.index.keys))
-	if err != nil {
-		return nil, err
+	k, ok := s.index.place(it)
+	if !ok {
+		return nil, errSchema()
 	}
 	for _, a := range it {
 		if !s.table.isKey(a.name) && !s.index.isKey(a.name) {

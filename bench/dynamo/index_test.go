@@ -202,3 +202,71 @@ func TestTimeToLive(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestKeysOfSeveralAttributes queries an index whose range key has three
+// attributes.
+func TestKeysOfSeveralAttributes(t *testing.T) {
+	e := New(Options{})
+	call(t, e, "CreateTable", `{"TableName":"tab","BillingMode":"PAY_PER_REQUEST",
+		"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"},{"AttributeName":"h","AttributeType":"S"},{"AttributeName":"x","AttributeType":"S"},{"AttributeName":"y","AttributeType":"N"},{"AttributeName":"z","AttributeType":"S"}],
+		"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],
+		"GlobalSecondaryIndexes":[{"IndexName":"several","KeySchema":[{"AttributeName":"h","KeyType":"HASH"},{"AttributeName":"x","KeyType":"RANGE"},{"AttributeName":"y","KeyType":"RANGE"},{"AttributeName":"z","KeyType":"RANGE"}],"Projection":{"ProjectionType":"KEYS_ONLY"}}]}`)
+	for i, it := range []string{`"x":{"S":"b"},"y":{"N":"10"},"z":{"S":"k"}`, `"x":{"S":"b"},"y":{"N":"9"},"z":{"S":"l"}`, `"x":{"S":"b"},"y":{"N":"9"},"z":{"S":"k"}`, `"x":{"S":"a"},"y":{"N":"99"},"z":{"S":"m"}`, `"x":{"S":"b"},"z":{"S":"k"}`} {
+		call(t, e, "PutItem", fmt.Sprintf(`{"TableName":"tab","Item":{"id":{"S":"%d"},"h":{"S":"p"},%s}}`, i, it))
+	}
+	for _, c := range []struct{ condition, want string }{
+		{"h = :p", "3210"}, // the last one lacks y
+		{"h = :p AND x = :b", "210"},
+		{"x = :b AND y = :nine AND h = :p", "21"},
+		{"h = :p AND x = :b AND y > :nine", "0"},
+		{"h = :p AND x = :b AND y = :nine AND begins_with(z, :k)", "2"},
+		{"h = :p AND x < :b", "3"},
+		{"h = :p AND y = :nine", "RANGE key attributes x must have equality conditions specified in the query because a condition is present on key attribute y"},
+		{"h = :p AND x > :b AND y = :nine", "RANGE key attributes x must have equality conditions"},
+		{"x = :b", "missed key schema element: h"},
+	} {
+		for _, forward := range []bool{true, false} {
+			got, start := "", ""
+			for {
+				var values []string
+				for name, v := range map[string]string{":p": `{"S":"p"}`, ":b": `{"S":"b"}`, ":nine": `{"N":"9"}`, ":k": `{"S":"k"}`} {
+					if strings.Contains(c.condition, name) {
+						values = append(values, `"`+name+`":`+v)
+					}
+				}
+				r, err := do(e, epoch, "Query", fmt.Sprintf(`{"TableName":"tab","IndexName":"several","Limit":1,"ScanIndexForward":%v,"KeyConditionExpression":"%s","ExpressionAttributeValues":{%s}%s}`, forward, c.condition, strings.Join(values, ","), start))
+				if err != nil {
+					got = err.Message
+					break
+				}
+				body := &reader{s: string(r.Body)}
+				start = ""
+				for member := range body.members() {
+					switch member {
+					case "Items":
+						for range body.elements() {
+							id := body.item(1).get("id").text
+							if got += id; !forward {
+								got = id + got[:len(got)-1]
+							}
+						}
+					case "LastEvaluatedKey":
+						start = `,"ExclusiveStartKey":` + show(body.item(1))
+					default:
+						body.skip(0)
+					}
+				}
+				if start == "" {
+					break
+				}
+			}
+			if got != c.want && (len(c.want) < 5 || !strings.Contains(got, c.want)) {
+				t.Errorf("%s, forward %v: got %s, want %s", c.condition, forward, got, c.want)
+			}
+		}
+	}
+	got := answers(e, epoch, "Query", `{"TableName":"tab","IndexName":"several","Limit":1,"KeyConditionExpression":"h = :p","ExpressionAttributeValues":{":p":{"S":"p"}}}`)
+	if want := `"LastEvaluatedKey":{"h":{"S":"p"},"id":{"S":"3"},"x":{"S":"a"},"y":{"N":"99"},"z":{"S":"m"}}`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -114,7 +114,7 @@ func (e *Engine) describeStream(x *execution) *Error {
 	}
 	w.key("CreationRequestDateTime")
 	w.seconds(s.created)
-	w.keySchema(s.keys)
+	w.keySchema(s.keys, 1)
 	w.key("Shards")
 	w.open('[')
 	for _, sh := range shards[:min(limit, len(shards))] {

@@ -203,7 +203,7 @@ func (s *schema) createIndex(t *table, spec *indexSpec) *Error {
 			return badParameter("Table already defines the attribute %s with the type %s", a.name, a.kind)
 		}
 	}
-	ix, err := s.buildIndex(t, spec)
+	ix, err := s.buildIndex(t, spec, false)
 	if err != nil {
 		return err
 	}

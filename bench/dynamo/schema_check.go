@@ -56,7 +56,7 @@ func (s *schema) checkModel(create bool) *Error {
 		f.enum(s.types[i], at+"attributeType", "B", "N", "S")
 	}
 	f.enum(s.billing, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
-	checkKeys(&f, s.keys, "keySchema")
+	checkKeys(&f, s.keys, "keySchema", 2)
 	checkThroughput(&f, s.capacity, "provisionedThroughput")
 	if s.stream != nil {
 		f.enum(s.stream.view, "streamSpecification.streamViewType", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY")
@@ -64,16 +64,16 @@ func (s *schema) checkModel(create bool) *Error {
 	f.enum(s.class, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
 	f.enum(s.encryption, "sSESpecification.sSEType", "AES256", "KMS")
 	for i, x := range s.locals {
-		checkIndexModel(&f, &x, fmt.Sprintf("localSecondaryIndexes.%d.member", i+1))
+		checkIndexModel(&f, &x, fmt.Sprintf("localSecondaryIndexes.%d.member", i+1), 2)
 	}
 	for i, x := range s.globals {
-		checkIndexModel(&f, &x, fmt.Sprintf("globalSecondaryIndexes.%d.member", i+1))
+		checkIndexModel(&f, &x, fmt.Sprintf("globalSecondaryIndexes.%d.member", i+1), 2*maxAttributes)
 	}
 	for i, u := range s.updates {
 		at := fmt.Sprintf("globalSecondaryIndexUpdates.%d.member.%s", i+1, strings.ToLower(u.action))
 		switch u.action {
 		case "Create":
-			checkIndexModel(&f, &u.spec, at)
+			checkIndexModel(&f, &u.spec, at, 2*maxAttributes)
 		case "Update", "Delete":
 			checkIndexName(&f, u.spec.name, at+".indexName")
 		}
@@ -101,13 +101,13 @@ func checkIndexName(f *faults, name, at string) {
 	}
 }
 
-func checkKeys(f *faults, keys []keySchema, at string) {
-	if len(keys) > 2 {
+func checkKeys(f *faults, keys []keySchema, at string, most int) {
+	if len(keys) > most {
 		var texts []string
 		for _, k := range keys {
 			texts = append(texts, fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", k.name, k.role))
 		}
-		f.add("'["+strings.Join(texts, ", ")+"]'", at, "Member must have length less than or equal to 2")
+		f.add("'["+strings.Join(texts, ", ")+"]'", at, "Member must have length less than or equal to %d", most)
 	}
 	if keys != nil && len(keys) == 0 {
 		f.add("'[]'", at, "Member must have length greater than or equal to 1")
@@ -135,12 +135,12 @@ func checkThroughput(f *faults, c *[2]int, at string) {
 	}
 }
 
-func checkIndexModel(f *faults, x *indexSpec, at string) {
+func checkIndexModel(f *faults, x *indexSpec, at string, most int) {
 	checkIndexName(f, x.name, at+".indexName")
 	if x.keys == nil {
 		f.missing(at + ".keySchema")
 	}
-	checkKeys(f, x.keys, at+".keySchema")
+	checkKeys(f, x.keys, at+".keySchema", most)
 	f.enum(x.projection, at+".projection.projectionType", "ALL", "KEYS_ONLY", "INCLUDE")
 	if x.include != nil && len(x.include) == 0 {
 		f.add("'[]'", at+".projection.nonKeyAttributes", "Member must have length greater than or equal to 1")
@@ -148,8 +148,18 @@ func checkIndexModel(f *faults, x *indexSpec, at string) {
 	checkThroughput(f, x.capacity, at+".provisionedThroughput")
 }
 
-// resolve joins a key schema and the attribute definitions.
-func (s *schema) resolve(keys []keySchema) ([]keyAttr, *Error) {
+// countHashes counts the attributes of a partition key, which come first.
+func countHashes(keys []keySchema) int {
+	n := 0
+	for n < len(keys) && keys[n].role == "HASH" {
+		n++
+	}
+	return n
+}
+
+// resolve joins a key schema and the attribute definitions. Only a global index
+// may have several attributes of one KeyType.
+func (s *schema) resolve(keys []keySchema, several bool) ([]keyAttr, *Error) {
 	var names, defined []string
 	for _, k := range keys {
 		names = append(names, k.name)
@@ -163,13 +173,25 @@ func (s *schema) resolve(keys []keySchema) ([]keyAttr, *Error) {
 				strings.Join(names, ", "), strings.Join(defined, ", "))
 		}
 	}
-	switch {
-	case len(keys) == 2 && keys[0].name == keys[1].name:
-		return nil, invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
-	case keys[0].role != "HASH":
+	for i, n := range names {
+		if slices.Contains(names[:i], n) {
+			return nil, invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+		}
+	}
+	if keys[0].role != "HASH" {
 		return nil, invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	case len(keys) == 2 && keys[1].role != "RANGE":
+	}
+	hashes := countHashes(keys)
+	switch {
+	case len(keys) == 2 && hashes == 2 && !several:
 		return nil, invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+	case hashes > maxAttributes || len(keys)-hashes > maxAttributes:
+		return nil, invalid("Invalid KeySchema: an index has at most %d attributes of each KeyType", maxAttributes)
+	}
+	for _, k := range keys[hashes:] {
+		if k.role == "HASH" {
+			return nil, invalid("Invalid KeySchema: the HASH attributes must come before the RANGE attributes")
+		}
 	}
 	out := make([]keyAttr, len(keys))
 	for i, k := range keys {
@@ -184,7 +206,7 @@ func (s *schema) build(t *table) *Error {
 		return invalid("Invalid KeySchema: Some index key attribute have no definition")
 	}
 	var err *Error
-	if t.keys, err = s.resolve(s.keys); err != nil {
+	if t.keys, err = s.resolve(s.keys, false); err != nil {
 		return err
 	}
 	if !s.hasLocals && !s.hasGlobals && len(s.keys) != len(s.definitions) {
@@ -212,7 +234,7 @@ func (s *schema) buildLocals(t *table) *Error {
 	}
 	for i := range s.locals {
 		x := &s.locals[i]
-		ix, err := s.buildIndex(t, x)
+		ix, err := s.buildIndex(t, x, true)
 		if err != nil {
 			return err
 		}
@@ -222,7 +244,6 @@ func (s *schema) buildLocals(t *table) *Error {
 		case ix.keys[0].name != t.keys[0].name:
 			return badParameter("Index KeySchema does not have the same leading hash key as table KeySchema for index: %s. index hash key: %s, table hash key: %s", x.name, ix.keys[0].name, t.keys[0].name)
 		}
-		ix.local = true
 		t.indexes = append(t.indexes, ix)
 	}
 	if len(s.locals) > maxLocals {
@@ -236,6 +257,9 @@ func (s *schema) buildLocals(t *table) *Error {
 const (
 	maxLocals  = 5
 	maxGlobals = 20
+
+	// of the partition key and of the range key of a global index
+	maxAttributes = 4
 )
 
 func (s *schema) buildGlobals(t *table) *Error {
@@ -246,7 +270,7 @@ func (s *schema) buildGlobals(t *table) *Error {
 		return badParameter("List of GlobalSecondaryIndexes is empty")
 	}
 	for i := range s.globals {
-		ix, err := s.buildIndex(t, &s.globals[i])
+		ix, err := s.buildIndex(t, &s.globals[i], false)
 		if err != nil {
 			return err
 		}
@@ -274,8 +298,8 @@ func billIndex(ix *index, x *indexSpec, onDemand bool) *Error {
 }
 
 // buildIndex makes an index that is not in the table yet.
-func (s *schema) buildIndex(t *table, x *indexSpec) (*index, *Error) {
-	keys, err := s.resolve(x.keys)
+func (s *schema) buildIndex(t *table, x *indexSpec, local bool) (*index, *Error) {
+	keys, err := s.resolve(x.keys, !local)
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +316,7 @@ func (s *schema) buildIndex(t *table, x *indexSpec) (*index, *Error) {
 			return nil, badParameter("Duplicate index name: %s", x.name)
 		}
 	}
-	ix := &index{name: x.name, keys: keys, projection: x.projection, include: x.include}
+	ix := &index{name: x.name, keys: keys, hashes: countHashes(x.keys), local: local, projection: x.projection, include: x.include}
 	ix.prepare(t)
 	return ix, nil
 }

@@ -45,13 +45,23 @@ func (k *key) compareParts(hash uint64, part string) int {
 	return strings.Compare(k.part, part)
 }
 
+// compareRange orders range keys: by value, or, where several attributes of an
+// index make one, attribute by attribute.
+func compareRange(a, b value) int {
+	if a.kind == kindL && b.kind == kindL {
+		return slices.CompareFunc(a.list(), b.list(), compareRange)
+	}
+	c, _ := a.compare(b)
+	return c
+}
+
 // lastBase is the base of a key that comes behind all others of its range key.
 var lastBase = new(key)
 
 // compareRanges orders the keys of one partition. Of one range key, a key without
 // a base comes before all that have one.
 func (k *key) compareRanges(other *key) int {
-	c, _ := k.rng.compare(other.rng)
+	c := compareRange(k.rng, other.rng)
 	switch {
 	case c != 0 || k.base == other.base:
 		return c
