@@ -41,12 +41,11 @@
 //
 // # What is not there
 //
-// Global tables, backups, PartiQL, resource
-// policies, the legacy parameters from before expressions, and eventually
-// consistent reads: every read of a table or a local index is strongly
-// consistent. What the service does in the background is done at once: a table or
-// index is ready when the call that makes it returns, an item expires within a
-// second of its time to live.
+// Global tables, backups, PartiQL, resource policies, the legacy parameters from
+// before expressions, and eventually consistent reads: every read of a table or a
+// local index is strongly consistent. What the service does in the background is
+// done at once: a table or index is ready when the call that makes it returns, an
+// item expires within a second of its time to live.
 package dynamo
 
 import (
@@ -143,6 +142,7 @@ func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
 		return Reply{}, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
 	x := &execution{}
+	x.reset()
 	if err := x.req.decode(op, c.Body); err != nil {
 		return Reply{}, err
 	}

@@ -295,13 +295,14 @@ func (e *Engine) getRecords(x *execution) *Error {
 	w.open('[')
 	bytes := 0
 	for i, r := range records {
-		size := s.recordSize(r)
+		keys := keyItem(s.keys, &r.row().key)
+		size := s.recordSize(r, keys)
 		if bytes += size; bytes > maxRecordBytes && i > 0 {
 			records, end = records[:i], false
 			break
 		}
 		w.element()
-		w.record(s, sh, r, size, e.options.Region)
+		w.record(s, sh, r, keys, size, e.options.Region)
 	}
 	w.close(']')
 	if !end {
@@ -337,15 +338,19 @@ func (s *shard) read(now time.Time, retention time.Duration, it iterator, limit 
 }
 
 // recordSize is SizeBytes: keys and the images shown.
-func (s *stream) recordSize(r *record) int {
+func (s *stream) recordSize(r *record, keys item) int {
 	old, new := s.images(r)
-	return keyItem(s.keys, &r.row().key).size() + old.size() + new.size()
+	return keys.size() + old.size() + new.size()
 }
 
-func (w *writer) record(s *stream, sh *shard, r *record, size int, region string) {
+func (w *writer) record(s *stream, sh *shard, r *record, keys item, size int, region string) {
 	old, new := s.images(r)
 	w.open('{')
-	for _, m := range [][2]string{{"eventID", sh.eventID(r.off)}, {"eventName", r.name()}, {"eventVersion", "1.1"}, {"eventSource", "aws:dynamodb"}, {"awsRegion", region}} {
+	w.key("eventID")
+	w.open('"')
+	w.b = sh.appendEventID(w.b, r.off)
+	w.close('"')
+	for _, m := range [...][2]string{{"eventName", r.name()}, {"eventVersion", "1.1"}, {"eventSource", "aws:dynamodb"}, {"awsRegion", region}} {
 		w.key(m[0])
 		w.string(m[1])
 	}
@@ -363,7 +368,7 @@ func (w *writer) record(s *stream, sh *shard, r *record, size int, region string
 	w.key("ApproximateCreationDateTime")
 	w.int(r.time().Unix()) // whole seconds, rounded down
 	w.key("Keys")
-	w.item(keyItem(s.keys, &r.row().key))
+	w.item(keys)
 	if new != nil {
 		w.key("NewImage")
 		w.item(new)

@@ -114,6 +114,7 @@ type stripe struct {
 // partitions have one row, which needs no memory of its own here; the chunks of
 // the others keep an insert from moving more than a few hundred pointers.
 type partition struct {
+	hash uint64 // here too, so that a search needs not look at the rows of others
 	one  [1]*row
 	many *[][]*row // nil: one
 }
@@ -149,7 +150,13 @@ func (s *stripe) find(k *key) (bucket, i int, ok bool) {
 	bucket = s.bucket(k.hash)
 	parts := s.buckets[bucket]
 	for i = range parts { // a handful at most
-		if c := parts[i].key().compareParts(k.hash, k.part); c >= 0 {
+		if parts[i].hash < k.hash {
+			continue
+		}
+		if parts[i].hash > k.hash {
+			return bucket, i, false
+		}
+		if c := strings.Compare(parts[i].key().part, k.part); c >= 0 {
 			return bucket, i, c == 0
 		}
 	}
@@ -187,7 +194,7 @@ func (s *stripe) put(r *row) {
 		s.grow()
 		b, i, _ = s.find(&r.key)
 	}
-	s.buckets[b] = slices.Insert(s.buckets[b], i, partition{one: [1]*row{r}})
+	s.buckets[b] = slices.Insert(s.buckets[b], i, partition{hash: r.key.hash, one: [1]*row{r}})
 	s.parts++
 }
 
@@ -202,7 +209,7 @@ func (s *stripe) grow() {
 	s.buckets = make([][]partition, 1<<s.bits)
 	for n, parts := range old {
 		cut := 0
-		for cut < len(parts) && s.bucket(parts[cut].key().hash) == 2*n {
+		for cut < len(parts) && s.bucket(parts[cut].hash) == 2*n {
 			cut++
 		}
 		s.buckets[2*n] = slices.Clone(parts[:cut])
@@ -320,7 +327,7 @@ func (s *stripe) ascend(after *key, last uint64, visit func(*row) bool) bool {
 		parts := s.buckets[b]
 		for i := range parts {
 			p := &parts[i]
-			if p.key().hash > last {
+			if p.hash > last {
 				return false
 			}
 			if !p.after(after, visit) {

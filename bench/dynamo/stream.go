@@ -246,9 +246,15 @@ func (s *shard) search(f func(*record) bool) int64 {
 	return s.trimmed + int64(sort.Search(int(s.next-s.trimmed), func(i int) bool { return f(s.at(s.trimmed + int64(i))) }))
 }
 
-// eventID is the record's id: 32 hex digits, the same at every reading.
-func (s *shard) eventID(off uint64) string {
-	return fmt.Sprintf("%016x%016x", clock.Bits(s.seed, "event", off), clock.Bits(s.seed, "event'", off))
+// appendEventID appends the record's id: 32 hex digits, the same at every reading.
+func (s *shard) appendEventID(b []byte, off uint64) []byte {
+	for _, half := range [...]string{"event", "event'"} {
+		word := clock.Bits(s.seed, half, off)
+		for shift := 60; shift >= 0; shift -= 4 {
+			b = append(b, hexDigits[word>>shift&15])
+		}
+	}
+	return b
 }
 
 // name is INSERT, MODIFY or REMOVE.
