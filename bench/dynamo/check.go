@@ -23,6 +23,10 @@ func (req *request) check() *Error {
 			return err
 		}
 	}
+	if req.op.verb == verbUpdate && req.returns != "" && !slices.Contains(returns, req.returns) {
+		// UpdateItem stops at this one, and has words of its own for it.
+		return invalid("1 validation error detected: Failed to satisfy constraint: Member must satisfy enum value set: [ALL_OLD, UPDATED_OLD, ALL_NEW, UPDATE_NEW, NONE]")
+	}
 	var f faults
 	f.enum(req.returnCapacity, "returnConsumedCapacity", capacities...)
 	f.enum(req.returnCollections, "returnItemCollectionMetrics", collections...)
@@ -73,8 +77,8 @@ func (req *request) checkExpressions() *Error {
 		}
 	}
 	if req.legacy != nil && given != nil {
-		return invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}",
-			strings.Join(req.legacy, ", "), strings.Join(given, ", "))
+		return frameable(invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {%s} Expression parameters: {%s}",
+			strings.Join(req.legacy, ", "), strings.Join(given, ", ")))
 	}
 	if req.legacy != nil {
 		return unsupported(req.op.name + " parameter " + req.legacy[0])
@@ -86,7 +90,7 @@ func (req *request) checkExpressions() *Error {
 	if len(lacking) > 1 {
 		verb = "are"
 	}
-	return invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s null", strings.Join(lacking, " and "), verb)
+	return frameable(invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s null", strings.Join(lacking, " and "), verb))
 }
 
 func (req *request) checkPage(f *faults) {
@@ -121,6 +125,8 @@ func (req *request) checkTable() *Error {
 		return f.err()
 	case req.op.name == "CreateTable":
 		return checkName(req.table, 3)
+	case req.table == "" && (req.op.verb == verbPut || req.op.verb == verbUpdate):
+		return invalid("1 validation error detected: Value at 'TableName' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	}
 	return checkName(req.table, 1)
 }

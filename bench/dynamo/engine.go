@@ -144,10 +144,10 @@ func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
 	x := &execution{}
 	x.reset()
 	if err := x.req.decode(op, c.Body); err != nil {
-		return Reply{}, err
+		return Reply{}, err.frame(op)
 	}
 	if err := e.run(now, x); err != nil {
-		return Reply{}, err
+		return Reply{}, err.frame(op)
 	}
 	return Reply{Body: x.w.b, Writes: x.writes}, nil
 }

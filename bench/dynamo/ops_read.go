@@ -124,7 +124,11 @@ func (v *view) selects(req *request) *Error {
 	case req.mode == "ALL_PROJECTED_ATTRIBUTES" && req.index == nil:
 		return badParameter("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 	case req.mode == "SPECIFIC_ATTRIBUTES" && req.projection == nil:
-		return badParameter("Must specify the ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		err := invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		if req.op.name == "Query" {
+			err.Message = "1 validation error detected: " + err.Message
+		}
+		return err
 	case req.projection != nil && req.mode != "" && req.mode != "SPECIFIC_ATTRIBUTES":
 		return invalid("Cannot specify the ProjectionExpression when choosing to get %s", req.mode)
 	}

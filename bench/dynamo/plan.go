@@ -66,7 +66,7 @@ func (p *plan) parse(e *Engine) *Error {
 		}
 		parsed, err := e.expressions.parse(x.g, *x.text)
 		if err != nil {
-			return err
+			return frameable(err)
 		}
 		if x.g == grammarUpdate {
 			p.update = parsed.update
@@ -79,7 +79,7 @@ func (p *plan) parse(e *Engine) *Error {
 	if p.verb == verbCheck && p.condition == nil {
 		return badParameter("ConditionExpression is required in a ConditionCheck")
 	}
-	return p.env.check(uses[:n]...)
+	return frameable(p.env.check(uses[:n]...))
 }
 
 func (p *plan) preparePut() *Error {

@@ -119,13 +119,13 @@ func (s *server) serve(x *execution, r *http.Request) *Error {
 		return err
 	}
 	if err := x.req.decode(op, x.body); err != nil {
-		return err
+		return err.frame(op)
 	}
 	if err := s.strike(&x.req); err != nil {
 		return err
 	}
 	if err := s.Engine.run(s.Clock.Now(), x); err != nil {
-		return err
+		return err.frame(op)
 	}
 	if s.Wrote != nil {
 		for _, wr := range x.writes {

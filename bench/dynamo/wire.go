@@ -428,11 +428,11 @@ func (r *reader) set(k kind) value {
 	if len(members) == 0 {
 		switch k {
 		case kindBS:
-			r.fail(badParameter("Binary sets should not be empty"))
+			r.fail(frameable(badParameter("Binary sets should not be empty")))
 		case kindNS:
-			r.fail(badParameter("An number set  may not be empty")) // the two spaces are the service's
+			r.fail(frameable(badParameter("An number set  may not be empty"))) // the two spaces are the service's
 		default:
-			r.fail(badParameter("An string set  may not be empty"))
+			r.fail(frameable(badParameter("An string set  may not be empty")))
 		}
 		return value{}
 	}
@@ -444,9 +444,9 @@ func (r *reader) set(k kind) value {
 	v := newSet(k, members)
 	if len(v.list()) != n {
 		if k == kindBS {
-			r.fail(badParameter("Input collection of type BS contains duplicates."))
+			r.fail(frameable(badParameter("Input collection of type BS contains duplicates.")))
 		}
-		r.fail(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", ")))
+		r.fail(frameable(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", "))))
 	}
 	return v
 }
