@@ -308,13 +308,15 @@ func (f *files) onAcceptPath(fault faults.Fault) bool {
 	return fault.Kind.OnAcceptPath(f.manifest.Architecture)
 }
 
-// window is when a fault was in force: by the plan, and where the plan does not
-// say how long, by what it struck.
+// window is when a fault was in force: by the plan, or from when it was really
+// armed if that was later, and where the plan does not say how long, by what it
+// struck.
 func (f *files) window(i int) (from, to time.Duration) {
 	fault, struck := f.faults[i], f.story.struck[i]
 	switch {
 	case fault.For > 0:
-		return fault.Window()
+		from, to = fault.Window()
+		return min(max(from, f.story.beganAt[i]), to), to
 	case struck.From == stats.Never:
 		from, _ = fault.Window()
 		return from, from
