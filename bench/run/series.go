@@ -63,8 +63,8 @@ func (f *files) notes(r *bench.Result) {
 		r.Notes = append(r.Notes, d)
 	}
 	for i, fault := range f.faults {
-		if late := f.story.beganAt[i] - fault.At; f.story.begun[i] && late > lateFault {
-			r.Notes = append(r.Notes, fmt.Sprintf("the fault %q began %.1f s late: the harness itself was held up", fault, late.Seconds()))
+		if f.late(i) {
+			r.Notes = append(r.Notes, fmt.Sprintf("the fault %q began %.1f s late: the harness itself was held up", fault, (f.story.beganAt[i]-fault.At).Seconds()))
 		}
 	}
 	if gaps := f.story.gaps; gaps > 0 {
