@@ -149,9 +149,7 @@ func (c Config) validate() (errs []error) {
 	if p := c.Settings.Path; !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#{} ") {
 		bad("path %q: want a plain path such as /items; parameters in braces are not modelled yet", p)
 	}
-	for _, err := range Check(c.Settings.Template) {
-		errs = append(errs, err)
-	}
+	errs = append(errs, Check(c.Settings.Template)...)
 	base := func(what, s string) {
 		if u, err := url.Parse(s); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			bad("%s %q: want a URL such as http://127.0.0.1:8000", what, s)
