@@ -95,6 +95,9 @@ func (s *Scenario) Notes() []string {
 	if s.Architecture == bench.Streams && s.Mapping.PollInterval != real.Mapping.PollInterval {
 		notes = append(notes, fmt.Sprintf("each shard is polled every %s here; AWS polls every %s", s.Mapping.PollInterval, real.Mapping.PollInterval))
 	}
+	if d := s.Mapping.StartDelay; s.Architecture == bench.Streams && d > 0 {
+		notes = append(notes, fmt.Sprintf("the mapping begins to poll %s after it was made; on AWS that can take minutes", d))
+	}
 	if n := len(s.Workload.Poison); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the planned requests carry a payload that the processor always refuses", n))
 	}

@@ -20,9 +20,13 @@ const (
 	maxPatternLength = 4096
 )
 
-// errPattern has the words with which the service refuses a pattern, whatever
-// is wrong with it.
-var errPattern = errors.New("InvalidParameterValueException: Invalid filter pattern definition.")
+// patternError has the words with which the service refuses a pattern, whatever
+// is wrong with it, and then says what that is.
+type patternError struct{ detail string }
+
+func (e *patternError) Error() string {
+	return "InvalidParameterValueException: Invalid filter pattern definition. (" + e.detail + ")"
+}
 
 // filter holds the event patterns of a mapping. A record passes if one of them
 // matches; without patterns every record passes.
@@ -122,15 +126,15 @@ func (p leafPattern) match(value any, present bool) bool {
 // have not (cidr, wildcard, what anything-but takes beside values) are refused.
 func parsePattern(text string) (*objectPattern, error) {
 	if len(text) > maxPatternLength {
-		return nil, fmt.Errorf("%w (%d characters, at most %d)", errPattern, len(text), maxPatternLength)
+		return nil, &patternError{fmt.Sprintf("%d characters, at most %d", len(text), maxPatternLength)}
 	}
 	value, err := decodeJSON([]byte(text))
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", errPattern, err)
+		return nil, &patternError{err.Error()}
 	}
 	p, err := parseObject("", value)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", errPattern, err)
+		return nil, &patternError{err.Error()}
 	}
 	return p, nil
 }

@@ -120,7 +120,7 @@ func TestFilterRefuses(t *testing.T) {
 		`{"a":["` + strings.Repeat("x", maxPatternLength) + `"]}`,
 	} {
 		_, err := parsePattern(pattern)
-		if !errors.Is(err, errPattern) || !strings.Contains(err.Error(), "Invalid filter pattern definition.") {
+		if _, ok := errors.AsType[*patternError](err); !ok || !strings.Contains(err.Error(), "Invalid filter pattern definition.") {
 			t.Errorf("%.80s: %v", pattern, err)
 		}
 	}
@@ -156,7 +156,7 @@ func FuzzPattern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pattern, record string) {
 		p, err := parsePattern(pattern)
 		if err != nil {
-			if !errors.Is(err, errPattern) {
+			if _, ok := errors.AsType[*patternError](err); !ok {
 				t.Fatal(err)
 			}
 			return
