@@ -69,6 +69,7 @@ func TestTumblingWindow(t *testing.T) {
 	noState := bench.Answer{HandedAt: epoch, Payload: []byte(`{}`)}
 	huge := bench.Answer{HandedAt: epoch, Payload: []byte(`{"state":{"count":9,"more":"` + strings.Repeat("x", maxState) + `"}}`)}
 	partial := bench.Answer{HandedAt: epoch, Payload: []byte(`{"state":{"count":1},"batchItemFailures":[{"itemIdentifier":"` + sequenceText(2) + `"}]}`)}
+	none := bench.Answer{HandedAt: epoch, Payload: []byte(`{"state":{"count":7},"batchItemFailures":[{"itemIdentifier":"` + sequenceText(1) + `"}]}`)}
 	for _, c := range []struct {
 		name   string
 		pages  [][]types.Record
@@ -91,6 +92,11 @@ func TestTumblingWindow(t *testing.T) {
 		{name: "a partial answer keeps the state of what was taken", want: "04:00/0+3 04:00/1+2 04:00/3+0F",
 			pages: [][]types.Record{records(1, 3, at(3))}, answer: map[int]bench.Answer{0: partial},
 			change: func(s *bench.Mapping) { s.FunctionResponseTypes = []string{"ReportBatchItemFailures"} }},
+		{name: "an answer that fails the whole batch leaves the state", want: "04:00/0+2 04:00/0+0F", left: 2,
+			pages: [][]types.Record{records(1, 2, at(3))}, answer: map[int]bench.Answer{0: none},
+			change: func(s *bench.Mapping) {
+				s.FunctionResponseTypes, s.MaximumRetryAttempts = []string{"ReportBatchItemFailures"}, 0
+			}},
 		{name: "halves share the state", want: "04:00/0+2 04:00/0+1 04:00/1+1 04:00/2+0F",
 			pages: [][]types.Record{records(1, 2, at(3))}, answer: map[int]bench.Answer{0: failure(epoch)},
 			change: func(s *bench.Mapping) { s.BisectBatchOnFunctionError = true }},
@@ -140,6 +146,22 @@ func TestTumblingWindowEndsByTime(t *testing.T) {
 	}
 	if c := tr.machine.Counters(); c.Settled != 2 || c.Dropped != 0 || c.DeadLettered != 0 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestTumblingWindowWaitsForThePollAfterItsEnd: it may bring a record that was
+// written in the window's last moment.
+func TestTumblingWindowWaitsForThePollAfterItsEnd(t *testing.T) {
+	s := defaults()
+	s.TumblingWindowInSeconds = 10
+	pages := make([][]types.Record, 60)
+	pages[0], pages[28] = records(1, 2, at(3)), records(3, 3, at(9)) // four polls a second, from 3 s to 10 s
+	tr := &trace{machine: newTestMachine(s), pages: pages, now: at(3)}
+	f := &counting{tr: tr}
+	tr.answer = f.call(t)
+	tr.run(t)
+	if got := strings.Join(f.told, " "); got != "04:00/0+2 04:00/2+1 04:00/3+0F" {
+		t.Errorf("told %s", got)
 	}
 }
 
