@@ -152,22 +152,3 @@ func descend(v json.RawMessage, p path) (json.RawMessage, bool) {
 	}
 	return v, true
 }
-
-// rawText is what $input.path prints: the bare text of a string, a number or a
-// boolean, nothing for null. API Gateway prints an object in Java's way
-// ({a=1}); that is nobody's intention, so we refuse it.
-func rawText(v json.RawMessage, p path) (string, error) {
-	switch v[0] {
-	case '"':
-		var s string
-		if err := json.Unmarshal(v, &s); err != nil {
-			return "", fmt.Errorf("read %s: %w", p, err)
-		}
-		return s, nil
-	case '{', '[':
-		return "", fmt.Errorf("$input.path of %s is an object or an array: use $input.json", p)
-	case 'n':
-		return "", nil
-	}
-	return string(v), nil
-}

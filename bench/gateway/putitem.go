@@ -16,7 +16,7 @@ type putItem struct {
 }
 
 func (p *putItem) call(r request) (call, error) {
-	body, err := p.template.render(values{body: r.body, requestID: r.id, table: p.table})
+	out, err := p.template.render(values{body: r.body, requestID: r.id, table: p.table, http: r.http})
 	if err != nil {
 		return call{}, err
 	}
@@ -27,7 +27,7 @@ func (p *putItem) call(r request) (call, error) {
 			"Content-Type": {"application/x-amz-json-1.0"},
 			"X-Amz-Target": {"DynamoDB_20120810.PutItem"},
 		},
-		body: body,
+		body: out.body,
 	}, nil
 }
 
