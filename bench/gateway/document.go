@@ -130,6 +130,14 @@ func (d document) lookup(p path) (json.RawMessage, bool) {
 	return descend(v, p[1:])
 }
 
+// size is the length of what a path's first step leads to, in bytes.
+func (d document) size(first step) int {
+	if first.name == nil {
+		return len(d.raw)
+	}
+	return len(d.members[*first.name])
+}
+
 func descend(v json.RawMessage, p path) (json.RawMessage, bool) {
 	for _, s := range p {
 		if s.name != nil {

@@ -116,6 +116,12 @@ func (in inputPath) eval(r *renderer) (any, error) {
 		}
 		p = &computed
 	}
+	// Below the first level a lookup reads the member's text again at each step.
+	if len(*p) > 1 {
+		if err := r.did(r.doc.size((*p)[0]) * len(*p)); err != nil {
+			return nil, err
+		}
+	}
 	raw, found := r.doc.lookup(*p)
 	switch {
 	case !found && in.json:
@@ -123,7 +129,7 @@ func (in inputPath) eval(r *renderer) (any, error) {
 	case !found:
 		return nil, nil
 	}
-	if err := r.did(len(raw) * max(1, len(*p))); err != nil {
+	if err := r.did(len(raw)); err != nil {
 		return nil, err
 	}
 	if in.json {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
 )
@@ -126,7 +127,7 @@ func (e *binaryExpr) eval(r *renderer) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.did(0); err != nil {
+	if err := r.did(digits(left) + digits(right)); err != nil {
 		return nil, err
 	}
 	switch e.sign {
@@ -144,6 +145,12 @@ func (e *binaryExpr) eval(r *renderer) (any, error) {
 		return r.join(left, right)
 	}
 	return arithmetic(e.sign, left, right), nil
+}
+
+// digits is how long a number of the body is: reading it costs as much.
+func digits(v any) int {
+	n, _ := v.(json.Number)
+	return len(n)
 }
 
 // equal compares numbers as numbers and everything else as text.
