@@ -52,6 +52,7 @@ type RunInfo struct {
 	Started      string  `json:"started"`  // RFC 3339 with nanoseconds, UTC: start of load
 	Finished     *string `json:"finished"` // null where the run was cut off
 	Version      string  `json:"version"`
+	Guarantee    string  `json:"guarantee,omitempty"` // of effects: exactly-once, at-least-once or none
 	Host         Host    `json:"host"`
 }
 
@@ -162,8 +163,8 @@ type Finding struct {
 	ID          string      `json:"id"`
 	Seq         uint64      `json:"seq"`
 	LastStation Station     `json:"last_station"`
-	DuringFault string      `json:"during_fault,omitempty"` // text of the fault in whose window it was sent
-	Position    string      `json:"position,omitempty"`     // head, middle or tail of its writer's order
+	DuringFault string      `json:"during_fault"` // text of the fault in whose window it was due; "": outside all
+	Position    string      `json:"position"`     // head, middle or tail of its writer's order; "": nothing is missing
 }
 
 // Deliveries counts what was handed to the processor; null: not observed.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -147,7 +148,7 @@ func (s *Set) Bites() []bench.Bites {
 	defer s.mu.Unlock()
 	bites := make([]bench.Bites, len(s.states))
 	for i := range s.states {
-		bites[i] = bench.Bites{Planned: s.states[i].planned, Bitten: s.states[i].bitten}
+		bites[i] = bench.Bites{Planned: s.states[i].due(), Bitten: s.states[i].bitten}
 	}
 	return bites
 }
@@ -200,11 +201,17 @@ func (s *Set) wants(st *state, op bench.Op, free bool) bool {
 		return true
 	}
 	st.seen++
-	if !free || !s.hit(st, st.seen) {
-		return false
+	return free && s.hit(st, st.seen)
+}
+
+// due is how many strikes the plan asks for: those that are due, or the share of
+// the operations that were seen. It is no count of draws that hit: the two agree
+// only if the draws are right.
+func (st *state) due() int64 {
+	if st.fault.On != "" || st.fault.OneStrike() {
+		return st.planned
 	}
-	st.planned++
-	return true
+	return int64(math.Round(float64(st.seen) * st.fault.Share / 100))
 }
 
 // ready reports whether the oldest waiting strike may hit an operation of a

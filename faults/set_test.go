@@ -120,7 +120,7 @@ func TestWindowShare(t *testing.T) {
 			s.Struck(strike)
 			struck[i] = strike.Kind != "" && strike.Fault == 0
 		}
-		if b := s.Bites()[0]; b.Planned != b.Bitten || b.Bitten < 2700 || b.Bitten > 3300 {
+		if b := s.Bites()[0]; b.Planned != 3000 || b.Bitten < 2700 || b.Bitten > 3300 {
 			t.Errorf("seed %d: 30 %% of %d operations: %+v", seed, n, b)
 		}
 		return struck
@@ -198,7 +198,7 @@ func TestConcurrent(t *testing.T) {
 		ask(s, bench.PlaceProcessor, bench.OpHandOver, 0)
 	}
 	wantBites(t, s, 0, 250, 250)
-	if b := s.Bites()[1]; b.Planned != b.Bitten || b.Planned == 0 {
+	if b := s.Bites()[1]; b.Planned == 0 || b.Bitten < b.Planned*8/10 || b.Bitten > b.Planned*12/10 {
 		t.Errorf("window: %+v", b)
 	}
 }

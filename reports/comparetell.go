@@ -18,7 +18,7 @@ func CompareTerminal(w io.Writer, c *bench.Comparison, opt Options) error {
 	var b strings.Builder
 	width := opt.width()
 	for _, s := range claims(c) {
-		b.WriteString(cut(s, width) + "\n")
+		b.WriteString(strings.Join(wrap(s, width, 3), "\n  ") + "\n")
 	}
 	b.WriteString("\n")
 	rows := append([][]string{append([]string{""}, comparisonColumns(c)...)}, comparisonRows(c)...)

@@ -74,8 +74,8 @@ func promise(r *bench.Result) string {
 	}
 	parts := []string{said}
 	once := " processed exactly once"
-	if i.Duplicated == nil {
-		once = " processed" // applications could not be counted
+	if i.Duplicated == nil || r.Run.Guarantee != "" && r.Run.Guarantee != "exactly-once" {
+		once = " processed" // applications could not be counted, or may be several
 	}
 	parts = append(parts, count(i.Processed+i.ProcessedLate)+once)
 	if i.Recovered > 0 {
@@ -113,6 +113,7 @@ func slowest(faults []bench.FaultResult) (ms *float64, afterLoad, never bool) {
 	for i := range faults {
 		f := &faults[i]
 		switch {
+		case f.Bitten == 0: // nothing to recover from
 		case f.RecoveryMs == nil:
 			never = true
 		case ms == nil || *f.RecoveryMs > *ms:
@@ -142,6 +143,8 @@ func recovery(r *bench.Result, ms *float64, afterLoad bool) string {
 		return "never"
 	case ms == nil:
 		return notObserved
+	case *ms == 0:
+		return "at once" // the backlog was normal when the fault ended
 	case afterLoad:
 		return duration(*ms) + ", after the load"
 	}

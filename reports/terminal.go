@@ -126,7 +126,7 @@ func Terminal(w io.Writer, r *bench.Result, opt Options) error {
 // Furniture are the headline, three blank lines and the two of the next step.
 const (
 	furniture = 6
-	noteLines = 3
+	noteLines = 4
 )
 
 // reasonLines tells why a run is no pass.
@@ -175,10 +175,10 @@ func summaryRows(r *bench.Result) []summaryRow {
 	q, lag := &r.Requests, lagOf(r)
 	sent := count(q.Sent) + " of " + count(q.Planned) + " sent; " + count(q.Acknowledged) + " acknowledged, " +
 		count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
-	response := spread(&r.ResponseTime)
 	if r.Load.AchievedRPS > 0 {
-		response += " at " + rate(r.Load.AchievedRPS)
+		sent += "; " + rate(r.Load.AchievedRPS)
 	}
+	response := spread(&r.ResponseTime)
 	rows := []summaryRow{
 		{"requests", sent, q.Sent < q.Planned},
 		{"response", response, false},

@@ -98,7 +98,7 @@ func TestEval(t *testing.T) {
 		{"response_time.p99 < 5s", nil, no, nil},   // censored: it never ended
 		{"service_time.p99 < 5s", nil, nil, nil},   // nothing measured
 		{"processing_lag.p99 < 5s", nil, nil, nil}, // sync has none
-		{"recovery < 5s", nil, no, nil},            // invoke.fail bit, and there was no recovery
+		{"recovery < 5s", nil, no, no},             // invoke.fail bit, and there was no recovery
 		{"recovery < 5s for processor.kill", ptr(2500.0), yes, yes},
 		{"recovery < 2s for processor.kill", ptr(2500.0), no, nil},
 		{"recovery_ms < 2s for at 1s: processor.kill", ptr(1500.0), yes, yes},

@@ -306,8 +306,11 @@ func TestWith(t *testing.T) {
 	if err != nil || faf.Drain.Quiet <= 123*time.Second || s.Drain.Quiet != 30*time.Second {
 		t.Errorf("quiet is %v beside %v (%v): AWS retries after two minutes", faf.Drain.Quiet, s.Drain.Quiet, err)
 	}
-	if len(faf.Notes()) != 0 {
-		t.Errorf("notes on nothing: %v", faf.Notes())
+	if len(s.Notes()) != 0 {
+		t.Errorf("notes on nothing: %v", s.Notes())
+	}
+	if notes := faf.Notes(); len(notes) != 1 || strings.Contains(notes[0], "stand for") {
+		t.Errorf("notes where nothing is scaled: %v", notes)
 	}
 	if _, err := s.WithArchitecture("batch"); err == nil {
 		t.Error("an architecture that does not exist was taken")
@@ -324,7 +327,7 @@ func TestWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	crash, err = crash.WithArchitecture(bench.FireAndForget)
-	if err != nil || len(crash.Notes()) != 1 || !strings.Contains(crash.Notes()[0], "AWS waits [1m0s 2m0s]") {
+	if err != nil || len(crash.Notes()) != 1 || !strings.Contains(crash.Notes()[0], "6s of a fault here stand for 6m0s there") {
 		t.Errorf("notes: %v (%v)", crash.Notes(), err)
 	}
 }

@@ -33,23 +33,25 @@ type action struct {
 func (a *action) member(r *reader, name string) bool {
 	switch name {
 	case "TableName":
-		a.table = r.str()
+		a.table = r.borrowed()
 	case "Item":
+		r.borrow = true // preparePut packs it
 		a.item = r.item(1)
+		r.borrow, r.attrs = false, nil // the next one of a batch needs its own
 	case "Key":
 		a.key = r.item(1)
 	case "ConditionExpression":
-		a.condition = r.strp()
+		a.condition = r.text()
 	case "UpdateExpression":
-		a.update = r.strp()
+		a.update = r.text()
 	case "ExpressionAttributeNames":
 		a.env.names = r.names()
 	case "ExpressionAttributeValues":
 		a.env.values = r.values()
 	case "ReturnValues":
-		a.returns = r.str()
+		a.returns = r.borrowed()
 	case "ReturnValuesOnConditionCheckFailure":
-		a.onFailure = r.str()
+		a.onFailure = r.borrowed()
 	default:
 		return false
 	}
@@ -92,6 +94,7 @@ func (r *reader) transactActions() []action {
 func (r *reader) batchActions() []action {
 	var out []action
 	for table := range r.members() {
+		n := len(out)
 		for range r.elements() {
 			a := action{table: table}
 			for kind := range r.members() {
@@ -104,6 +107,9 @@ func (r *reader) batchActions() []action {
 				r.fail(invalid("A WriteRequest must hold a PutRequest or a DeleteRequest"))
 			}
 			out = append(out, a)
+		}
+		if len(out) == n {
+			r.fail(errBatchList(table, "[]"))
 		}
 	}
 	return out

@@ -71,17 +71,17 @@ func (w *writer) value(v value) {
 	w.key(v.kind.String())
 	switch v.kind {
 	case kindM:
-		w.item(v.attrs)
+		w.item(v.attrs())
 	case kindL:
 		w.open('[')
-		for _, e := range v.list {
+		for _, e := range v.list() {
 			w.element()
 			w.value(e)
 		}
 		w.close(']')
 	case kindSS, kindNS, kindBS:
 		w.open('[')
-		for _, e := range v.list {
+		for _, e := range v.list() {
 			w.element()
 			w.scalar(e)
 		}

@@ -24,23 +24,28 @@
 // stores the new row and appends the record, so the table and its stream change
 // in one step, and the records of one item are in the order of its changes:
 //
-//	stripe lock ─► old row ─► condition, update ─► new row ─► shard lock ─► record, Committed
+//	stripe lock ─► old row ─► condition, update ─► new row ─► indexes ─► shard lock ─► record, Committed
 //
 // Locks are taken in one order: engine, token, stripes of a table ascending and
-// tables by name, shard. A transaction takes all its stripes before it looks at
-// anything. Switching a stream and deleting a table take every stripe, so no
-// write can slip between.
+// tables by name, then for a moment the stripe of an index or a shard. A
+// transaction takes all its stripes before it looks at anything. Switching a
+// stream, splitting a shard, changing indexes and deleting a table take every
+// stripe, so no write can slip between.
 //
 // Rows, values and records never change once made. Readers take pointers under
 // the lock and encode after it; a page of a Scan is no snapshot, but as the
 // order is that of the hash, an item that is there throughout a paged Scan is
-// returned exactly once, whatever comes and goes beside it.
+// returned exactly once, whatever comes and goes beside it. Items of puts are read
+// where they lie in the request's buffer and packed into memory of their own
+// before they are stored: see [pack].
 //
 // # What is not there
 //
-// Secondary indexes, TTL, global tables, backups, PartiQL, the legacy
-// parameters from before expressions, parent and child shards, and eventually
-// consistent reads: every read is strongly consistent.
+// Global tables, backups, PartiQL, resource policies, the legacy parameters from
+// before expressions, and eventually consistent reads: every read of a table or a
+// local index is strongly consistent. What the service does in the background is
+// done at once: a table or index is ready when the call that makes it returns, an
+// item expires within a second of its time to live.
 package dynamo
 
 import (
@@ -48,6 +53,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -73,6 +79,12 @@ type Engine struct {
 
 	expressions cache
 	tokens      tokens
+
+	expiring atomic.Bool  // some table has had a time to live
+	ticked   atomic.Int64 // the second in which Tick was last run
+
+	readers      atomic.Uint64 // shard iterators asked for
+	crowdedReads atomic.Int64
 }
 
 // New makes an engine without tables.
@@ -125,27 +137,53 @@ type Write struct {
 // Do runs one operation at the given time. Time may stand still and may differ
 // a little between goroutines; the engine keeps each shard's times in order.
 func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
-	req, err := decode(c)
-	if err != nil {
-		return Reply{}, err
+	op := operations[c.Operation]
+	if op == nil {
+		return Reply{}, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
-	return e.run(now, req)
-}
-
-func (e *Engine) run(now time.Time, req *request) (Reply, *Error) {
-	x := &execution{now: now, req: req, w: writer{b: make([]byte, 0, 256)}}
-	if err := req.op.run(e, x); err != nil {
-		return Reply{}, err
+	x := &execution{}
+	x.reset()
+	if err := x.req.decode(op, c.Body); err != nil {
+		return Reply{}, err.frame(op)
+	}
+	if err := e.run(now, x); err != nil {
+		return Reply{}, err.frame(op)
 	}
 	return Reply{Body: x.w.b, Writes: x.writes}, nil
 }
 
-// execution is one operation under way.
+func (e *Engine) run(now time.Time, x *execution) *Error {
+	e.tick(now)
+	x.now = now
+	return x.req.op.run(e, x)
+}
+
+// execution is one operation under way. The server uses one again for the next,
+// so that what a request needs besides what it stores is no garbage.
 type execution struct {
 	now    time.Time
-	req    *request
+	req    request
 	w      writer
 	writes []Write
+	first  [1]Write // room for the writes of nearly all operations
+	plan   plan     // of a write of one item
+	body   []byte   // the server's buffer of the request
+}
+
+// maxKept is how large a buffer may be that is kept for the next request.
+const maxKept = 64 << 10
+
+// reset makes an execution ready for the next request.
+func (x *execution) reset() {
+	body, answer := x.body[:0], x.w.b[:0]
+	if cap(body) > maxKept {
+		body = nil
+	}
+	if cap(answer) > maxKept {
+		answer = nil
+	}
+	*x = execution{body: body, w: writer{answer}}
+	x.writes = x.first[:0]
 }
 
 func (x *execution) wrote(table string) {
@@ -156,24 +194,6 @@ func (x *execution) wrote(table string) {
 		}
 	}
 	x.writes = append(x.writes, Write{Table: table, Rows: 1})
-}
-
-// Ends gives the ends of all shards of the table's current stream, or nil if
-// it has none.
-func (e *Engine) Ends(table string) []ShardEnd {
-	e.mu.RLock()
-	t := e.tables[table]
-	e.mu.RUnlock()
-	if t == nil {
-		return nil
-	}
-	t.stripes[0].mu.RLock()
-	s := t.stream
-	t.stripes[0].mu.RUnlock()
-	if s == nil {
-		return nil
-	}
-	return s.ends()
 }
 
 // table finds a table that is not deleted.
@@ -191,13 +211,15 @@ func (e *Engine) tableARN(name string) string {
 	return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", e.options.Region, e.options.Account, name)
 }
 
-// commit stores what a write decided and appends its record, if it changed
-// anything. The stripe of the key is locked, and the table is not gone.
-func (e *Engine) commit(now time.Time, t *table, k key, old, new *row) {
+// commit stores what a write decided, brings the indexes up to date and appends
+// the record, if it changed anything. The stripe of the key is locked, and the
+// table is not gone. It returns the capacity units that the indexes cost.
+// expired says that nobody asked for it but the time to live.
+func (e *Engine) commit(now time.Time, t *table, k *key, old, new *row, expired bool) indexUnits {
 	s := t.stripe(k.hash)
 	switch {
 	case new == nil && old == nil:
-		return
+		return nil
 	case new == nil:
 		s.remove(k)
 		t.items.Add(-1)
@@ -207,19 +229,38 @@ func (e *Engine) commit(now time.Time, t *table, k key, old, new *row) {
 		t.items.Add(1)
 		t.bytes.Add(int64(new.size))
 	case old.item.equal(new.item):
-		return // exactly as it was: no record
+		return nil // exactly as it was: no record
 	default:
 		s.put(new)
 		t.bytes.Add(int64(new.size - old.size))
 	}
-	if t.stream == nil || !t.stream.closed.IsZero() {
-		return
+	var units indexUnits
+	for _, ix := range t.indexes {
+		if u := ix.change(old, new); u > 0 {
+			units = append(units, indexUnit{ix, u})
+		}
 	}
-	t.stream.shardOf(k.hash).append(now, e.options.Retention, old, new, func(sh *shard, off uint64) {
+	if t.expiry != "" && new != nil {
+		t.expect(new)
+	}
+	if t.stream == nil || !t.stream.closed.IsZero() {
+		return units
+	}
+	t.stream.shardOf(k.hash).append(now, e.options.Retention, record{old: old, new: new, expired: expired}, func(sh *shard, off uint64) {
 		if _, deaf := e.observer.(bench.NoObserver); !deaf {
-			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part.text, At: now})
+			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now})
 		}
 	})
+	return units
+}
+
+// indexUnits are the capacity units that a write cost in the indexes that it
+// changed.
+type indexUnits []indexUnit
+
+type indexUnit struct {
+	index *index
+	units float64
 }
 
 // cache keeps parsed expressions by grammar and text. A program uses a handful
@@ -246,7 +287,8 @@ func (c *cache) parse(g grammar, text string) (*parsed, *Error) {
 	if x != nil {
 		return x, nil
 	}
-	x, err := parse(g, text)
+	k.text = strings.Clone(text) // what is parsed holds on to it
+	x, err := parse(g, k.text)
 	if err != nil {
 		return nil, err
 	}

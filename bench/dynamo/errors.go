@@ -11,6 +11,9 @@ type Error struct {
 
 	reasons []reason // of a TransactionCanceledException, one for each action
 	item    item     // of a failed condition that asked for ALL_OLD
+	action  bool     // found by itself, it still is one action's of a transaction
+	framed  bool     // PutItem and UpdateItem put it in a frame
+	whole   bool     // found in an action of a transaction, it still is the request's
 }
 
 // reason is one entry of CancellationReasons.
@@ -50,6 +53,32 @@ func badParameter(format string, args ...any) *Error {
 // is never ignored in silence: the caller would believe that it was done.
 func unsupported(what string) *Error {
 	return invalid("%s is not supported by the embedded DynamoDB", what)
+}
+
+// mismatch is invalid for a key or value that does not fit the schema: in a
+// transaction, it is a reason to cancel it.
+func mismatch(format string, args ...any) *Error {
+	err := invalid(format, args...)
+	err.action = true
+	return err
+}
+
+// frame gives an error the words that PutItem and UpdateItem, and only they, put
+// before what is wrong with expressions and sets. They do so since the service's
+// validation was renewed in 2026.
+func (e *Error) frame(op *operation) *Error {
+	if e != nil && e.framed && (op.verb == verbPut || op.verb == verbUpdate) {
+		e.Message = "1 validation error detected: " + e.Message
+	}
+	return e
+}
+
+// frameable marks an error as one that has a frame where it may have one.
+func frameable(e *Error) *Error {
+	if e != nil {
+		e.framed = true
+	}
+	return e
 }
 
 func conditionFailed(old item) *Error {

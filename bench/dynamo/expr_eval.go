@@ -180,9 +180,9 @@ func (q path) in(it item) value {
 	for _, s := range q[1:] {
 		switch {
 		case s.name != "" && v.kind == kindM:
-			v = v.attrs.get(s.name)
-		case s.name == "" && v.kind == kindL && s.index < len(v.list):
-			v = v.list[s.index]
+			v = v.attrs().get(s.name)
+		case s.name == "" && v.kind == kindL && s.index < len(v.list()):
+			v = v.list()[s.index]
 		default:
 			return value{}
 		}

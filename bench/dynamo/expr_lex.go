@@ -27,7 +27,7 @@ func (t token) keyword(k string) bool { return t.kind == tokenWord && strings.Eq
 
 func (t token) sign(s string) bool { return t.kind == tokenSign && t.text == s }
 
-// lex cuts an expression into tokens, ended by tokenEnd or tokenBad.
+// lex cuts an expression into tokens, ended by tokenEnd.
 func lex(s string) []token {
 	tokens := make([]token, 0, len(s)/4+2)
 	for i := 0; ; {
@@ -39,9 +39,6 @@ func lex(s string) []token {
 		}
 		kind, n := lexOne(s[i:])
 		tokens = append(tokens, token{kind, s[i : i+n], i})
-		if kind == tokenBad {
-			return tokens
-		}
 		i += n
 	}
 }
@@ -85,13 +82,12 @@ func span(s string) int {
 	return n
 }
 
-// near is the text around a token, as the service quotes it in a syntax error.
-func near(tokens []token, i int) string {
-	var words []string
-	for j := max(0, i-1); j <= min(i+1, len(tokens)-1); j++ {
-		if tokens[j].kind != tokenEnd {
-			words = append(words, tokens[j].text)
-		}
+// near is the text from the token before to the token after, as the service
+// quotes it in a syntax error.
+func near(text string, tokens []token, i int) string {
+	from, to := tokens[max(0, i-1)], tokens[min(i+1, len(tokens)-1)]
+	if to.kind == tokenEnd {
+		return strings.TrimSpace(text[from.at:])
 	}
-	return strings.Join(words, " ")
+	return text[from.at : to.at+len(to.text)]
 }

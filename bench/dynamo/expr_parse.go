@@ -78,6 +78,7 @@ const (
 
 type parser struct {
 	grammar   grammar
+	text      string
 	tokens    []token
 	i         int
 	operators int
@@ -94,7 +95,7 @@ func parse(g grammar, text string) (*parsed, *Error) {
 	if len(text) > maxExpression {
 		return nil, invalid("Invalid %s: Expression size has exceeded the maximum allowed size; expression size: %d", g, len(text))
 	}
-	p := &parser{grammar: g, tokens: lex(text)}
+	p := &parser{grammar: g, text: text, tokens: lex(text)}
 	switch g {
 	case grammarUpdate:
 		p.out.update = p.update()
@@ -138,7 +139,7 @@ func (p *parser) fail(format string, args ...any) {
 }
 
 func (p *parser) syntax() {
-	p.fail("Syntax error; token: %q, near: %q", p.peek().text, near(p.tokens, p.i))
+	p.fail("Syntax error; token: %q, near: %q", p.peek().text, near(p.text, p.tokens, p.i))
 }
 
 func (p *parser) acceptSign(s string) bool {

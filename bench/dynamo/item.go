@@ -48,11 +48,39 @@ func (k kind) member() kind {
 // value is one attribute value. Values are immutable and shared freely: by the
 // table, by both images of stream records, by answers under way. Whoever
 // changes one makes a new one, and copies only the path that leads there.
+//
+// Nearly all values of a large table are scalars, so what only the others need
+// lies behind a pointer: an attribute takes 48 bytes and its text.
 type value struct {
-	kind  kind
-	text  string  // S; N in canonical form; B as raw bytes; BOOL as true or false
+	text   string  // S; N in canonical form; B as raw bytes; BOOL as true or false
+	nested *nested // M, L and sets
+	kind   kind
+}
+
+// nested is what a value consists of that is no scalar.
+type nested struct {
 	list  []value // L in order; SS, NS and BS sorted and without duplicates
 	attrs item    // M
+}
+
+func listOf(k kind, list []value) value { return value{kind: k, nested: &nested{list: list}} }
+
+func mapOf(it item) value { return value{kind: kindM, nested: &nested{attrs: it}} }
+
+// list gives the members of a list or set, in their order; nil for all others.
+func (v value) list() []value {
+	if v.nested == nil {
+		return nil
+	}
+	return v.nested.list
+}
+
+// attrs gives the attributes of a map; nil for all others.
+func (v value) attrs() item {
+	if v.nested == nil {
+		return nil
+	}
+	return v.nested.attrs
 }
 
 // attr is a named value.
@@ -108,7 +136,10 @@ func (it item) equal(other item) bool {
 // equal compares deeply. Numbers compare by amount and sets without order,
 // since both are kept in canonical form.
 func (v value) equal(w value) bool {
-	return v.kind == w.kind && v.text == w.text && slices.EqualFunc(v.list, w.list, value.equal) && v.attrs.equal(w.attrs)
+	if v.kind != w.kind || v.text != w.text {
+		return false
+	}
+	return v.nested == w.nested || slices.EqualFunc(v.list(), w.list(), value.equal) && v.attrs().equal(w.attrs())
 }
 
 // compare orders two values of the same kind S, N or B; ok is false for all
@@ -129,11 +160,11 @@ func (v value) compare(w value) (c int, ok bool) {
 // newSet sorts members into a set value and drops duplicates.
 func newSet(k kind, members []value) value {
 	slices.SortFunc(members, func(a, b value) int { c, _ := a.compare(b); return c })
-	return value{kind: k, list: slices.CompactFunc(members, value.equal)}
+	return listOf(k, slices.CompactFunc(members, value.equal))
 }
 
 // has reports whether a set or list contains the member.
-func (v value) has(m value) bool { return slices.ContainsFunc(v.list, m.equal) }
+func (v value) has(m value) bool { return slices.ContainsFunc(v.list(), m.equal) }
 
 // size is the number of bytes that count against the 400 KB of an item, for
 // capacity and for pages.
@@ -145,15 +176,15 @@ func (v value) size() int {
 	case kindN:
 		return numberSize(v.text)
 	case kindM:
-		return 3 + v.attrs.size() + len(v.attrs)
+		return 3 + v.attrs().size() + len(v.attrs())
 	}
 	n := 0
-	for _, e := range v.list {
+	for _, e := range v.list() {
 		n += e.size()
 	}
 	switch v.kind {
 	case kindL:
-		return 3 + n + len(v.list)
+		return 3 + n + len(v.list())
 	case kindBOOL, kindNULL:
 		return 1
 	}
@@ -184,9 +215,9 @@ func (v value) length() (n int, ok bool) {
 	case kindB:
 		return len(v.text), true
 	case kindM:
-		return len(v.attrs), true
+		return len(v.attrs()), true
 	case kindL, kindSS, kindNS, kindBS:
-		return len(v.list), true
+		return len(v.list()), true
 	}
 	return 0, false
 }

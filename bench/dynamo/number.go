@@ -187,16 +187,20 @@ func addNumbers(a, b string, minus bool) (string, *Error) {
 	return canonicalNumber(sum.Text('f'))
 }
 
-// numberSize is what a number counts for in an item's size: about one byte for
-// two digits, and one more.
+// numberSize is what a number counts for in an item's size: one byte, one for
+// every two significant digits before the point and likewise behind it, and one
+// for a minus. The guide speaks of "approximately" a byte for two digits; that
+// the halves count by themselves shows at the limit of 400 KB.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func numberSize(s string) int {
 	t := strings.TrimPrefix(s, "-")
-	sign := len(s) - len(t)
-	if i := strings.IndexByte(t, '.'); i < 0 {
-		t = strings.TrimRight(t, "0")
-	} else if t = t[:i] + t[i+1:]; true {
-		t = strings.TrimLeft(t, "0")
+	size := 1 + len(s) - len(t)
+	whole, fraction, _ := strings.Cut(t, ".")
+	switch {
+	case whole == "0":
+		whole, fraction = "", strings.TrimLeft(fraction, "0")
+	case fraction == "":
+		whole = strings.TrimRight(whole, "0")
 	}
-	return (len(t)+1)/2 + 1 + sign
+	return size + (len(whole)+1)/2 + (len(fraction)+1)/2
 }

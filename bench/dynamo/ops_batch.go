@@ -13,7 +13,7 @@ type itemID struct {
 	table, part, rng string
 }
 
-func (t *table) itemID(k key) itemID { return itemID{t.name, k.part.text, k.rng.text} }
+func (t *table) itemID(k key) itemID { return itemID{t.name, k.part, k.rng.text} }
 
 // duplicate reports whether one item occurs twice.
 func duplicate(ids []itemID) bool {
@@ -32,8 +32,8 @@ func duplicate(ids []itemID) bool {
 // unprocessed.
 func (e *Engine) batchWrite(x *execution) *Error {
 	actions := x.req.actions
-	if len(actions) < 1 || len(actions) > maxBatchWrites {
-		return invalid("1 validation error detected: %d requests at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: Member must have length between 1 and %d", len(actions), maxBatchWrites)
+	if err := x.req.checkBatch(); err != nil {
+		return err
 	}
 	plans := make([]*plan, len(actions))
 	ids := make([]itemID, len(actions))
@@ -49,18 +49,19 @@ func (e *Engine) batchWrite(x *execution) *Error {
 	}
 	var used usage
 	for _, p := range plans {
-		old, new, err := e.try(x.now, p)
+		old, new, units, err := e.try(x.now, p)
 		if err != nil { // only a table deleted meanwhile; what went before stays
 			return err
 		}
 		x.wrote(p.table.name)
-		used.add(p.table.name, writeUnits(old, new))
+		used.write(p.table.name, writeUnits(old, new), units)
 	}
 	x.w.open('{')
 	x.w.key("UnprocessedItems")
 	x.w.open('{')
 	x.w.close('}')
-	x.consumedAll(&used)
+	x.collectionsAll(plans)
+	x.consumedAll(used, false)
 	x.w.close('}')
 	return nil
 }
@@ -68,7 +69,10 @@ func (e *Engine) batchWrite(x *execution) *Error {
 // batchGet reads items one by one. What does not fit into an answer is
 // returned as unprocessed.
 func (e *Engine) batchGet(x *execution) *Error {
-	lookups, err := e.lookups(x.req.gets, maxBatchReads)
+	if err := x.req.checkBatch(); err != nil {
+		return err
+	}
+	lookups, err := e.lookups(x.req.gets)
 	if err != nil {
 		return err
 	}
@@ -80,10 +84,10 @@ func (e *Engine) batchGet(x *execution) *Error {
 	w.key("Responses")
 	w.open('{')
 	for i, l := range lookups {
-		w.key(l.table.name)
+		w.key(x.req.gets[i].table)
 		w.open('[')
 		for _, k := range l.keys {
-			r := l.table.read(k)
+			r := l.table.read(&k)
 			if r != nil && size+r.size > maxBatchBytes {
 				size = maxBatchBytes // nothing more fits
 				break
@@ -96,7 +100,7 @@ func (e *Engine) batchGet(x *execution) *Error {
 				w.item(l.shown(r))
 			}
 			size += bytes
-			used.add(l.table.name, readUnits(bytes, x.req.gets[i].consistent))
+			used.read(l.table.name, readUnits(bytes, x.req.gets[i].consistent))
 		}
 		w.close(']')
 	}
@@ -109,7 +113,7 @@ func (e *Engine) batchGet(x *execution) *Error {
 		}
 	}
 	w.close('}')
-	x.consumedAll(&used)
+	x.consumedAll(used, false)
 	w.close('}')
 	return nil
 }
@@ -143,28 +147,19 @@ func (w *writer) unprocessed(g *get, keys []item) {
 	w.close('}')
 }
 
-// lookups makes the reads of a batch or transaction ready.
-func (e *Engine) lookups(gets []get, most int) ([]*lookup, *Error) {
+// lookups makes the reads of a batch ready.
+func (e *Engine) lookups(gets []get) ([]*lookup, *Error) {
 	var out []*lookup
 	var ids []itemID
 	for i := range gets {
-		if err := checkName(gets[i].table); err != nil {
-			return nil, err
-		}
 		l, err := e.lookup(&gets[i])
 		if err != nil {
 			return nil, err
-		}
-		if len(l.keys) == 0 {
-			return nil, invalid("1 validation error detected: Value at 'keys' failed to satisfy constraint: Member must have length greater than or equal to 1")
 		}
 		for _, k := range l.keys {
 			ids = append(ids, l.table.itemID(k))
 		}
 		out = append(out, l)
-	}
-	if len(ids) < 1 || len(ids) > most {
-		return nil, invalid("Too many items requested: %d; want 1 to %d", len(ids), most)
 	}
 	if duplicate(ids) {
 		return nil, invalid("Provided list of item keys contains duplicates")

@@ -2,19 +2,12 @@ package dynamo
 
 // write runs PutItem, UpdateItem and DeleteItem.
 func (e *Engine) write(x *execution) *Error {
-	a := &x.req.action
-	allowed := []string{"NONE", "ALL_OLD"}
-	if a.verb == verbUpdate {
-		allowed = []string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}
-	}
-	if err := oneOf("returnValues", a.returns, allowed...); err != nil {
+	p := &x.plan
+	if err := p.prepare(e, &x.req.action); err != nil {
 		return err
 	}
-	p, err := e.plan(a)
-	if err != nil {
-		return err
-	}
-	old, new, err := e.try(x.now, p)
+	p.alone = true
+	old, new, units, err := e.try(x.now, p)
 	if err != nil {
 		return err
 	}
@@ -24,7 +17,12 @@ func (e *Engine) write(x *execution) *Error {
 		x.w.key("Attributes")
 		x.w.item(it)
 	}
-	x.consumed(p.table.name, writeUnits(old, new))
+	if x.wantsCapacity() {
+		var used usage
+		used.write(p.table.name, writeUnits(old, new), units)
+		x.consumed(used)
+	}
+	x.collections(p)
 	x.w.close('}')
 	return nil
 }
@@ -58,84 +56,6 @@ func (p *plan) returned(old, new *row) item {
 	return nil
 }
 
-// writeUnits is the capacity that a write costs: one unit for each KB begun,
-// of the larger of both versions.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-func writeUnits(old, new *row) float64 {
-	size := 1
-	for _, r := range []*row{old, new} {
-		if r != nil {
-			size = max(size, r.size)
-		}
-	}
-	return float64((size + 1023) / 1024)
-}
-
-// readUnits is the capacity that reading so many bytes costs: half a unit for
-// each 4 KB begun, a whole one where the read was to be consistent.
-func readUnits(size int, consistent bool) float64 {
-	units := float64(max(1, (size+4095)/4096))
-	if !consistent {
-		units /= 2
-	}
-	return units
-}
-
-// consumed writes ConsumedCapacity if the request wants it.
-func (x *execution) consumed(table string, units float64) {
-	if x.req.returnCapacity == "" || x.req.returnCapacity == "NONE" {
-		return
-	}
-	x.w.key("ConsumedCapacity")
-	x.capacity(table, units)
-}
-
-func (x *execution) capacity(table string, units float64) {
-	x.w.open('{')
-	x.w.key("TableName")
-	x.w.string(table)
-	x.w.key("CapacityUnits")
-	x.w.float(units)
-	if x.req.returnCapacity == "INDEXES" {
-		x.w.key("Table")
-		x.w.open('{')
-		x.w.key("CapacityUnits")
-		x.w.float(units)
-		x.w.close('}')
-	}
-	x.w.close('}')
-}
-
-// usage adds up the capacity of several tables, in the order they were met.
-type usage struct {
-	tables []string
-	units  map[string]float64
-}
-
-func (u *usage) add(table string, units float64) {
-	if u.units == nil {
-		u.units = map[string]float64{}
-	}
-	if _, ok := u.units[table]; !ok {
-		u.tables = append(u.tables, table)
-	}
-	u.units[table] += units
-}
-
-// consumedAll writes ConsumedCapacity as a list, if the request wants it.
-func (x *execution) consumedAll(u *usage) {
-	if x.req.returnCapacity == "" || x.req.returnCapacity == "NONE" {
-		return
-	}
-	x.w.key("ConsumedCapacity")
-	x.w.open('[')
-	for _, t := range u.tables {
-		x.w.element()
-		x.capacity(t, u.units[t])
-	}
-	x.w.close(']')
-}
-
 // lookup is a get made ready.
 type lookup struct {
 	table *table
@@ -148,7 +68,7 @@ func (e *Engine) lookup(g *get) (*lookup, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := e.table(g.table)
+	t, err := e.table(plainName(g.table))
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +109,7 @@ func (e *env) paths(x *parsed) ([]path, *Error) {
 }
 
 // read returns the row of a key, or nil.
-func (t *table) read(k key) *row {
+func (t *table) read(k *key) *row {
 	s := t.stripe(k.hash)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -204,12 +124,12 @@ func (l *lookup) shown(r *row) item {
 }
 
 func (e *Engine) getItem(x *execution) *Error {
-	req := x.req
+	req := &x.req
 	l, err := e.lookup(&get{table: req.table, keys: []item{req.key}, projection: req.projection, names: req.env.names})
 	if err != nil {
 		return err
 	}
-	r := l.table.read(l.keys[0])
+	r := l.table.read(&l.keys[0])
 	x.w.open('{')
 	size := 0
 	if r != nil {
@@ -217,7 +137,11 @@ func (e *Engine) getItem(x *execution) *Error {
 		x.w.key("Item")
 		x.w.item(l.shown(r))
 	}
-	x.consumed(l.table.name, readUnits(size, req.consistent))
+	if x.wantsCapacity() {
+		var used usage
+		used.read(l.table.name, readUnits(size, req.consistent))
+		x.consumed(used)
+	}
 	x.w.close('}')
 	return nil
 }

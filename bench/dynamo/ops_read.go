@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // maxPage is how many bytes of items one Query or Scan reads, before filters.
@@ -35,10 +36,13 @@ func (p *page) add(r *row) bool {
 
 // view is what Query and Scan share: which rows are shown and how.
 type view struct {
-	table  *table
+	space
 	filter *condition
 	paths  []path
 	count  bool
+	whole  bool // all attributes, be they projected or not
+
+	fetches bool // an index does not have all that it is asked for
 }
 
 // view checks the parameters that Query and Scan share.
@@ -74,27 +78,57 @@ func (e *Engine) view(req *request, keyCondition *parsed) (*view, *Error) {
 			return nil, err
 		}
 	}
-	if req.limit != nil && *req.limit < 1 {
-		return nil, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1", *req.limit)
-	}
 	if err := v.selects(req); err != nil {
 		return nil, err
 	}
+	return v, v.open(e, req)
+}
+
+// open finds the table and the index.
+func (v *view) open(e *Engine, req *request) *Error {
 	var err *Error
-	v.table, err = e.table(req.table)
-	return v, err
+	if v.table, err = e.table(req.table); err != nil || req.index == nil {
+		return err
+	}
+	ix := v.table.index(*req.index)
+	switch {
+	case ix == nil:
+		return invalid("The table does not have the specified index: %s", *req.index)
+	case !ix.local && req.consistent:
+		return invalid("Consistent reads are not supported on global secondary indexes")
+	case !ix.local && req.mode == "ALL_ATTRIBUTES" && ix.shows != nil:
+		return badParameter("Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", ix.name)
+	}
+	v.index = ix
+	// What a local index lacks is fetched from the table when it is asked for by
+	// name; a global one can only say that it does not have it.
+	v.whole = req.mode == "ALL_ATTRIBUTES" || v.paths != nil
+	if ix.shows == nil {
+		return nil
+	}
+	var lacking []string
+	for _, q := range v.paths {
+		if !slices.Contains(ix.shows, q[0].name) {
+			lacking = append(lacking, q[0].name)
+		}
+	}
+	if v.fetches = lacking != nil || req.mode == "ALL_ATTRIBUTES"; lacking != nil && !ix.local {
+		return badParameter("Global secondary index %s does not project [%s]", ix.name, strings.Join(lacking, ", "))
+	}
+	return nil
 }
 
 func (v *view) selects(req *request) *Error {
-	if err := oneOf("select", req.mode, "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"); err != nil {
-		return err
-	}
 	v.count = req.mode == "COUNT"
 	switch {
-	case req.mode == "ALL_PROJECTED_ATTRIBUTES":
+	case req.mode == "ALL_PROJECTED_ATTRIBUTES" && req.index == nil:
 		return badParameter("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 	case req.mode == "SPECIFIC_ATTRIBUTES" && req.projection == nil:
-		return badParameter("Must specify the ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		err := invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+		if req.op.name == "Query" {
+			err.Message = "1 validation error detected: " + err.Message
+		}
+		return err
 	case req.projection != nil && req.mode != "" && req.mode != "SPECIFIC_ATTRIBUTES":
 		return invalid("Cannot specify the ProjectionExpression when choosing to get %s", req.mode)
 	}
@@ -119,7 +153,8 @@ func (v *view) answer(x *execution, p *page) {
 	}
 	count := 0
 	for _, r := range p.rows {
-		if v.filter != nil && !x.req.env.holds(r.item, v.filter) {
+		it := v.item(r, v.whole)
+		if v.filter != nil && !x.req.env.holds(it, v.filter) {
 			continue
 		}
 		count++
@@ -128,9 +163,9 @@ func (v *view) answer(x *execution, p *page) {
 		}
 		w.element()
 		if v.paths != nil {
-			w.item(project(r.item, v.paths))
+			w.item(project(it, v.paths))
 		} else {
-			w.item(r.item)
+			w.item(it)
 		}
 	}
 	if !v.count {
@@ -142,14 +177,35 @@ func (v *view) answer(x *execution, p *page) {
 	w.int(int64(len(p.rows)))
 	if p.more {
 		w.key("LastEvaluatedKey")
-		w.item(keyItem(v.table.keys, p.rows[len(p.rows)-1].key))
+		w.item(v.keyItem(p.rows[len(p.rows)-1]))
 	}
-	x.consumed(v.table.name, readUnits(p.bytes, x.req.consistent))
+	if x.wantsCapacity() {
+		x.consumed(v.used(p, x.req.consistent))
+	}
 	w.close('}')
 }
 
+// used gives the units to whom they were read from. What a local index fetches
+// from its table costs a read for each row, beside that of the index.
+func (v *view) used(p *page, consistent bool) usage {
+	units := readUnits(p.bytes, consistent)
+	u := usage{{name: v.table.name, table: units, read: units}}
+	if v.index == nil {
+		return u
+	}
+	u[0].table, u[0].indexes = 0, indexUnits{{v.index, units}}
+	if v.fetches {
+		for _, r := range p.rows {
+			n := readUnits(r.item.size(), consistent)
+			u[0].table += n
+			u[0].read += n
+		}
+	}
+	return u
+}
+
 func (e *Engine) scan(x *execution) *Error {
-	req := x.req
+	req := &x.req
 	v, err := e.view(req, nil)
 	if err != nil {
 		return err
@@ -160,21 +216,19 @@ func (e *Engine) scan(x *execution) *Error {
 	}
 	after := &key{hash: first}
 	if req.startKey != nil {
-		k, err := v.table.exactKey(req.startKey)
+		k, err := v.startKey(req.startKey)
 		if err != nil {
 			return invalid("The provided starting key is invalid: %s", err.Message)
 		}
 		if k.hash < first || k.hash > last {
 			return invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
-		after = &k
+		after = k
 	}
 	p := newPage(req)
 	for i := stripeOf(after.hash); i <= stripeOf(last); i++ {
-		s := &v.table.stripes[i]
-		s.mu.RLock()
-		on := s.ascend(after, last, p.add)
-		s.mu.RUnlock()
+		on := false
+		v.read(i, func(s *stripe) { on = s.ascend(after, last, p.add) })
 		if !on {
 			break
 		}
@@ -187,17 +241,16 @@ func (e *Engine) scan(x *execution) *Error {
 // segment gives the hashes that a parallel scan's segment covers. The segments
 // are equal parts of the range, to the last hash.
 func segment(req *request) (first, last uint64, err *Error) {
-	if (req.segment == nil) != (req.segments == nil) {
-		return 0, 0, invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present, and the other way round")
-	}
-	if req.segment == nil {
+	switch {
+	case req.segment == nil && req.segments == nil:
 		return 0, math.MaxUint64, nil
+	case req.segment == nil:
+		return 0, 0, invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+	case req.segments == nil:
+		return 0, 0, invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
 	}
 	i, n := *req.segment, *req.segments
-	if n < 1 || n > 1_000_000 {
-		return 0, 0, invalid("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must have value between 1 and 1000000", n)
-	}
-	if i < 0 || i >= n {
+	if i >= n {
 		return 0, 0, invalid("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d", i, n)
 	}
 	last = math.MaxUint64
@@ -217,7 +270,7 @@ func segmentStart(i, n int) uint64 {
 }
 
 func (e *Engine) query(x *execution) *Error {
-	req := x.req
+	req := &x.req
 	if req.keyCondition == nil {
 		return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
 	}
@@ -229,7 +282,7 @@ func (e *Engine) query(x *execution) *Error {
 	if err != nil {
 		return err
 	}
-	kc, err := req.env.keyCondition(v.table, parsed.condition)
+	kc, err := req.env.keyCondition(v.space, parsed.condition)
 	if err != nil {
 		return err
 	}
@@ -237,7 +290,7 @@ func (e *Engine) query(x *execution) *Error {
 		return err
 	}
 	p := newPage(req)
-	if err := kc.collect(v.table, req, p); err != nil {
+	if err := kc.collect(v.space, req, p); err != nil {
 		return err
 	}
 	v.answer(x, p)
@@ -253,146 +306,10 @@ func (v *view) checkFilter(e *env) *Error {
 	var err *Error
 	v.filter.walk(func(c *condition) {
 		for _, a := range c.args {
-			if len(a.path) > 0 && v.table.isKey(e.name(a.path[0])) && err == nil {
+			if len(a.path) > 0 && v.isKey(e.name(a.path[0])) && err == nil {
 				err = invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", e.name(a.path[0]))
 			}
 		}
 	})
 	return err
-}
-
-// keyCondition is a key condition made ready: one partition, and a contiguous
-// part of its range keys.
-type keyCondition struct {
-	part   value
-	rng    *condition // nil: all
-	lo, hi value      // range keys outside lo..hi cannot match; kindNone: open
-	env    *env
-}
-
-func errKeyCondition() *Error { return invalid("Query key condition not supported") }
-
-func (e *env) keyCondition(t *table, c *condition) (*keyCondition, *Error) {
-	terms := []*condition{c}
-	if c.op == "AND" {
-		terms = c.kids
-	}
-	kc := &keyCondition{env: e}
-	for _, term := range terms {
-		name, err := e.keyTerm(t, term)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case name == t.keys[0].name && term.op == "=" && kc.part.kind == kindNone:
-			kc.part = e.values[term.args[1].value]
-		case len(t.keys) > 1 && name == t.keys[1].name && kc.rng == nil:
-			kc.rng = term
-		case !t.isKey(name):
-			return nil, invalid("Query condition missed key schema element: %s", t.keys[len(t.keys)-1].name)
-		default:
-			return nil, errKeyCondition()
-		}
-	}
-	if kc.part.kind == kindNone {
-		return nil, invalid("Query condition missed key schema element: %s", t.keys[0].name)
-	}
-	if err := checkKey(t.keys[0], kc.part, 0); err != nil {
-		return nil, err
-	}
-	kc.bounds()
-	return kc, nil
-}
-
-// keyTerm checks one term, NAME OP literal, and gives the name.
-func (e *env) keyTerm(t *table, c *condition) (string, *Error) {
-	if c.op == "<>" || c.op == "IN" || c.op == "contains" || len(c.args) < 2 || c.args[0].form != formPath || len(c.args[0].path) != 1 {
-		return "", errKeyCondition()
-	}
-	name := e.name(c.args[0].path[0])
-	i := slices.IndexFunc(t.keys, func(a keyAttr) bool { return a.name == name })
-	for _, a := range c.args[1:] {
-		if a.form != formValue {
-			return "", errKeyCondition()
-		}
-		if i >= 0 && e.literal(a) != t.keys[i].kind {
-			return "", badParameter("Condition parameter type does not match schema type")
-		}
-	}
-	return name, nil
-}
-
-// bounds narrows the range keys to be looked at. They may be wider than the
-// condition, which is tested on each row.
-func (kc *keyCondition) bounds() {
-	if kc.rng == nil {
-		return
-	}
-	v := kc.env.values[kc.rng.args[1].value]
-	switch kc.rng.op {
-	case "=":
-		kc.lo, kc.hi = v, v
-	case "<", "<=":
-		kc.hi = v
-	case ">", ">=":
-		kc.lo = v
-	case "BETWEEN":
-		kc.lo, kc.hi = v, kc.env.values[kc.rng.args[2].value]
-	case "begins_with":
-		kc.lo = v
-		// The least text above all that begin with v.
-		for b := []byte(v.text); len(b) > 0; b = b[:len(b)-1] {
-			if b[len(b)-1] < 0xFF {
-				b[len(b)-1]++
-				kc.hi = value{kind: v.kind, text: string(b)}
-				break
-			}
-		}
-	}
-}
-
-// collect gathers the rows of a page in the order asked for.
-func (kc *keyCondition) collect(t *table, req *request, p *page) *Error {
-	k := key{hash: hashOf(kc.part.text), part: kc.part}
-	lo, hi := kc.lo, kc.hi
-	var start *key
-	if req.startKey != nil {
-		s, err := t.exactKey(req.startKey)
-		if err != nil {
-			return invalid("The provided starting key is invalid: %s", err.Message)
-		}
-		if !s.part.equal(k.part) {
-			return invalid("The provided starting key is outside query boundaries based on provided conditions")
-		}
-		start = &s
-		if c, ok := s.rng.compare(lo); !req.backward && (!ok || c > 0) {
-			lo = s.rng
-		}
-		if c, ok := s.rng.compare(hi); req.backward && (!ok || c < 0) {
-			hi = s.rng
-		}
-	}
-	matched := false
-	visit := func(r *row) bool {
-		if start != nil && r.key.compare(*start) == 0 {
-			return true
-		}
-		if kc.rng != nil && !kc.env.holds(r.item, kc.rng) {
-			return !matched // the matching rows lie together
-		}
-		matched = true
-		return p.add(r)
-	}
-	s := t.stripe(k.hash)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	part := s.partition(k)
-	switch {
-	case part == nil:
-	case req.backward:
-		part.descend(hi, visit)
-	default:
-		part.ascend(lo, visit)
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -47,15 +48,6 @@ func (e *Engine) findStream(arn string, now time.Time) (*stream, *Error) {
 		return nil, refuse(codeNotFound, "Requested resource not found: Stream: %.300s not found", arn)
 	}
 	return s, nil
-}
-
-func (s *stream) shard(id string) *shard {
-	for _, sh := range s.shards {
-		if sh.id == id {
-			return sh
-		}
-	}
-	return nil
 }
 
 func (e *Engine) listStreams(x *execution) *Error {
@@ -100,13 +92,11 @@ func (e *Engine) describeStream(x *execution) *Error {
 	if err != nil {
 		return err
 	}
-	shards := slices.SortedFunc(slices.Values(s.shards), func(a, b *shard) int { return strings.Compare(a.id, b.id) })
-	shards = slices.DeleteFunc(shards, func(sh *shard) bool { return sh.id <= at.startShard })
-	if at.childrenOf != nil {
-		if s.shard(*at.childrenOf) == nil {
-			return refuse(codeNotFound, "Requested resource not found: Shard: %.100s not found", *at.childrenOf)
-		}
-		shards = nil // shards never split here
+	shards := slices.DeleteFunc(slices.Clone(s.kept(x.now, e.options.Retention)), func(sh *shard) bool {
+		return sh.id <= at.startShard || at.childrenOf != nil && sh.parent != *at.childrenOf
+	})
+	if at.childrenOf != nil && s.shard(*at.childrenOf) == nil {
+		return refuse(codeNotFound, "Requested resource not found: Shard: %.100s not found", *at.childrenOf)
 	}
 	status := "ENABLED"
 	e.mu.RLock()
@@ -124,7 +114,7 @@ func (e *Engine) describeStream(x *execution) *Error {
 	}
 	w.key("CreationRequestDateTime")
 	w.seconds(s.created)
-	w.keySchema(s.keys)
+	w.keySchema(s.keys, 1)
 	w.key("Shards")
 	w.open('[')
 	for _, sh := range shards[:min(limit, len(shards))] {
@@ -149,11 +139,15 @@ func (w *writer) shard(s *shard) {
 	w.open('{')
 	w.key("ShardId")
 	w.string(s.id)
+	if s.parent != "" {
+		w.key("ParentShardId")
+		w.string(s.parent)
+	}
 	w.key("SequenceNumberRange")
 	w.open('{')
 	w.key("StartingSequenceNumber")
 	w.string(sequence(s.start).String())
-	if s.closed {
+	if !s.closed.IsZero() {
 		w.key("EndingSequenceNumber")
 		w.string(sequence(s.lastOff).String())
 	}
@@ -177,7 +171,7 @@ func (e *Engine) getShardIterator(x *execution) *Error {
 	}
 	x.w.open('{')
 	x.w.key("ShardIterator")
-	x.w.string(iterator{s.arn, sh.id, n, x.now}.String())
+	x.w.string(iterator{s.arn, sh.id, n, x.now, e.readers.Add(1)}.String())
 	x.w.close('}')
 	return nil
 }
@@ -209,7 +203,7 @@ func (s *shard) position(now time.Time, retention time.Duration, at *streamPlace
 		if at.timestamp.After(now) {
 			return 0, invalid("Timestamp must not lie in the future")
 		}
-		return s.search(func(r *record) bool { return !r.at.Before(*at.timestamp) }), nil
+		return s.search(func(r *record) bool { return !r.time().Before(*at.timestamp) }), nil
 	}
 	return 0, oneOf("shardIteratorType", at.kind, "TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP")
 }
@@ -236,12 +230,13 @@ type iterator struct {
 	arn, shard string
 	next       int64
 	issued     time.Time
+	reader     uint64 // the same in all iterators that follow from one
 }
 
 // String gives the iterator as clients carry it: opaque, with a checksum, so
 // that a broken one is told from an expired one.
 func (it iterator) String() string {
-	body := fmt.Sprintf("%s|%s|%d|%d", it.arn, it.shard, it.next, it.issued.UnixNano())
+	body := fmt.Sprintf("%s|%s|%d|%d|%d", it.arn, it.shard, it.next, it.issued.UnixNano(), it.reader)
 	sum := crc32.ChecksumIEEE([]byte(body))
 	return it.arn + "|1|" + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s|%08x", body, sum))
 }
@@ -251,19 +246,20 @@ func parseIterator(s string) (iterator, *Error) {
 	_, code, ok := strings.Cut(s, "|1|")
 	raw, err := base64.StdEncoding.DecodeString(code)
 	f := strings.Split(string(raw), "|")
-	if !ok || err != nil || len(f) != 5 {
+	if !ok || err != nil || len(f) != 6 {
 		return bad()
 	}
-	body := strings.Join(f[:4], "|")
-	if fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) != f[4] {
+	body := strings.Join(f[:5], "|")
+	if fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) != f[5] {
 		return bad()
 	}
 	next, err1 := strconv.ParseInt(f[2], 10, 64)
 	issued, err2 := strconv.ParseInt(f[3], 10, 64)
-	if cmp.Or(err1, err2) != nil || next < 0 {
+	reader, err3 := strconv.ParseUint(f[4], 10, 64)
+	if cmp.Or(err1, err2, err3) != nil || next < 0 {
 		return bad()
 	}
-	return iterator{f[0], f[1], next, time.Unix(0, issued)}, nil
+	return iterator{f[0], f[1], next, time.Unix(0, issued), reader}, nil
 }
 
 func (e *Engine) getRecords(x *execution) *Error {
@@ -289,7 +285,7 @@ func (e *Engine) getRecords(x *execution) *Error {
 	if sh == nil {
 		return invalid("Invalid ShardIterator")
 	}
-	records, end, err := sh.read(x.now, e.options.Retention, it.next, limit)
+	records, end, err := sh.read(x.now, e.options.Retention, it, limit, &e.crowdedReads)
 	if err != nil {
 		return err
 	}
@@ -299,29 +295,34 @@ func (e *Engine) getRecords(x *execution) *Error {
 	w.open('[')
 	bytes := 0
 	for i, r := range records {
-		size := s.recordSize(r)
+		keys := keyItem(s.keys, &r.row().key)
+		size := s.recordSize(r, keys)
 		if bytes += size; bytes > maxRecordBytes && i > 0 {
 			records, end = records[:i], false
 			break
 		}
 		w.element()
-		w.record(s, sh, r, size, e.options.Region)
+		w.record(s, sh, r, keys, size, e.options.Region)
 	}
 	w.close(']')
 	if !end {
 		w.key("NextShardIterator")
-		w.string(iterator{it.arn, it.shard, it.next + int64(len(records)), x.now}.String())
+		w.string(iterator{it.arn, it.shard, it.next + int64(len(records)), x.now, it.reader}.String())
 	}
 	w.close('}')
 	return nil
 }
 
-// read returns up to limit records from number n on, and whether a closed
+// read returns up to limit records from the iterator on, and whether a closed
 // shard ends behind them. The records are the log's own and never change.
-func (s *shard) read(now time.Time, retention time.Duration, n int64, limit int) (out []*record, end bool, err *Error) {
+func (s *shard) read(now time.Time, retention time.Duration, it iterator, limit int, crowded *atomic.Int64) (out []*record, end bool, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trim(now, retention)
+	if s.crowded(now, it.reader) {
+		crowded.Add(1)
+	}
+	n := it.next
 	switch {
 	case n < s.trimmed:
 		return nil, false, trimmed()
@@ -333,28 +334,41 @@ func (s *shard) read(now time.Time, retention time.Duration, n int64, limit int)
 	for ; n < last; n++ {
 		out = append(out, s.at(n))
 	}
-	return out, s.closed && last == s.next, nil
+	return out, !s.closed.IsZero() && last == s.next, nil
 }
 
 // recordSize is SizeBytes: keys and the images shown.
-func (s *stream) recordSize(r *record) int {
+func (s *stream) recordSize(r *record, keys item) int {
 	old, new := s.images(r)
-	return keyItem(s.keys, r.row().key).size() + old.size() + new.size()
+	return keys.size() + old.size() + new.size()
 }
 
-func (w *writer) record(s *stream, sh *shard, r *record, size int, region string) {
+func (w *writer) record(s *stream, sh *shard, r *record, keys item, size int, region string) {
 	old, new := s.images(r)
 	w.open('{')
-	for _, m := range [][2]string{{"eventID", sh.eventID(r.off)}, {"eventName", r.name()}, {"eventVersion", "1.1"}, {"eventSource", "aws:dynamodb"}, {"awsRegion", region}} {
+	w.key("eventID")
+	w.open('"')
+	w.b = sh.appendEventID(w.b, r.off)
+	w.close('"')
+	for _, m := range [...][2]string{{"eventName", r.name()}, {"eventVersion", "1.1"}, {"eventSource", "aws:dynamodb"}, {"awsRegion", region}} {
 		w.key(m[0])
 		w.string(m[1])
+	}
+	if r.expired {
+		w.key("userIdentity")
+		w.open('{')
+		w.key("principalId")
+		w.string("dynamodb.amazonaws.com")
+		w.key("type")
+		w.string("Service")
+		w.close('}')
 	}
 	w.key("dynamodb")
 	w.open('{')
 	w.key("ApproximateCreationDateTime")
-	w.int(r.at.Unix()) // whole seconds, rounded down
+	w.int(r.time().Unix()) // whole seconds, rounded down
 	w.key("Keys")
-	w.item(keyItem(s.keys, r.row().key))
+	w.item(keys)
 	if new != nil {
 		w.key("NewImage")
 		w.item(new)

@@ -1,20 +1,19 @@
 package dynamo
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
-var viewTypes = []string{"NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"}
-
 func (e *Engine) createTable(x *execution) *Error {
 	s := &x.req.schema
-	keys, err := s.keyAttrs()
-	if err != nil {
+	if err := s.checkModel(true); err != nil {
 		return err
 	}
 	if err := s.checkBilling(); err != nil {
@@ -23,87 +22,62 @@ func (e *Engine) createTable(x *execution) *Error {
 	if err := s.checkStream(); err != nil {
 		return err
 	}
-	name := x.req.table
+	name := strings.Clone(x.req.table)
+	t := &table{name: name, arn: e.tableARN(name), created: x.now, billing: "PROVISIONED"}
+	if err := s.build(t); err != nil {
+		return err
+	}
+	if err := checkTags(s.tags); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.tables[name] != nil {
 		return refuse("ResourceInUseException", "Table already exists: %s", name)
 	}
-	arn := e.tableARN(name)
-	t := &table{name: name, arn: arn, created: x.now, keys: keys, definition: s.definitions, billing: "PROVISIONED"}
-	hi, lo := clock.Bits(e.options.Seed, arn, 0), clock.Bits(e.options.Seed, arn, uint64(x.now.UnixNano()))
+	hi, lo := clock.Bits(e.options.Seed, t.arn, 0), clock.Bits(e.options.Seed, t.arn, uint64(x.now.UnixNano()))
 	t.id = fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
-	s.bill(t)
+	s.set(t)
+	t.tag(s.tags)
 	if s.stream != nil && s.stream.enabled {
 		e.openStream(t, s.stream.view, x.now)
 	}
 	e.tables[name] = t
-	x.describe("TableDescription", t, "ACTIVE")
+	x.describe("TableDescription", t, "CREATING")
 	return nil
 }
 
-// keyAttrs joins key schema and attribute definitions.
-func (s *schema) keyAttrs() ([]keyAttr, *Error) {
-	roles := [...]string{"HASH", "RANGE"}
-	if len(s.keys) < 1 || len(s.keys) > 2 {
-		return nil, invalid("1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have length between 1 and 2")
-	}
-	var keys []keyAttr
-	for i, k := range s.keys {
-		if k.role != roles[i] {
-			return nil, invalid("Invalid KeySchema: element %d must have the KeyType %s, not %.20q", i+1, roles[i], k.role)
-		}
-		j := slices.IndexFunc(s.definitions, func(a keyAttr) bool { return a.name == k.name })
-		if j < 0 {
-			return nil, badParameter("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s]", k.name)
-		}
-		keys = append(keys, s.definitions[j])
-	}
-	for _, a := range s.definitions {
-		if a.name == "" || len(a.name) > 255 || a.kind < kindS || a.kind > kindB {
-			return nil, invalid("1 validation error detected: attribute definition %.60q failed to satisfy constraint: a name of 1 to 255 bytes and the type S, N or B", a.name)
-		}
-	}
-	if len(s.definitions) != len(keys) || len(keys) == 2 && keys[0].name == keys[1].name {
-		return nil, badParameter("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
-	}
-	return keys, nil
-}
-
-func (s *schema) checkBilling() *Error {
-	if err := oneOf("billingMode", s.billing, "PROVISIONED", "PAY_PER_REQUEST"); err != nil {
-		return err
-	}
-	switch {
-	case s.billing == "PAY_PER_REQUEST" && s.capacity != nil:
-		return badParameter("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
-	case s.billing != "PAY_PER_REQUEST" && s.capacity == nil:
-		return badParameter("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
-	case s.capacity != nil && (s.capacity[0] < 1 || s.capacity[1] < 1):
-		return badParameter("ReadCapacityUnits and WriteCapacityUnits must be at least 1")
-	}
-	return nil
-}
-
-func (s *schema) checkStream() *Error {
-	switch {
-	case s.stream == nil:
-		return nil
-	case s.stream.enabled && s.stream.view == "":
-		return badParameter("StreamEnabled is true, so StreamViewType must be specified")
-	case !s.stream.enabled && s.stream.view != "":
-		return badParameter("StreamEnabled is false, so StreamViewType must not be specified")
-	}
-	return oneOf("streamSpecification.streamViewType", s.stream.view, viewTypes...)
-}
-
-func (s *schema) bill(t *table) {
+// set gives a table what a request says about its billing and settings.
+func (s *schema) set(t *table) {
 	if s.billing != "" {
 		t.billing = s.billing
 	}
-	t.capacity = [2]int{}
-	if s.capacity != nil {
+	switch {
+	case s.capacity != nil:
 		t.capacity = *s.capacity
+	case s.billing == "PAY_PER_REQUEST":
+		t.capacity = [2]int{}
+	}
+	if s.protected != nil {
+		t.settings.protected = *s.protected
+	}
+	if s.ceiling != nil {
+		for i, n := range s.ceiling {
+			if n != 0 { // -1 takes a ceiling away
+				t.settings.ceiling[i] = max(n, 0)
+			}
+		}
+	}
+	if s.class != "" {
+		t.settings.class = s.class
+	}
+	if s.encrypted != nil {
+		t.settings.encrypted, t.settings.masterKey = *s.encrypted, s.masterKey
+		if !strings.HasPrefix(s.masterKey, "arn:") {
+			// The service shows the ARN of the key, be it named otherwise or its own.
+			prefix, _, _ := strings.Cut(t.arn, ":table/")
+			t.settings.masterKey = strings.Replace(prefix, ":dynamodb:", ":kms:", 1) + ":key/" + cmp.Or(s.masterKey, t.id)
+		}
 	}
 }
 
@@ -114,26 +88,19 @@ func (e *Engine) openStream(t *table, view string, now time.Time) {
 	e.streams[t.stream.arn] = t.stream
 }
 
-// close ends a stream: its shards are closed and can be read until retention
-// ends.
-func (s *stream) close(now time.Time) {
-	s.closed = now
-	for _, sh := range s.shards {
-		sh.mu.Lock()
-		sh.closed = true
-		sh.mu.Unlock()
-	}
-}
-
 func (e *Engine) updateTable(x *execution) *Error {
 	s := &x.req.schema
-	if s.billing == "" && s.capacity == nil && s.stream == nil {
-		return invalid("At least one of ProvisionedThroughput, BillingMode, StreamSpecification or UpdateStreamEnabled is required")
+	if err := s.checkModel(false); err != nil {
+		return err
 	}
-	if s.billing != "" || s.capacity != nil {
-		if err := s.checkBilling(); err != nil {
-			return err
-		}
+	if s.billing == "" && s.capacity == nil && s.stream == nil && s.updates == nil && s.class == "" && s.protected == nil && s.encrypted == nil && s.ceiling == nil {
+		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+	}
+	switch {
+	case s.billing == "PAY_PER_REQUEST" && s.capacity != nil:
+		return s.checkBilling()
+	case s.billing == "PROVISIONED" && s.capacity == nil:
+		return badParameter("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 	}
 	if err := s.checkStream(); err != nil {
 		return err
@@ -142,10 +109,28 @@ func (e *Engine) updateTable(x *execution) *Error {
 	defer e.mu.Unlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return tableNotFound(x.req.table)
+		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
 	}
 	t.lockAll()
 	defer t.unlockAll()
+	if err := s.checkUpdate(t); err != nil {
+		return err
+	}
+	if s.stream != nil {
+		if s.stream.enabled {
+			e.openStream(t, s.stream.view, x.now)
+		} else {
+			t.stream.close(x.now)
+		}
+	}
+	s.set(t)
+	x.describe("TableDescription", t, "UPDATING")
+	return nil
+}
+
+// checkUpdate refuses what cannot be done to the table as it is, and changes its
+// indexes where nothing is wrong. The table is locked as a whole.
+func (s *schema) checkUpdate(t *table) *Error {
 	if s.stream != nil {
 		open := t.stream != nil && t.stream.closed.IsZero()
 		switch {
@@ -153,17 +138,99 @@ func (e *Engine) updateTable(x *execution) *Error {
 			return invalid("Table already has an enabled stream: TableName: %s", t.name)
 		case !s.stream.enabled && !open:
 			return invalid("Table has no stream to disable: TableName: %s", t.name)
-		case s.stream.enabled:
-			e.openStream(t, s.stream.view, x.now)
-		default:
-			t.stream.close(x.now)
 		}
 	}
-	if s.billing != "" || s.capacity != nil {
-		s.bill(t)
+	if s.capacity != nil && s.billing == "" && t.billing == "PAY_PER_REQUEST" {
+		return badParameter("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 	}
-	x.describe("TableDescription", t, "ACTIVE")
+	if s.capacity != nil && s.billing != "PAY_PER_REQUEST" && t.billing == "PROVISIONED" && *s.capacity == t.capacity && s.updates == nil {
+		return invalid("The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.",
+			t.capacity[0], s.capacity[0], t.capacity[1], s.capacity[1])
+	}
+	return s.updateIndexes(t)
+}
+
+// updateIndexes creates, changes and deletes global indexes. A new one is full
+// when the call returns; the service fills it in the background.
+func (s *schema) updateIndexes(t *table) *Error {
+	changes := 0
+	for _, u := range s.updates {
+		if u.action == "Create" || u.action == "Delete" {
+			changes++
+		}
+	}
+	if changes > 1 {
+		return refuse("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+	}
+	for _, u := range s.updates {
+		i := slices.IndexFunc(t.indexes, func(ix *index) bool { return ix.name == u.spec.name && !ix.local })
+		switch {
+		case u.action == "":
+			return badParameter("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
+		case u.action == "Create":
+			if err := s.createIndex(t, &u.spec); err != nil {
+				return err
+			}
+		case i < 0:
+			return refuse(codeNotFound, "Requested resource not found: Index: %s not found", u.spec.name)
+		case u.action == "Delete":
+			t.indexes = slices.Delete(slices.Clone(t.indexes), i, i+1)
+			t.forgetDefinitions()
+		case u.spec.capacity != nil:
+			t.indexes[i].capacity = *u.spec.capacity
+		}
+	}
 	return nil
+}
+
+func (s *schema) createIndex(t *table, spec *indexSpec) *Error {
+	globals := 0
+	for _, ix := range t.indexes {
+		if ix.name == spec.name {
+			return invalid("Attempting to create an index which already exists")
+		}
+		if !ix.local {
+			globals++
+		}
+	}
+	if globals == maxGlobals {
+		return refuse("LimitExceededException", "Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of %d", maxGlobals)
+	}
+	for _, a := range t.definition { // those the table has need not be given again
+		if old, ok := attribute(s.definitions, a.name); !ok {
+			s.definitions = append(s.definitions, a)
+		} else if old.kind != a.kind {
+			return badParameter("Table already defines the attribute %s with the type %s", a.name, a.kind)
+		}
+	}
+	ix, err := s.buildIndex(t, spec, false)
+	if err != nil {
+		return err
+	}
+	billing := t.billing
+	if s.billing != "" {
+		billing = s.billing
+	}
+	if err := billIndex(ix, spec, billing == "PAY_PER_REQUEST"); err != nil {
+		return err
+	}
+	for _, a := range ix.keys {
+		if _, ok := attribute(t.definition, a.name); !ok {
+			t.definition = append(slices.Clip(t.definition), a)
+		}
+	}
+	ix.fill(t)
+	t.indexes = append(slices.Clip(t.indexes), ix)
+	slices.SortFunc(t.indexes, func(a, b *index) int { return strings.Compare(a.name, b.name) })
+	return nil
+}
+
+// forgetDefinitions drops the definitions of attributes that are no keys any
+// more.
+func (t *table) forgetDefinitions() {
+	t.definition = slices.DeleteFunc(slices.Clone(t.definition), func(a keyAttr) bool {
+		return !t.isKey(a.name) && !slices.ContainsFunc(t.indexes, func(ix *index) bool { return ix.isKey(a.name) })
+	})
 }
 
 func (e *Engine) deleteTable(x *execution) *Error {
@@ -171,7 +238,10 @@ func (e *Engine) deleteTable(x *execution) *Error {
 	defer e.mu.Unlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return tableNotFound(x.req.table)
+		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+	}
+	if t.settings.protected {
+		return invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 	}
 	t.lockAll()
 	defer t.unlockAll()
@@ -234,96 +304,4 @@ func pageLimit(limit *int, most int) (int, *Error) {
 		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and %d", *limit, most)
 	}
 	return *limit, nil
-}
-
-// describe writes a table's description. The engine is locked, so the stream
-// stands still.
-func (x *execution) describe(member string, t *table, status string) {
-	w := &x.w
-	w.open('{')
-	w.key(member)
-	w.open('{')
-	w.key("TableName")
-	w.string(t.name)
-	w.key("TableArn")
-	w.string(t.arn)
-	w.key("TableId")
-	w.string(t.id)
-	w.key("TableStatus")
-	w.string(status)
-	w.key("CreationDateTime")
-	w.seconds(t.created)
-	w.key("AttributeDefinitions")
-	w.open('[')
-	for _, a := range t.definition {
-		w.element()
-		w.open('{')
-		w.key("AttributeName")
-		w.string(a.name)
-		w.key("AttributeType")
-		w.string(a.kind.String())
-		w.close('}')
-	}
-	w.close(']')
-	w.keySchema(t.keys)
-	w.key("ItemCount")
-	w.int(t.items.Load())
-	w.key("TableSizeBytes")
-	w.int(t.bytes.Load())
-	w.billing(t)
-	if t.stream != nil {
-		w.tableStream(t.stream)
-	}
-	w.close('}')
-	w.close('}')
-}
-
-func (w *writer) keySchema(keys []keyAttr) {
-	w.key("KeySchema")
-	w.open('[')
-	for i, a := range keys {
-		w.element()
-		w.open('{')
-		w.key("AttributeName")
-		w.string(a.name)
-		w.key("KeyType")
-		w.string([...]string{"HASH", "RANGE"}[i])
-		w.close('}')
-	}
-	w.close(']')
-}
-
-func (w *writer) billing(t *table) {
-	if t.billing == "PAY_PER_REQUEST" {
-		w.key("BillingModeSummary")
-		w.open('{')
-		w.key("BillingMode")
-		w.string(t.billing)
-		w.close('}')
-	}
-	w.key("ProvisionedThroughput")
-	w.open('{')
-	w.key("NumberOfDecreasesToday")
-	w.int(0)
-	w.key("ReadCapacityUnits")
-	w.int(int64(t.capacity[0]))
-	w.key("WriteCapacityUnits")
-	w.int(int64(t.capacity[1]))
-	w.close('}')
-}
-
-func (w *writer) tableStream(s *stream) {
-	if s.closed.IsZero() {
-		w.key("StreamSpecification")
-		w.open('{')
-		w.key("StreamEnabled")
-		w.bool(true)
-		w.key("StreamViewType")
-		w.string(s.view)
-		w.close('}')
-	}
-	w.key("LatestStreamLabel")
-	w.string(s.label)
-	w.key("LatestStreamArn")
-	w.string(s.arn)
 }

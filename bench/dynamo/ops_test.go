@@ -131,7 +131,7 @@ func TestBatch(t *testing.T) {
 		t.Errorf("wrote %v, want %v", wrote, want)
 	}
 	_, err = w.db.BatchWriteItem(w.ctx, &dynamodb.BatchWriteItemInput{RequestItems: write("one", 0, 26)})
-	wantValidation(t, err, "length between 1 and 25")
+	wantValidation(t, err, "Member must have length less than or equal to 25")
 	out, err := w.db.BatchGetItem(w.ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
 		"one": {Keys: []map[string]av{{"pk": s("3")}, {"pk": s("99")}}, ProjectionExpression: aws.String("v")},
 		"two": {Keys: []map[string]av{{"pk": s("3")}}},

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"cmp"
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -36,14 +37,15 @@ func stripeSet(refs []stripeRef) []stripeRef {
 // transactWrite does all of its actions or none.
 func (e *Engine) transactWrite(x *execution) *Error {
 	actions := x.req.actions
-	if len(actions) < 1 || len(actions) > maxTransact {
-		return invalid("1 validation error detected: %d entries at 'transactItems' failed to satisfy constraint: Member must have length between 1 and %d", len(actions), maxTransact)
+	if err := checkTransaction(len(actions)); err != nil {
+		return err
 	}
 	if x.req.token == nil {
 		return e.transact(x, false)
 	}
-	if n := len(*x.req.token); n < 1 || n > 36 {
-		return invalid("1 validation error detected: Value at 'clientRequestToken' failed to satisfy constraint: Member must have length between 1 and 36")
+	var f faults
+	if checkLength(&f, *x.req.token, "clientRequestToken", 1, 36); f != nil {
+		return f.err()
 	}
 	done, err := e.tokens.begin(x.now, *x.req.token, digestActions(actions))
 	if err != nil {
@@ -60,12 +62,19 @@ func (e *Engine) transact(x *execution, done bool) *Error {
 	plans := make([]*plan, len(x.req.actions))
 	ids := make([]itemID, len(plans))
 	refs := make([]stripeRef, len(plans))
+	var blame blame
 	for i := range x.req.actions {
 		p, err := e.plan(&x.req.actions[i])
 		if err != nil {
-			return err
+			if err = blame.add(err, i, len(plans)); err != nil {
+				return err
+			}
+			continue
 		}
 		plans[i], ids[i], refs[i] = p, p.table.itemID(p.key), stripeRef{p.table, stripeOf(p.key.hash)}
+	}
+	if blame != nil {
+		return cancelled(blame)
 	}
 	if duplicate(ids) {
 		return invalid("Transaction request cannot include multiple operations on one item")
@@ -77,8 +86,30 @@ func (e *Engine) transact(x *execution, done bool) *Error {
 		}
 	}
 	x.w.open('{')
-	x.consumedAll(&used)
+	x.consumedAll(used, true)
+	x.collectionsAll(plans)
 	x.w.close('}')
+	return nil
+}
+
+// blame gathers the reasons of a transaction that is cancelled before it looks
+// at the items.
+type blame []reason
+
+// add notes an error of action i of n, or returns it where it is the request's
+// as a whole: only keys and types that do not fit the schema are an action's own
+// fault.
+func (b *blame) add(err *Error, i, n int) *Error {
+	if !err.action {
+		return err
+	}
+	if *b == nil {
+		*b = make(blame, n)
+		for j := range *b {
+			(*b)[j].code = "None"
+		}
+	}
+	(*b)[i] = reasonOf(err)
 	return nil
 }
 
@@ -94,9 +125,12 @@ func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *
 		if p.table.gone {
 			return tableNotFound(p.table.name)
 		}
-		olds[i] = p.table.stripe(p.key.hash).get(p.key)
+		olds[i] = p.table.stripe(p.key.hash).get(&p.key)
 		var err *Error
 		if news[i], err = p.next(olds[i]); err != nil {
+			if err.whole {
+				return err
+			}
 			failed = true
 			reasons[i] = reasonOf(err)
 		} else {
@@ -113,11 +147,13 @@ func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *
 		return invalid("Transaction request size has exceeded the maximum of 4 MB")
 	}
 	for i, p := range plans {
-		used.add(p.table.name, 2*writeUnits(olds[i], news[i]))
+		var units indexUnits
 		if p.verb != verbCheck {
-			e.commit(x.now, p.table, p.key, olds[i], news[i])
+			units = e.commit(x.now, p.table, &p.key, olds[i], news[i], false)
 			x.wrote(p.table.name)
 		}
+		// Twice the units in the table; an index knows of no transaction.
+		used.write(p.table.name, 2*writeUnits(olds[i], news[i]), units)
 	}
 	return nil
 }
@@ -142,9 +178,32 @@ func cancelled(reasons []reason) *Error {
 
 // transactGet reads several items as of one moment.
 func (e *Engine) transactGet(x *execution) *Error {
-	lookups, err := e.lookups(x.req.gets, maxTransact)
-	if err != nil {
+	if err := checkTransaction(len(x.req.gets)); err != nil {
 		return err
+	}
+	lookups := make([]*lookup, len(x.req.gets))
+	ids := make([]itemID, len(lookups))
+	var blame blame
+	for i := range lookups {
+		if len(x.req.gets[i].keys) != 1 {
+			var f faults
+			f.missing(fmt.Sprintf("transactItems.%d.member.get.key", i+1))
+			return f.err()
+		}
+		l, err := e.lookup(&x.req.gets[i])
+		if err != nil {
+			if err = blame.add(err, i, len(lookups)); err != nil {
+				return err
+			}
+			continue
+		}
+		lookups[i], ids[i] = l, l.table.itemID(l.keys[0])
+	}
+	if blame != nil {
+		return cancelled(blame)
+	}
+	if duplicate(ids) {
+		return invalid("Transaction request cannot include multiple operations on one item")
 	}
 	refs := make([]stripeRef, len(lookups))
 	for i, l := range lookups {
@@ -166,10 +225,10 @@ func (e *Engine) transactGet(x *execution) *Error {
 			w.item(l.shown(r))
 		}
 		w.close('}')
-		used.add(l.table.name, 2*readUnits(size, true))
+		used.read(l.table.name, 2*readUnits(size, true))
 	}
 	w.close(']')
-	x.consumedAll(&used)
+	x.consumedAll(used, true)
 	w.close('}')
 	return nil
 }
@@ -181,7 +240,7 @@ func readAll(lookups []*lookup, refs []stripeRef) []*row {
 	}
 	rows := make([]*row, len(lookups))
 	for i, l := range lookups {
-		rows[i] = l.table.stripe(l.keys[0].hash).get(l.keys[0])
+		rows[i] = l.table.stripe(l.keys[0].hash).get(&l.keys[0])
 	}
 	return rows
 }

@@ -38,12 +38,12 @@ func projectValue(v value, paths []path) value {
 	}
 	switch v.kind {
 	case kindM:
-		if attrs := project(v.attrs, paths); len(attrs) > 0 {
-			return value{kind: kindM, attrs: attrs}
+		if attrs := project(v.attrs(), paths); len(attrs) > 0 {
+			return mapOf(attrs)
 		}
 	case kindL:
 		var list []value
-		for i, e := range v.list {
+		for i, e := range v.list() {
 			if rest, whole := below(paths, step{index: i}); whole {
 				list = append(list, e)
 			} else if part := projectValue(e, rest); part.kind != kindNone {
@@ -51,7 +51,7 @@ func projectValue(v value, paths []path) value {
 			}
 		}
 		if len(list) > 0 {
-			return value{kind: kindL, list: list}
+			return listOf(kindL, list)
 		}
 	}
 	return value{}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // operation is one operation of the service.
@@ -13,12 +14,17 @@ type operation struct {
 	data    bool   // reads or writes items: a place where faults strike
 	verb    verb   // of PutItem, UpdateItem, DeleteItem
 	fields  string // parameters that it takes; any other is refused by name
+	named   bool   // takes the name of a table
+	takes   map[string]bool
 	run     func(*Engine, *execution) *Error
 }
 
 const (
 	writeFields = "TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues ReturnValues ReturnConsumedCapacity ReturnItemCollectionMetrics ReturnValuesOnConditionCheckFailure "
-	pageFields  = "TableName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
+	// legacyFields are the parameters from before expressions.
+	legacyFields = "Expected AttributeUpdates AttributesToGet QueryFilter ScanFilter KeyConditions ConditionalOperator"
+	tableFields  = "TableName AttributeDefinitions BillingMode ProvisionedThroughput OnDemandThroughput StreamSpecification SSESpecification TableClass DeletionProtectionEnabled "
+	pageFields   = "TableName IndexName Select FilterExpression ProjectionExpression ExpressionAttributeNames ExpressionAttributeValues ExclusiveStartKey Limit ConsistentRead ReturnConsumedCapacity "
 )
 
 // operations is the whole list.
@@ -27,11 +33,18 @@ var operations map[string]*operation
 func init() { // breaks the cycle: running an operation may decode another
 	operations = map[string]*operation{}
 	for _, op := range []operation{
-		{name: "CreateTable", fields: "TableName AttributeDefinitions KeySchema BillingMode ProvisionedThroughput StreamSpecification", run: (*Engine).createTable},
+		{name: "CreateTable", fields: tableFields + "KeySchema LocalSecondaryIndexes GlobalSecondaryIndexes Tags", run: (*Engine).createTable},
 		{name: "DescribeTable", fields: "TableName", run: (*Engine).describeTable},
 		{name: "ListTables", fields: "ExclusiveStartTableName Limit", run: (*Engine).listTables},
-		{name: "UpdateTable", fields: "TableName AttributeDefinitions BillingMode ProvisionedThroughput StreamSpecification", run: (*Engine).updateTable},
+		{name: "UpdateTable", fields: tableFields + "GlobalSecondaryIndexUpdates", run: (*Engine).updateTable},
 		{name: "DeleteTable", fields: "TableName", run: (*Engine).deleteTable},
+		{name: "UpdateTimeToLive", fields: "TableName TimeToLiveSpecification", run: (*Engine).updateTimeToLive},
+		{name: "DescribeTimeToLive", fields: "TableName", run: (*Engine).describeTimeToLive},
+		{name: "TagResource", fields: "ResourceArn Tags", run: (*Engine).tagResource},
+		{name: "UntagResource", fields: "ResourceArn TagKeys", run: (*Engine).untagResource},
+		{name: "ListTagsOfResource", fields: "ResourceArn NextToken", run: (*Engine).listTags},
+		{name: "DescribeLimits", run: (*Engine).describeLimits},
+		{name: "DescribeEndpoints", run: (*Engine).describeEndpoints},
 
 		{name: "PutItem", data: true, verb: verbPut, fields: writeFields + "Item", run: (*Engine).write},
 		{name: "UpdateItem", data: true, verb: verbUpdate, fields: writeFields + "Key UpdateExpression", run: (*Engine).write},
@@ -49,6 +62,11 @@ func init() { // breaks the cycle: running an operation may decode another
 		{name: "GetShardIterator", streams: true, fields: "StreamArn ShardId ShardIteratorType SequenceNumber Timestamp", run: (*Engine).getShardIterator},
 		{name: "GetRecords", streams: true, fields: "ShardIterator Limit", run: (*Engine).getRecords},
 	} {
+		op.takes = map[string]bool{}
+		for f := range strings.FieldsSeq(op.fields) {
+			op.takes[f] = true
+		}
+		op.named = op.takes["TableName"] && !op.streams
 		operations[op.name] = &op
 	}
 }
@@ -66,9 +84,13 @@ func takes(fields, name string) bool {
 // request is a decoded call: the parameters of all operations in one struct,
 // of which each operation takes its own.
 type request struct {
-	op *operation
+	op     *operation
+	reader reader
+	room   [8]attr // for the item of a put, before it is packed
 
 	action                     // of PutItem, UpdateItem and DeleteItem; its table is that of all
+	legacy            []string // parameters from before expressions that were given
+	named             bool     // TableName was given
 	returnCapacity    string   // ReturnConsumedCapacity
 	returnCollections string   // ReturnItemCollectionMetrics: without indexes there are none
 	actions           []action // of BatchWriteItem and TransactWriteItems
@@ -76,7 +98,8 @@ type request struct {
 	gets              []get    // of GetItem, BatchGetItem and TransactGetItems
 
 	filter, projection, keyCondition *string
-	mode                             string // Select
+	mode                             string  // Select
+	index                            *string // IndexName
 	startKey                         item
 	limit, segment, segments         *int
 	backward                         bool
@@ -94,23 +117,6 @@ type get struct {
 	consistent bool
 }
 
-// schema holds the parameters of the operations on tables.
-type schema struct {
-	definitions []keyAttr
-	keys        []keySchema
-	billing     string
-	capacity    *[2]int
-	stream      *streamSpec
-	startTable  string
-}
-
-type keySchema struct{ name, role string }
-
-type streamSpec struct {
-	enabled bool
-	view    string
-}
-
 // streamPlace holds the parameters of the operations on streams.
 type streamPlace struct {
 	arn, startARN, shard, startShard, kind, sequence, iterator string
@@ -125,14 +131,28 @@ func decode(c Call) (*request, *Error) {
 	if op == nil {
 		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
-	req := &request{op: op}
+	req := &request{}
+	return req, req.decode(op, c.Body)
+}
+
+// decode reads a call into an empty request. The body is not changed, and must
+// not change while the request is in use.
+func (req *request) decode(op *operation, body []byte) *Error {
+	req.op = op
 	req.action.verb = op.verb
-	r := &reader{s: string(c.Body)}
+	r := &req.reader
+	*r = reader{s: unsafe.String(unsafe.SliceData(body), len(body)), attrs: req.room[:0]}
 	for name := range r.members() {
-		if !takes(op.fields, name) {
+		if !op.takes[name] && takes(legacyFields, name) {
+			req.legacy = append(req.legacy, name)
+			r.skip(0)
+			continue
+		}
+		if !op.takes[name] {
 			r.fail(unsupported(op.name + " parameter " + name))
 			break
 		}
+		req.named = req.named || name == "TableName"
 		switch {
 		case req.action.member(r, name), req.readMember(r, name), req.schema.member(r, name), req.streamAt.member(r, name):
 		case name == "RequestItems" && op.name == "BatchWriteItem":
@@ -151,43 +171,22 @@ func decode(c Call) (*request, *Error) {
 		r.malformed("nothing behind the request")
 	}
 	if r.err != nil {
-		return nil, r.err
+		return r.err
 	}
-	return req, req.check()
-}
-
-func (req *request) check() *Error {
-	if err := oneOf("returnConsumedCapacity", req.returnCapacity, "INDEXES", "TOTAL", "NONE"); err != nil {
-		return err
-	}
-	if err := oneOf("returnItemCollectionMetrics", req.returnCollections, "SIZE", "NONE"); err != nil {
-		return err
-	}
-	if takes(req.op.fields, "TableName") && !req.op.streams {
-		return checkName(req.table)
-	}
-	return nil
-}
-
-// checkName refuses what is no name of a table.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-func checkName(name string) *Error {
-	if len(name) < 3 || len(name) > 255 {
-		return invalid("1 validation error detected: Value '%.300s' at 'tableName' failed to satisfy constraint: Member must have length between 3 and 255", name)
-	}
-	for _, c := range []byte(name) {
-		if !isLetter(c) && (c < '0' || c > '9') && c != '-' && c != '.' {
-			return invalid("1 validation error detected: Value '%s' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", name)
-		}
-	}
-	return nil
+	return req.check()
 }
 
 // touches reports whether the request is about items of the table.
 func (req *request) touches(table string) bool {
 	return req.table == table ||
-		slices.ContainsFunc(req.actions, func(a action) bool { return a.table == table }) ||
-		slices.ContainsFunc(req.gets, func(g get) bool { return g.table == table })
+		slices.ContainsFunc(req.actions, func(a action) bool { return plainName(a.table) == table }) ||
+		slices.ContainsFunc(req.gets, func(g get) bool { return plainName(g.table) == table })
+}
+
+// text reads a borrowed string that may be absent.
+func (r *reader) text() *string {
+	s := r.borrowed()
+	return &s
 }
 
 func (r *reader) strp() *string {
@@ -203,6 +202,7 @@ func (r *reader) intp() *int {
 func (r *reader) names() map[string]string {
 	m := map[string]string{}
 	for name := range r.members() {
+		name = strings.Clone(name)
 		m[name] = r.str()
 	}
 	return m
@@ -211,6 +211,7 @@ func (r *reader) names() map[string]string {
 func (r *reader) values() map[string]value {
 	m := map[string]value{}
 	for name := range r.members() {
+		name = strings.Clone(name)
 		m[name] = r.value(1)
 	}
 	return m
@@ -219,19 +220,21 @@ func (r *reader) values() map[string]value {
 func (req *request) readMember(r *reader, name string) bool {
 	switch name {
 	case "ReturnConsumedCapacity":
-		req.returnCapacity = r.str()
+		req.returnCapacity = r.borrowed()
 	case "ReturnItemCollectionMetrics":
-		req.returnCollections = r.str()
+		req.returnCollections = r.borrowed()
 	case "ClientRequestToken":
 		req.token = r.strp()
 	case "FilterExpression":
-		req.filter = r.strp()
+		req.filter = r.text()
 	case "ProjectionExpression":
-		req.projection = r.strp()
+		req.projection = r.text()
 	case "KeyConditionExpression":
-		req.keyCondition = r.strp()
+		req.keyCondition = r.text()
+	case "IndexName":
+		req.index = r.strp()
 	case "Select":
-		req.mode = r.str()
+		req.mode = r.borrowed()
 	case "ExclusiveStartKey":
 		req.startKey = r.item(1)
 	case "Limit":
@@ -251,82 +254,6 @@ func (req *request) readMember(r *reader, name string) bool {
 }
 
 func (r *reader) unknown(where, name string) { r.fail(unsupported(where + " parameter " + name)) }
-
-func (s *schema) member(r *reader, name string) bool {
-	switch name {
-	case "AttributeDefinitions":
-		for range r.elements() {
-			var a keyAttr
-			for n := range r.members() {
-				switch n {
-				case "AttributeName":
-					a.name = r.str()
-				case "AttributeType":
-					a.kind = kindOf(r.str())
-				default:
-					r.unknown(name, n)
-				}
-			}
-			s.definitions = append(s.definitions, a)
-		}
-	case "KeySchema":
-		for range r.elements() {
-			var k keySchema
-			for n := range r.members() {
-				switch n {
-				case "AttributeName":
-					k.name = r.str()
-				case "KeyType":
-					k.role = r.str()
-				default:
-					r.unknown(name, n)
-				}
-			}
-			s.keys = append(s.keys, k)
-		}
-	case "BillingMode":
-		s.billing = r.str()
-	case "ProvisionedThroughput":
-		s.capacity = r.throughput()
-	case "StreamSpecification":
-		s.stream = r.streamSpec()
-	case "ExclusiveStartTableName":
-		s.startTable = r.str()
-	default:
-		return false
-	}
-	return true
-}
-
-func (r *reader) throughput() *[2]int {
-	var c [2]int
-	for n := range r.members() {
-		switch n {
-		case "ReadCapacityUnits":
-			c[0] = r.int()
-		case "WriteCapacityUnits":
-			c[1] = r.int()
-		default:
-			r.unknown("ProvisionedThroughput", n)
-		}
-	}
-	return &c
-}
-
-func (r *reader) streamSpec() *streamSpec {
-	var s streamSpec
-	for n := range r.members() {
-		switch n {
-		case "StreamEnabled":
-			s.enabled = r.bool()
-		case "StreamViewType":
-			s.view = r.str()
-		default:
-			r.unknown("StreamSpecification", n)
-		}
-	}
-	return &s
-}
 
 func (p *streamPlace) member(r *reader, name string) bool {
 	switch name {

@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -47,9 +46,9 @@ type ServerOptions struct {
 // server is the handler.
 type server struct {
 	ServerOptions
-	seed     uint64
-	requests atomic.Uint64
-	buffers  sync.Pool
+	ids        uint64 // seed of request ids
+	requests   atomic.Uint64
+	executions sync.Pool
 }
 
 // NewServer makes the handler that speaks DynamoDB's wire protocol: JSON 1.0,
@@ -67,67 +66,103 @@ func NewServer(o ServerOptions) http.Handler {
 	if o.Observer != nil {
 		o.Engine.Observe(o.Observer)
 	}
-	return &server{ServerOptions: o, seed: o.Engine.options.Seed, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
+	return &server{ServerOptions: o, ids: clock.Bits(o.Engine.options.Seed, "requests", 0), executions: sync.Pool{New: func() any { return new(execution) }}}
 }
+
+// Headers that are always the same, and those of the answer {}, which is that of
+// nearly all writes.
+var (
+	contentType = []string{"application/x-amz-json-1.0"}
+	emptyLength = []string{"2"}
+	emptyCRC    = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte("{}"))), 10)}
+)
 
 // ServeHTTP answers one request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n := s.requests.Add(1)
 	h := w.Header()
-	h["X-Amzn-Requestid"] = []string{requestID(s.seed, n)}
+	h["X-Amzn-Requestid"] = []string{requestID(s.ids, s.requests.Add(1))}
 	if r.Method == http.MethodGet && r.URL.Path == "/" {
 		// What the service says to whoever only wants to know if it is there.
 		fmt.Fprintf(w, "healthy: dynamodb.%s.amazonaws.com ", s.Engine.options.Region)
 		return
 	}
-	body, err := s.serve(r)
-	status := http.StatusOK
-	if err != nil {
+	x := s.executions.Get().(*execution)
+	x.reset()
+	defer s.executions.Put(x)
+	status, body := http.StatusOK, []byte(nil)
+	if err := s.serve(x, r); err != nil {
 		status, body = err.Status, err.body()
+	} else {
+		body = x.w.b
 	}
-	h["Content-Type"] = []string{"application/x-amz-json-1.0"}
-	h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["Content-Type"] = contentType
+	if string(body) == "{}" {
+		h["Content-Length"], h["X-Amz-Crc32"] = emptyLength, emptyCRC
+	} else {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
+	}
 	w.WriteHeader(status)
 	w.Write(body) // the client is gone if it fails, and will find that out itself
 }
 
-func (s *server) serve(r *http.Request) ([]byte, *Error) {
-	name, err := target(r)
+func (s *server) serve(x *execution, r *http.Request) *Error {
+	op, err := target(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	caller, err := accessKeyID(r.Header.Get("Authorization"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	buf := s.buffers.Get().(*bytes.Buffer)
-	buf.Reset()
-	defer s.buffers.Put(buf)
-	if _, err := buf.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil {
-		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-			return nil, &Error{Status: 413, Code: "RequestEntityTooLargeException", Message: "the request is longer than 16 MB"}
-		}
-		return nil, refuse(codeSerialization, "read request: %s", err)
+	if err := x.read(r); err != nil {
+		return err
 	}
-	req, err := decode(Call{Operation: name, Body: buf.Bytes()})
-	if err != nil {
-		return nil, err
+	if err := x.req.decode(op, x.body); err != nil {
+		return err.frame(op)
 	}
-	if err := s.strike(req); err != nil {
-		return nil, err
+	if err := s.strike(&x.req); err != nil {
+		return err
 	}
-	reply, err := s.Engine.run(s.Clock.Now(), req)
-	if err != nil {
-		return nil, err
+	if err := s.Engine.run(s.Clock.Now(), x); err != nil {
+		return err.frame(op)
 	}
 	if s.Wrote != nil {
-		for _, wr := range reply.Writes {
+		for _, wr := range x.writes {
 			wr.AccessKeyID = caller
 			s.Wrote(wr)
 		}
 	}
-	return reply.Body, nil
+	return nil
+}
+
+// read reads the request's body into the execution's buffer.
+func (x *execution) read(r *http.Request) *Error {
+	if r.ContentLength > maxBody {
+		return errTooLong()
+	}
+	if n := int(r.ContentLength); n > cap(x.body) {
+		x.body = make([]byte, 0, n+n/4+512) // the next one may be a little longer
+	}
+	for {
+		if len(x.body) == cap(x.body) {
+			x.body = append(x.body, 0)[:len(x.body)]
+		}
+		n, err := r.Body.Read(x.body[len(x.body):cap(x.body)])
+		x.body = x.body[:len(x.body)+n]
+		switch {
+		case len(x.body) > maxBody:
+			return errTooLong()
+		case err == io.EOF || err == nil && len(x.body) == int(r.ContentLength):
+			return nil
+		case err != nil:
+			return refuse(codeSerialization, "read request: %s", err)
+		}
+	}
+}
+
+func errTooLong() *Error {
+	return &Error{Status: 413, Code: "RequestEntityTooLargeException", Message: "the request is longer than 16 MB"}
 }
 
 // strike asks the injector about an operation on the items table.
@@ -146,15 +181,15 @@ func (s *server) strike(req *request) *Error {
 	return &Error{Status: 500, Code: codeInternal, Message: fmt.Sprintf("the table does not know the fault kind %q", strike.Kind)}
 }
 
-// target finds the operation's name and holds it against its service.
-func target(r *http.Request) (string, *Error) {
+// target finds the operation and holds it against its service.
+func target(r *http.Request) (*operation, *Error) {
 	service, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	op := operations[name]
 	known := op != nil && (op.streams && service == "DynamoDBStreams_20120810" || !op.streams && service == "DynamoDB_20120810")
 	if r.Method != http.MethodPost || !known {
-		return "", refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.80q", r.Header.Get("X-Amz-Target"))
+		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.80q", r.Header.Get("X-Amz-Target"))
 	}
-	return name, nil
+	return op, nil
 }
 
 // accessKeyID reads who is calling from a Signature Version 4 header:
@@ -177,8 +212,12 @@ func accessKeyID(authorization string) (string, *Error) {
 func requestID(seed, n uint64) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 	var b [52]byte
+	var word uint64
 	for i := range b {
-		b[i] = letters[clock.Bits(seed, "request", n*5+uint64(i/12))>>(5*(i%12))&31]
+		if i%12 == 0 { // a word has bits for 12 letters
+			word = clock.Bits(seed, "", n*5+uint64(i/12))
+		}
+		b[i] = letters[word>>(5*(i%12))&31]
 	}
 	return string(b[:])
 }

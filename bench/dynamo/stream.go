@@ -1,9 +1,14 @@
 package dynamo
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"math/bits"
+	"slices"
 	"sort"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,33 +34,47 @@ type stream struct {
 	keys       []keyAttr
 	view       string // StreamViewType
 	created    time.Time
-	closed     time.Time // zero: enabled
-	shards     []*shard
+	seed       uint64
+
+	closed time.Time // zero: enabled; written under the engine's lock, all stripes and mu
+	// open are the shards that take records, by their part of the range of
+	// hashes. It is guarded by all stripes of the table, as the stream itself is.
+	open []*shard
+
+	mu     sync.RWMutex
+	shards []*shard // all that are kept, parents before their children; replaced, never changed
+	made   int      // shards made so far
+	latest int64    // ms in the id of the newest one
 }
 
 // record is one change. Its images are the table's own rows.
 type record struct {
 	off      uint64 // sequence number, above sequenceBase
-	at       time.Time
-	old, new *row // nil: there was none, there is none
+	at       int64  // ns since 1970
+	old, new *row   // nil: there was none, there is none
+	expired  bool   // by time to live
 }
+
+func (r *record) time() time.Time { return time.Unix(0, r.at) }
 
 // shard is an append-only log, cut into chunks so that an append never moves
 // what a reader is looking at and the expired front can be dropped. Records
 // are numbered from 0 without gaps; their sequence numbers have gaps.
 type shard struct {
-	id    string
-	seed  uint64
-	start uint64 // sequence number that the shard starts at, as an offset
+	id, parent  string
+	seed        uint64
+	start       uint64 // sequence number that the shard starts at, as an offset
+	first, last uint64 // hashes of the keys that it takes
 
 	mu      sync.RWMutex
 	chunks  [][]record
-	first   int64 // number of the first record of chunks[0]
+	base    int64 // number of the first record of chunks[0]
 	trimmed int64 // number of the first record that retention has left
 	next    int64 // number of the record that comes next
 	lastOff uint64
 	lastAt  time.Time
-	closed  bool
+	closed  time.Time // zero: open
+	readers []reading
 }
 
 func newStream(t *table, view string, now time.Time, o Options) *stream {
@@ -70,22 +89,95 @@ func newStream(t *table, view string, now time.Time, o Options) *stream {
 	}
 	s.label = at.UTC().Format(labelFormat)
 	s.arn = t.arn + "/stream/" + s.label
-	for i := range o.Shards {
-		seed := clock.Bits(o.Seed, s.arn, uint64(i))
-		sh := &shard{id: fmt.Sprintf("shardId-%020d-%08x", now.UnixMilli(), uint32(seed)), seed: seed, start: seed % 4096}
-		sh.lastOff = sh.start
-		s.shards = append(s.shards, sh)
+	s.seed = clock.Bits(o.Seed, s.arn, 0)
+	n := uint64(o.Shards)
+	for i := range n {
+		first, _ := bits.Div64(i, 0, n) // shards share the range of hashes evenly, as partitions do
+		last := uint64(math.MaxUint64)
+		if i < n-1 {
+			last, _ = bits.Div64(i+1, 0, n)
+			last--
+		}
+		s.openShard(now, nil, first, last)
 	}
 	return s
 }
 
+// openShard opens a shard for a part of the range of hashes. The table is locked
+// as a whole, or nobody knows it yet.
+func (s *stream) openShard(now time.Time, parent *shard, first, last uint64) *shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seed := clock.Bits(s.seed, "shard", uint64(s.made))
+	s.made++
+	sh := &shard{seed: seed, start: seed % 4096, first: first, last: last}
+	// Ids sort by age, so children behind their parents, however fast they come.
+	s.latest = max(s.latest, now.UnixMilli())
+	if parent != nil {
+		sh.parent = parent.id
+		sh.start = parent.lastOff + 1 + seed%997
+		if s.latest <= parent.opened() {
+			s.latest = parent.opened() + 1
+		}
+	}
+	sh.id = fmt.Sprintf("shardId-%020d-%08x", s.latest, uint32(seed))
+	sh.lastOff = sh.start
+	s.shards = append(slices.Clone(s.shards), sh)
+	slices.SortFunc(s.shards, func(a, b *shard) int { return strings.Compare(a.id, b.id) })
+	s.open = append(s.open, sh)
+	slices.SortFunc(s.open, func(a, b *shard) int { return cmp.Compare(a.first, b.first) })
+	return sh
+}
+
+// opened is the time in the shard's id, in ms.
+func (s *shard) opened() int64 {
+	ms, _ := strconv.ParseInt(s.id[len("shardId-"):len("shardId-")+20], 10, 64)
+	return ms
+}
+
+// kept gives the shards that can be read: a closed one goes when its last record
+// has.
+func (s *stream) kept(now time.Time, retention time.Duration) []*shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := func(sh *shard) bool {
+		sh.mu.RLock()
+		defer sh.mu.RUnlock()
+		return !sh.closed.IsZero() && now.Sub(sh.closed) >= retention
+	}
+	if s.closed.IsZero() && slices.ContainsFunc(s.shards, gone) {
+		s.shards = slices.DeleteFunc(slices.Clone(s.shards), gone)
+	}
+	return s.shards
+}
+
+// close ends a stream: its shards are closed and can be read until retention
+// ends.
+func (s *stream) close(now time.Time) {
+	s.mu.Lock()
+	s.closed = now
+	s.mu.Unlock()
+	for _, sh := range s.open {
+		sh.close(now)
+	}
+	s.open = nil
+}
+
+func (s *shard) close(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = now
+}
+
 const labelFormat = "2006-01-02T15:04:05.000"
 
-// shardOf gives the shard of a key: shards share the range of hashes evenly,
-// as partitions do.
+// shardOf gives the open shard of a key.
 func (s *stream) shardOf(hash uint64) *shard {
-	i, _ := bits.Mul64(hash, uint64(len(s.shards)))
-	return s.shards[i]
+	i, found := slices.BinarySearchFunc(s.open, hash, func(sh *shard, h uint64) int { return cmp.Compare(sh.first, h) })
+	if !found {
+		i--
+	}
+	return s.open[i]
 }
 
 func sequence(off uint64) bench.Sequence {
@@ -104,7 +196,7 @@ func offset(n bench.Sequence) uint64 {
 
 // append adds a record and tells committed of it while the shard is locked, so
 // that what is told has the shard's order.
-func (s *shard) append(now time.Time, retention time.Duration, old, new *row, committed func(*shard, uint64)) {
+func (s *shard) append(now time.Time, retention time.Duration, r record, committed func(*shard, uint64)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Callers take the time before they get here, so it may step back; a log
@@ -123,7 +215,8 @@ func (s *shard) append(now time.Time, retention time.Duration, old, new *row, co
 		s.chunks = append(s.chunks, make([]record, 0, size))
 	}
 	tail := &s.chunks[len(s.chunks)-1]
-	*tail = append(*tail, record{off: s.lastOff, at: now, old: old, new: new})
+	r.off, r.at = s.lastOff, now.UnixNano()
+	*tail = append(*tail, r)
 	s.next++
 	committed(s, s.lastOff)
 }
@@ -131,11 +224,11 @@ func (s *shard) append(now time.Time, retention time.Duration, old, new *row, co
 // trim forgets what is older than the retention. Records count as gone the
 // moment they expire; their memory goes by whole chunks.
 func (s *shard) trim(now time.Time, retention time.Duration) {
-	horizon := now.Add(-retention)
-	for s.trimmed < s.next && s.at(s.trimmed).at.Before(horizon) {
+	horizon := now.Add(-retention).UnixNano()
+	for s.trimmed < s.next && s.at(s.trimmed).at < horizon {
 		s.trimmed++
-		if s.trimmed-s.first >= int64(len(s.chunks[0])) && (len(s.chunks[0]) == chunkRecords || s.trimmed == s.next) {
-			s.first = s.trimmed
+		if s.trimmed-s.base >= int64(len(s.chunks[0])) && (len(s.chunks[0]) == chunkRecords || s.trimmed == s.next) {
+			s.base = s.trimmed
 			s.chunks[0] = nil
 			s.chunks = s.chunks[1:]
 		}
@@ -143,7 +236,7 @@ func (s *shard) trim(now time.Time, retention time.Duration) {
 }
 
 func (s *shard) at(n int64) *record {
-	i := n - s.first
+	i := n - s.base
 	return &s.chunks[i/chunkRecords][i%chunkRecords]
 }
 
@@ -153,9 +246,15 @@ func (s *shard) search(f func(*record) bool) int64 {
 	return s.trimmed + int64(sort.Search(int(s.next-s.trimmed), func(i int) bool { return f(s.at(s.trimmed + int64(i))) }))
 }
 
-// eventID is the record's id: 32 hex digits, the same at every reading.
-func (s *shard) eventID(off uint64) string {
-	return fmt.Sprintf("%016x%016x", clock.Bits(s.seed, "event", off), clock.Bits(s.seed, "event'", off))
+// appendEventID appends the record's id: 32 hex digits, the same at every reading.
+func (s *shard) appendEventID(b []byte, off uint64) []byte {
+	for _, half := range [...]string{"event", "event'"} {
+		word := clock.Bits(s.seed, half, off)
+		for shift := 60; shift >= 0; shift -= 4 {
+			b = append(b, hexDigits[word>>shift&15])
+		}
+	}
+	return b
 }
 
 // name is INSERT, MODIFY or REMOVE.
@@ -177,8 +276,8 @@ func (r *record) row() *row {
 }
 
 // keyItem is the key as a map of attributes.
-func keyItem(keys []keyAttr, k key) item {
-	it := item{{keys[0].name, k.part}}
+func keyItem(keys []keyAttr, k *key) item {
+	it := item{{keys[0].name, value{kind: keys[0].kind, text: k.part}}}
 	if len(keys) > 1 {
 		it = it.with(keys[1].name, k.rng)
 	}
@@ -194,25 +293,4 @@ func (s *stream) images(r *record) (old, new item) {
 		new = r.new.item
 	}
 	return old, new
-}
-
-// ShardEnd says where a shard of a table's current stream ends: for the proof
-// that a reader has read it all.
-type ShardEnd struct {
-	Shard   string
-	Last    string // sequence number of the newest record, "" without one
-	Records int64  // appended so far, those trimmed since included
-}
-
-func (s *stream) ends() []ShardEnd {
-	out := make([]ShardEnd, len(s.shards))
-	for i, sh := range s.shards {
-		sh.mu.RLock()
-		out[i] = ShardEnd{Shard: sh.id, Records: sh.next}
-		if sh.next > 0 {
-			out[i].Last = sequence(sh.lastOff).String()
-		}
-		sh.mu.RUnlock()
-	}
-	return out
 }

@@ -243,11 +243,11 @@ func (a updateAction) result(e *env, old item) (value, *Error) {
 	case kindNone:
 		return value{}, nil
 	case drop.kind:
-		left := slices.DeleteFunc(slices.Clone(have.list), drop.has)
+		left := slices.DeleteFunc(slices.Clone(have.list()), drop.has)
 		if len(left) == 0 {
 			return value{}, nil
 		}
-		return value{kind: have.kind, list: left}, nil
+		return listOf(have.kind, left), nil
 	}
 	return value{}, errOperandType()
 }
@@ -266,7 +266,7 @@ func add(have, more value) (value, *Error) {
 		text, err := addNumbers(have.text, more.text, false)
 		return value{kind: kindN, text: text}, err
 	}
-	return newSet(have.kind, slices.Concat(have.list, more.list)), nil
+	return newSet(have.kind, slices.Concat(have.list(), more.list())), nil
 }
 
 // sum gives the value of the right side of a SET.
@@ -302,7 +302,7 @@ func (e *env) sum(old item, o operand) (value, *Error) {
 		return value{}, errOperandType()
 	}
 	if want == kindL {
-		return value{kind: kindL, list: slices.Concat(left.list, right.list)}, nil
+		return listOf(kindL, slices.Concat(left.list(), right.list())), nil
 	}
 	text, err := addNumbers(left.text, right.text, o.form == formMinus)
 	return value{kind: kindN, text: text}, err
@@ -333,24 +333,24 @@ func setInValue(at value, q path, v value) (value, *Error) {
 		if at.kind != kindM {
 			return value{}, errPath()
 		}
-		attrs, err := setIn(at.attrs, q, v)
-		return value{kind: kindM, attrs: attrs}, err
+		attrs, err := setIn(at.attrs(), q, v)
+		return mapOf(attrs), err
 	}
 	if at.kind != kindL {
 		return value{}, errPath()
 	}
 	i := q[0].index
-	if i >= len(at.list) {
+	if i >= len(at.list()) {
 		if len(q) > 1 {
 			return value{}, errPath()
 		}
 		// Beyond the end is at the end: lists have no holes.
-		return value{kind: kindL, list: append(slices.Clip(at.list), v)}, nil
+		return listOf(kindL, append(slices.Clip(at.list()), v)), nil
 	}
-	inner, err := setInValue(at.list[i], q[1:], v)
-	list := slices.Clone(at.list)
+	inner, err := setInValue(at.list()[i], q[1:], v)
+	list := slices.Clone(at.list())
 	list[i] = inner
-	return value{kind: kindL, list: list}, err
+	return listOf(kindL, list), err
 }
 
 // removeIn returns a copy of the item without what the path leads to. The way
@@ -372,25 +372,25 @@ func removeInValue(at value, q path) (value, *Error) {
 		if at.kind != kindM {
 			return value{}, errPath()
 		}
-		attrs, err := removeIn(at.attrs, q)
-		return value{kind: kindM, attrs: attrs}, err
+		attrs, err := removeIn(at.attrs(), q)
+		return mapOf(attrs), err
 	}
 	if at.kind != kindL {
 		return value{}, errPath()
 	}
-	if s.index >= len(at.list) {
+	if s.index >= len(at.list()) {
 		if len(q) > 1 {
 			return value{}, errPath()
 		}
 		return at, nil
 	}
-	list := slices.Clone(at.list)
+	list := slices.Clone(at.list())
 	if len(q) == 1 {
-		return value{kind: kindL, list: slices.Delete(list, s.index, s.index+1)}, nil
+		return listOf(kindL, slices.Delete(list, s.index, s.index+1)), nil
 	}
 	inner, err := removeInValue(list[s.index], q[1:])
 	list[s.index] = inner
-	return value{kind: kindL, list: list}, err
+	return listOf(kindL, list), err
 }
 
 func intValue(n int) value { return value{kind: kindN, text: strconv.Itoa(n)} }

@@ -23,10 +23,16 @@ const maxDepth = 32
 //
 // After an error every method returns zero values and the loops end; err holds
 // the first error.
+//
+// The text lies in the server's buffer, which the next request will overwrite.
+// What may outlive the request is therefore read into memory of its own, by
+// default, or borrowed and packed later.
 type reader struct {
-	s   string
-	i   int
-	err *Error
+	s      string
+	i      int
+	borrow bool   // items are read with texts that lie in s
+	attrs  []attr // room for the attributes of a borrowed item
+	err    *Error
 }
 
 func (r *reader) fail(e *Error) {
@@ -70,7 +76,8 @@ func (r *reader) word(w string) bool {
 	return false
 }
 
-// members walks an object. The body of the loop must read the member's value.
+// members walks an object. The body of the loop must read the member's value; the
+// name is borrowed.
 // A member that is null is left out, as the service does.
 func (r *reader) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -82,7 +89,7 @@ func (r *reader) members() iter.Seq[string] {
 			return
 		}
 		for r.err == nil {
-			name := r.str()
+			name := r.borrowed()
 			if !r.take(':') {
 				r.malformed("a colon")
 				return
@@ -123,9 +130,12 @@ func (r *reader) elements() iter.Seq[int] {
 	}
 }
 
-// str reads a string into memory of its own, so that a small value does not
-// keep the whole body alive.
-func (r *reader) str() string {
+// str reads a string into memory of its own.
+func (r *reader) str() string { return strings.Clone(r.borrowed()) }
+
+// borrowed reads a string that may lie in the request's body, which is valid
+// while the request is.
+func (r *reader) borrowed() string {
 	if !r.take('"') {
 		r.malformed("a string")
 		return ""
@@ -140,7 +150,7 @@ func (r *reader) str() string {
 				return ""
 			}
 			r.i++
-			return strings.Clone(text)
+			return text
 		case c == '\\':
 			return r.escaped(start)
 		case c < ' ':
@@ -287,13 +297,44 @@ func (r *reader) float() float64 {
 	return f
 }
 
+// skip reads any value and forgets it.
+func (r *reader) skip(depth int) {
+	switch c := r.next(); {
+	case depth > 4*maxDepth:
+		r.malformed("less nesting")
+	case c == '{':
+		for range r.members() {
+			r.skip(depth + 1)
+		}
+	case c == '[':
+		for range r.elements() {
+			r.skip(depth + 1)
+		}
+	case c == '"':
+		r.str()
+	case c == 't' || c == 'f':
+		r.bool()
+	case r.word("null"):
+	default:
+		r.number()
+	}
+}
+
 // item reads a map of attribute values.
 func (r *reader) item(depth int) item {
-	it := make(item, 0, 4)
+	it := item(r.attrs[:0])
+	if !r.borrow || depth > 1 {
+		it = make(item, 0, 4)
+	}
 	for name := range r.members() {
+		if !r.borrow {
+			name = names.of(name)
+		}
 		it = append(it, attr{name, r.value(depth)})
 	}
-	slices.SortFunc(it, func(a, b attr) int { return strings.Compare(a.name, b.name) })
+	if !slices.IsSortedFunc(it, compareNames) {
+		slices.SortFunc(it, compareNames)
+	}
 	for i := 1; i < len(it); i++ {
 		if it[i].name == it[i-1].name {
 			r.fail(refuse(codeSerialization, "attribute %q is given twice", it[i].name))
@@ -301,6 +342,8 @@ func (r *reader) item(depth int) item {
 	}
 	return it
 }
+
+func compareNames(a, b attr) int { return strings.Compare(a.name, b.name) }
 
 // value reads one attribute value, an object with a single member that names
 // its type.
@@ -330,17 +373,20 @@ func (r *reader) typed(name string, depth int) value {
 	case kindS, kindN, kindB:
 		return r.scalar(k)
 	case kindBOOL:
-		v.text = strconv.FormatBool(r.bool())
+		v.text = "false"
+		if r.bool() {
+			v.text = "true"
+		}
 	case kindNULL:
-		if !r.bool() && r.err == nil {
-			r.fail(badParameter("Null attribute value types must have the value of true"))
-		}
+		r.bool() // false is taken for true
 	case kindM:
-		v.attrs = r.item(depth + 1)
+		return mapOf(r.item(depth + 1))
 	case kindL:
+		var list []value
 		for range r.elements() {
-			v.list = append(v.list, r.value(depth+1))
+			list = append(list, r.value(depth+1))
 		}
+		return listOf(kindL, list)
 	case kindSS, kindNS, kindBS:
 		return r.set(k)
 	default:
@@ -350,7 +396,10 @@ func (r *reader) typed(name string, depth int) value {
 }
 
 func (r *reader) scalar(k kind) value {
-	v := value{kind: k, text: r.str()}
+	v := value{kind: k, text: r.borrowed()}
+	if !r.borrow {
+		v.text = strings.Clone(v.text)
+	}
 	switch k {
 	case kindN:
 		text, err := canonicalNumber(v.text)
@@ -377,13 +426,27 @@ func (r *reader) set(k kind) value {
 		return value{}
 	}
 	if len(members) == 0 {
-		r.fail(badParameter("An %s set may not be empty", map[kind]string{kindSS: "string", kindNS: "number", kindBS: "binary"}[k]))
+		switch k {
+		case kindBS:
+			r.fail(frameable(badParameter("Binary sets should not be empty")))
+		case kindNS:
+			r.fail(frameable(badParameter("An number set  may not be empty"))) // the two spaces are the service's
+		default:
+			r.fail(frameable(badParameter("An string set  may not be empty")))
+		}
 		return value{}
+	}
+	var given []string
+	for _, m := range members {
+		given = append(given, m.text)
 	}
 	n := len(members)
 	v := newSet(k, members)
-	if len(v.list) != n {
-		r.fail(badParameter("Input collection contains duplicates of type %s", k))
+	if len(v.list()) != n {
+		if k == kindBS {
+			r.fail(frameable(badParameter("Input collection of type BS contains duplicates.")))
+		}
+		r.fail(frameable(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", "))))
 	}
 	return v
 }

@@ -57,7 +57,8 @@ func environment(cfg Config, dir string, number int, api string) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	env = append(env, "TZ=:UTC", "LANG=en_US.UTF-8")
+	// The developer's own SDK settings are no part of the experiment.
+	env = append(env, "TZ=:UTC", "LANG=en_US.UTF-8", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 	env = append(env, cfg.Env...)
 	return append(env,
 		"AWS_LAMBDA_RUNTIME_API="+api,

@@ -125,6 +125,11 @@ func parseInvokePath(escaped string) (string, bool) {
 
 var errTooLarge = errors.New("the payload is too large")
 
+// errNotJSON is in Lambda's own words.
+//
+//lint:ignore ST1005 hence the capital
+var errNotJSON = errors.New("Could not parse request body into json")
+
 // readPayload reads an event: JSON, or nothing, which stands for {}.
 func readPayload(body io.Reader, limit int) ([]byte, error) {
 	payload, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
@@ -136,7 +141,7 @@ func readPayload(body io.Reader, limit int) ([]byte, error) {
 	case len(payload) == 0:
 		return []byte("{}"), nil
 	case !json.Valid(payload):
-		return nil, errors.New("Could not parse request body into json") // Lambda's own words, hence the capital
+		return nil, errNotJSON
 	}
 	return payload, nil
 }

@@ -162,7 +162,7 @@ func TestReadDamage(t *testing.T) {
 			return append(append(b[:first:first], "apbPgarbage"...), b[first:]...)
 		}, "11 bytes are lost", n},
 		{"empty", func([]byte) []byte { return nil }, "no header", 0},
-		{"written on", func(b []byte) []byte { return append(b, b...) }, "behind the trailer", 2 * n},
+		{"written on", func(b []byte) []byte { return append(b, b...) }, "behind the trailer", n},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -159,6 +159,9 @@ func rowsOf[T any](r *Read, t Table, from func(row) T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		var seen problems
 		_ = scanBlocks(filepath.Join(r.dir, string(t)), &seen, func(b block) bool {
+			if b.kind == blockTrailer {
+				return false // what follows was never written by us
+			}
 			if b.kind != blockPage || len(b.body) != b.rows*rowSize {
 				return true
 			}

@@ -32,8 +32,18 @@ func newControl(url, token string) *control {
 	return &control{url: url, token: token, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
 }
 
+// callTimeout bounds every call: a child that is frozen must not freeze its
+// parent. Only the end of a fault, which waits for its undoing, has a bound of
+// its own, that of the caller.
+const callTimeout = 5 * time.Second
+
 // call makes one call and decodes its answer into out, unless that is nil.
 func (c *control) call(ctx context.Context, method, path string, out any) error {
+	if !strings.HasSuffix(path, "/end") {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
 	req, err := http.NewRequestWithContext(ctx, method, c.url+path, nil)
 	if err != nil {
 		return fmt.Errorf("control %s: %w", path, err)

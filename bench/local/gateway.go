@@ -3,6 +3,8 @@ package local
 import (
 	"context"
 	"io"
+	"net/http"
+	"sync/atomic"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -35,6 +37,20 @@ func runGateway(ctx context.Context, cfg gatewayConfig, faults Faults, events io
 	return err
 }
 
+// counting counts the requests under way. A client may be gone long before its
+// request is: the gateway waits for its upstream as API Gateway does.
+type counting struct {
+	http.Handler
+	open atomic.Int64
+}
+
+// ServeHTTP serves a request and counts it meanwhile.
+func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.open.Add(1)
+	defer c.open.Add(-1)
+	c.Handler.ServeHTTP(w, r)
+}
+
 func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel func()) (ready, func(), error) {
 	c := clock.Real{}
 	handler, err := gateway.New(gateway.Config{
@@ -46,12 +62,15 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	if err != nil {
 		return ready{}, nil, err
 	}
-	api, url, err := serve(cfg.Port, handler)
+	counted := &counting{Handler: handler}
+	api, url, err := serve(cfg.Port, counted)
 	if err != nil {
 		return ready{}, nil, err
 	}
 	works := func(context.Context, int) error { return nil } // a cut ends when it is taken away
-	control, controlURL, err := serve(0, newControlServer(cfg.Token, faults, works, cancel))
+	controls := newControlServer(cfg.Token, faults, works, cancel)
+	controls.answer("GET /open", func() (any, error) { return counted.open.Load(), nil })
+	control, controlURL, err := serve(0, controls)
 	if err != nil {
 		api.Close()
 		return ready{}, nil, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -123,11 +122,15 @@ func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
 	return cloud, nil
 }
 
-// Position asks the cloud how far the pipeline has come.
+// Position asks the gateway what is on its way into the pipeline, and then the
+// cloud how far that has come: in this order nothing slips between the two.
 func (t *Target) Position(ctx context.Context) (p bench.Position, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
+	var open int
+	if err := t.gateway.control.call(ctx, "GET", "/open", &open); err != nil {
+		return p, err
+	}
 	err = t.cloud.control.call(ctx, "GET", "/position", &p)
+	p.Open += open
 	return p, err
 }
 

@@ -51,6 +51,7 @@ type judge struct {
 
 	rows       int64 // effects of this run, in both reads
 	uncounted  int64 // of them, those whose applications nobody counted
+	untimed    int64 // effect rows without a time, where there is a deadline
 	uncompared int64 // of them, those with neither digest nor sequence to compare
 
 	account Account
@@ -238,6 +239,9 @@ func (j *judge) effects(r *Read, here flags) {
 		*s |= applied
 		if !j.compare(v) {
 			j.uncompared++
+		}
+		if j.e.Guarantee.Deadline != 0 && v.At.IsZero() {
+			j.untimed++
 		}
 		if j.e.Guarantee.Deadline == 0 || v.At.IsZero() ||
 			v.At.Sub(j.e.Started)-j.e.Due(v.Seq) <= j.e.Guarantee.Deadline {

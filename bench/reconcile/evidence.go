@@ -122,7 +122,7 @@ type Thresholds struct {
 	AroundShare     float64       // of planned, where that is less; 0.10
 	SendDelay       time.Duration // p99 that is always good enough; 5 ms
 	SendDelayShare  float64       // of the response p99, where that is more; 0.10
-	GeneratorCPUMax float64       // 0.90
+	GeneratorCPUMax float64       // 0.80
 }
 
 // withDefaults fills in what is zero.
@@ -135,7 +135,7 @@ func (t Thresholds) withDefaults() Thresholds {
 	def(&t.RateKept, 0.95)
 	def(&t.AroundShare, 0.10)
 	def(&t.SendDelayShare, 0.10)
-	def(&t.GeneratorCPUMax, 0.90)
+	def(&t.GeneratorCPUMax, 0.80)
 	if t.AroundFaults == 0 {
 		t.AroundFaults = 100
 	}

@@ -309,6 +309,9 @@ func (j *judge) gateEffects() (bool, string) {
 	case g == ExactlyOnce && !j.countsObserved():
 		return false, fmt.Sprintf("exactly-once is promised, and %s not tell how often they were applied",
 			plural(j.uncounted, "effect row")+doDoes(j.uncounted))
+	case j.untimed > 0:
+		return false, fmt.Sprintf("a deadline is promised, and %s not tell when they were applied",
+			plural(j.untimed, "effect row")+doDoes(j.untimed))
 	}
 	return true, "the results table was read"
 }

@@ -158,8 +158,8 @@ func TestTimingGates(t *testing.T) {
 		timing     Timing
 		delay, cpu bool
 	}{
-		{"at the floor", Timing{ms(5), ms(10), cpu(0.9)}, true, true},
-		{"above the floor", Timing{ms(5.1), ms(50), cpu(0.91)}, false, false},
+		{"at the floor", Timing{ms(5), ms(10), cpu(0.8)}, true, true},
+		{"above the floor", Timing{ms(5.1), ms(50), cpu(0.81)}, false, false},
 		{"a tenth of the response", Timing{ms(100), ms(1000), cpu(0)}, true, true},
 		{"more than a tenth", Timing{ms(100.1), ms(1000), cpu(0)}, false, true},
 		{"not measured", Timing{}, false, false},

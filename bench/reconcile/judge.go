@@ -208,8 +208,8 @@ func (j *judge) observability() {
 		return new(int64)
 	}
 	each := func(items *bench.Items) {
-		items.Duplicated = zero(duplicated || j.countsObserved())
-		items.WrongEffect = zero(wrong || j.e.EffectsObserved && j.uncompared == 0)
+		items.Duplicated = zero(duplicated || j.effectsKnown && j.countsObserved())
+		items.WrongEffect = zero(wrong || j.effectsKnown && j.uncompared == 0)
 		items.Unexpected = zero(!j.e.TablesShared)
 	}
 	each(&j.account.Items)

@@ -23,6 +23,9 @@ const (
 	resultFile    = "result.json"
 )
 
+// builtIn is what run.json calls the built-in StreamProcessor.
+const builtIn = "built-in"
+
 // readDir is the folder of the n-th final read.
 func readDir(dir string, n int) string { return filepath.Join(dir, "reads", fmt.Sprint(n)) }
 
@@ -51,13 +54,13 @@ func (r *Run) makeDir() (err error) {
 	if r.dir, err = filepath.Abs(r.dir); err != nil {
 		return err
 	}
-	hadOut := exists(r.opts.Out)
+	r.hadOut = exists(r.opts.Out)
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("make the run directory: %w; choose another folder with --out", err)
 	}
 	defer func() {
 		if err != nil {
-			r.discard(hadOut)
+			r.Discard()
 		}
 	}()
 	for _, sub := range []string{ledgerDir, deliveriesDir, "reads/1", "reads/2", "plots"} {
@@ -69,7 +72,7 @@ func (r *Run) makeDir() (err error) {
 	r.manifest.Schema, r.manifest.Run, r.manifest.Scenario = manifestSchema, r.id, s.Name
 	r.manifest.Target, r.manifest.Architecture, r.manifest.Seed = r.opts.Target.Name(), s.Architecture, r.opts.Seed
 	r.manifest.Planned, r.manifest.Created = r.plan.Len(), created.UTC().Format(time.RFC3339Nano)
-	r.manifest.Processor = "built-in"
+	r.manifest.Processor = builtIn
 	if r.opts.Processor != "" {
 		r.manifest.Processor = r.opts.Processor
 	}
@@ -86,7 +89,7 @@ func (r *Run) makeDir() (err error) {
 		return err
 	}
 	r.book, err = ledger.Create(filepath.Join(r.dir, ledgerDir), ledger.Header{
-		Run: r.id, Planned: r.plan.Len(), Seed: r.opts.Seed,
+		Run: r.id, Planned: r.plan.Len(), Seed: r.opts.Seed, Created: created,
 	})
 	if err != nil {
 		r.events.Close()
@@ -94,12 +97,11 @@ func (r *Run) makeDir() (err error) {
 	return err
 }
 
-// Discard removes the run directory of a run that never sent a request.
-func (r *Run) Discard() { r.discard(true) }
-
-func (r *Run) discard(keepOut bool) {
+// Discard removes the run directory of a run that never sent a request, and its
+// folder if that was made for it.
+func (r *Run) Discard() {
 	os.RemoveAll(r.dir)
-	if !keepOut {
+	if !r.hadOut {
 		os.Remove(r.opts.Out) // only if it is empty
 	}
 }

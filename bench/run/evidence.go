@@ -84,6 +84,7 @@ const (
 	evidenceGenerator  = "generator"
 	evidenceBites      = "bites"
 	evidenceDrain      = "drain"
+	evidenceAtRest     = "at_rest"
 	evidenceFinished   = "finished"
 )
 
@@ -105,7 +106,14 @@ type generator struct {
 // drained is how the drain ended, with the last position seen.
 type drained struct {
 	bench.Drain
+	TimedOut bool           `json:"timed_out"` // drain.timeout passed
 	Position bench.Position `json:"position"`
+}
+
+// atRest says whether the pipeline stood still while the tables were read.
+type atRest struct {
+	Unchanged bool           `json:"unchanged"`
+	Position  bench.Position `json:"position"`
 }
 
 // finished is the last line of a run that was not cut off.

@@ -17,6 +17,8 @@ type times struct {
 	items    []stats.Times   // acknowledged, stored, effect
 	handed   []time.Duration // first handed to the processor
 	observed time.Duration   // the end of the observation: what had not happened then is censored
+	effects  bool            // a final read was complete: an effect that was not found is none
+	lastSent time.Duration
 }
 
 // times reads the times of all requests from the files.
@@ -24,7 +26,8 @@ func (f *files) times() *times {
 	n := int(f.plan.Len())
 	t := &times{
 		attempts: make([]bench.Attempt, n), sent: make([]bool, n), items: make([]stats.Times, n), handed: make([]time.Duration, n),
-		observed: max(f.story.last, f.plan.Duration()),
+		observed: f.story.last,
+		effects:  f.reads[0].Complete() || f.reads[1].Complete(),
 	}
 	for i := range n {
 		t.items[i] = stats.Times{Acked: stats.Never, Stored: stats.Never, Effect: stats.Never}
@@ -33,12 +36,19 @@ func (f *files) times() *times {
 		if t.sent[i] && t.attempts[i].Outcome == bench.Acknowledged {
 			t.items[i].Acked = t.attempts[i].End
 		}
+		if t.sent[i] {
+			t.lastSent = max(t.lastSent, t.attempts[i].Sent)
+			t.observed = max(t.observed, t.attempts[i].End)
+		}
 	}
 	f.watched(t, n)
 	for _, read := range f.reads {
 		for e := range read.Effects() {
 			if e.Seq < uint64(n) && !e.At.IsZero() {
 				t.items[e.Seq].Effect = min(t.items[e.Seq].Effect, e.At.Sub(f.started))
+				if f.manifest.Architecture != bench.Streams {
+					t.items[e.Seq].Stored = t.items[e.Seq].Effect // in one transaction
+				}
 			}
 		}
 	}
@@ -98,6 +108,9 @@ func (f *files) figures(t *times) *figures {
 
 func (g *figures) request(st *stage, t *times, i int, due time.Duration, warmup bool) {
 	a, item := t.attempts[i], t.items[i]
+	if !t.sent[i] && due > t.observed {
+		return // the run was cut off before
+	}
 	if !t.sent[i] {
 		// It waited at least until the end and was never answered.
 		st.response.RecordCensored(t.observed - due)
@@ -106,14 +119,11 @@ func (g *figures) request(st *stage, t *times, i int, due time.Duration, warmup 
 		}
 		return
 	}
-	record := func(to *stats.Histogram, d time.Duration) {
-		to.Record(d)
-	}
+	end := a.End
 	if a.Class == bench.ClassNone {
-		// On the wire when ackproof was killed: nobody knows when it ended.
-		record = func(to *stats.Histogram, _ time.Duration) { to.RecordCensored(t.observed - due) }
+		end = stats.Never // on the wire when ackproof was killed: nobody knows when it ended
 	}
-	record(&st.response, a.End-due)
+	between(&st.response, due, end, t.observed)
 	if a.Outcome == bench.Acknowledged {
 		st.acknowledged++
 		between(&st.lag, item.Acked, item.Effect, t.observed)
@@ -121,10 +131,12 @@ func (g *figures) request(st *stage, t *times, i int, due time.Duration, warmup 
 	if warmup {
 		return
 	}
-	record(&g.response, a.End-due)
-	record(&g.byOutcome[a.Outcome], a.End-due)
-	record(&g.service, a.End-a.Sent)
-	g.sendDelay.Record(a.Sent - due)
+	between(&g.response, due, end, t.observed)
+	between(&g.byOutcome[a.Outcome], due, end, t.observed)
+	if a.Sent >= due { // a damaged cell has no time of sending
+		between(&g.service, a.Sent, end, t.observed)
+		g.sendDelay.Record(a.Sent - due)
+	}
 	if a.Outcome == bench.Acknowledged {
 		between(&g.lag, item.Acked, item.Effect, t.observed)
 	}
@@ -140,7 +152,7 @@ func (g *figures) request(st *stage, t *times, i int, due time.Duration, warmup 
 // other was not reached.
 func between(h *stats.Histogram, from, to, observed time.Duration) {
 	if to == stats.Never {
-		h.RecordCensored(observed - from)
+		h.RecordCensored(max(0, observed-from))
 		return
 	}
 	h.Record(to - from)
@@ -153,9 +165,14 @@ func (g *figures) timing(own *generator) reconcile.Timing {
 		p99 := time.Duration(stats.SendDelay(&g.sendDelay).P99 * float64(time.Millisecond))
 		timing.SendDelayP99 = &p99
 	}
-	if p := g.response.Latency().P99; p != nil {
-		p99 := time.Duration(*p * float64(time.Millisecond))
+	response := g.response.Latency()
+	switch {
+	case response.P99 != nil:
+		p99 := time.Duration(*response.P99 * float64(time.Millisecond))
 		timing.ResponseP99 = &p99
+	case response.Censored > 0:
+		never := stats.Never // the API stalls: that is not the generator's delay
+		timing.ResponseP99 = &never
 	}
 	if own != nil && own.CPUShare >= 0 {
 		timing.GeneratorCPU = &own.CPUShare
@@ -171,9 +188,11 @@ func (f *files) fill(r *bench.Result, t *times, g *figures, account reconcile.Ac
 		Refused:      g.byOutcome[bench.Refused].Latency(),
 		Unknown:      g.byOutcome[bench.Unknown].Latency(),
 	}
-	completion := g.completion.Latency()
-	r.Completion = &completion
-	if f.manifest.Architecture != bench.Sync {
+	if t.effects {
+		completion := g.completion.Latency()
+		r.Completion = &completion
+	}
+	if t.effects && f.manifest.Architecture != bench.Sync {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
@@ -194,7 +213,9 @@ func (f *files) fill(r *bench.Result, t *times, g *figures, account reconcile.Ac
 	}
 	r.Load = f.load(r, t, g)
 	f.fillFaults(r, t, account)
-	r.Backlog = stats.Backlog(t.items, 0, t.observed+time.Second)
+	if t.effects {
+		r.Backlog = stats.Backlog(t.items, 0, t.observed+time.Second)
+	}
 }
 
 // load says how well the generator kept its plan.
@@ -202,6 +223,13 @@ func (f *files) load(r *bench.Result, t *times, g *figures) bench.LoadFigures {
 	figures := bench.LoadFigures{SendDelay: stats.SendDelay(&g.sendDelay), GeneratorOK: true}
 	if seconds := f.plan.Duration().Seconds(); seconds > 0 {
 		figures.OfferedRPS = float64(r.Requests.Planned) / seconds
+	}
+	// A load that ran late took longer; one that was cut off, less.
+	took := t.lastSent
+	if f.story.generator != nil && f.story.generator.Complete {
+		took = max(took, f.plan.Duration())
+	}
+	if seconds := took.Seconds(); seconds > 0 {
 		figures.AchievedRPS = float64(r.Requests.Sent) / seconds
 	}
 	for _, gate := range r.Gates {
@@ -229,8 +257,8 @@ func (f *files) fillFaults(r *bench.Result, t *times, account reconcile.Account)
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
 		}
 		for _, w := range united {
-			if !f.story.begun[i] || t.observed < w.To {
-				continue // cut off before it was over: nobody saw a recovery
+			if fr.Bitten == 0 || !t.effects || t.observed < w.To {
+				continue // there was nothing to recover from, or nobody saw it
 			}
 			if w.From <= windows[i].From && windows[i].To <= w.To {
 				fr.RecoveryMs, fr.RecoveredAfterLoad = stats.Recovery(arrivals, effects, w, f.plan.Duration(), f.offered)

@@ -80,6 +80,8 @@ func readResult(dir string, r *bench.Result) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, manifestFile)):
 		return fmt.Errorf("%s has not been judged; run 'ackproof reconcile %s'", dir, dir)
+	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, "comparison.json")):
+		return fmt.Errorf("%s holds several runs: open its comparison.html, or name one of the runs in it", dir)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s is no run directory: it has no %s", dir, resultFile)
 	case err != nil:
@@ -146,6 +148,9 @@ func open(dir string) (*files, error) {
 		return nil, errors.Join(err, f.close())
 	}
 	events, problems, err := ledger.ReadEvents(filepath.Join(dir, eventsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		problems, err = []string{err.Error()}, nil // no event, hence no evidence
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -172,7 +177,7 @@ func (f *files) judge() (*bench.Result, *bench.Series, reconcile.Account) {
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
 		Requests: account.Requests, Items: account.Items, Deliveries: account.Deliveries,
 		Findings: account.Findings[:min(len(account.Findings), bench.MaxFindings)],
-		Drain:    f.story.drain.Drain, Gates: account.Gates,
+		Drain:    f.story.proof(), Gates: account.Gates,
 	}
 	f.fill(r, t, figures, account)
 	f.expect(r)
@@ -205,7 +210,7 @@ func (f *files) info() bench.RunInfo {
 	m := f.manifest
 	info := bench.RunInfo{
 		ID: m.Run, Scenario: m.Scenario, About: f.scenario.About, Target: m.Target, Architecture: m.Architecture, Seed: m.Seed,
-		Started: f.started.UTC().Format(time.RFC3339Nano), Version: m.Version, Host: m.Host,
+		Started: f.started.UTC().Format(time.RFC3339Nano), Version: m.Version, Host: m.Host, Guarantee: f.scenario.Guarantee.Effects,
 	}
 	if f.story.finished != nil {
 		at := f.started.Add(f.story.finishedAt).UTC().Format(time.RFC3339Nano)
@@ -223,8 +228,8 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
 		ItemsObserved: true, EffectsObserved: true, CleanStart: story.clean,
-		Drain: story.drain.Drain, Blocked: f.blocked(t),
-		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "",
+		Drain: story.proof(), Blocked: f.blocked(t),
+		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),
 		WorkerCapHit: story.generator != nil && story.generator.WorkerCapHit,
 		Guarantee: reconcile.Guarantee{
@@ -263,11 +268,11 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 
 // blocked lists the shards that were held up when the drain gave up. The target
 // names the first record of the batch that fails; the commits and effects tell
-// more: since the processor works in sequence, the record that holds the shard up
-// is the first from there on that has no effect, and all others without one wait
-// behind it.
+// more: since the built-in processor works in sequence, the record that holds the
+// shard up is the first from there on that has no effect, and all others without
+// one wait behind it. Of another processor only the batch is known.
 func (f *files) blocked(t *times) []bench.ShardPosition {
-	if f.story.drain.Proof != bench.DrainNone || f.log == nil {
+	if !f.story.drain.TimedOut || f.log == nil {
 		return nil
 	}
 	var blocked []bench.ShardPosition
@@ -287,7 +292,7 @@ func (f *files) blocked(t *times) []bench.ShardPosition {
 			if !ours || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || t.items[i].Effect != stats.Never {
 				continue
 			}
-			if waiting++; waiting == 1 {
+			if waiting++; waiting == 1 && f.manifest.Processor == builtIn {
 				head.ID, head.Sequence = c.ID, c.Sequence
 			}
 		}
@@ -303,8 +308,16 @@ func (f *files) onAcceptPath(fault faults.Fault) bool {
 	return fault.Kind.OnAcceptPath(f.manifest.Architecture)
 }
 
-// window is when a fault was in force, by the plan.
+// window is when a fault was in force: by the plan, and where the plan does not
+// say how long, by what it struck.
 func (f *files) window(i int) (from, to time.Duration) {
-	from, to = f.faults[i].Window()
-	return from, min(to, f.plan.Duration())
+	fault, struck := f.faults[i], f.story.struck[i]
+	switch {
+	case fault.For > 0:
+		return fault.Window()
+	case struck.From == stats.Never:
+		from, _ = fault.Window()
+		return from, from
+	}
+	return struck.From, struck.To
 }

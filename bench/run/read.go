@@ -18,8 +18,11 @@ import (
 	"github.com/ackproof/ackproof/bench/ledger"
 )
 
-// scanSegments is how many parts of a table are read at once.
-const scanSegments = 4
+const (
+	scanSegments = 4 // parts of a table that are read at once
+	pageAttempts = 5 // for one page; a read may be repeated, it changes nothing
+	pageTimeout  = 10 * time.Second
+)
 
 // reader reads the run's tables through the public DynamoDB API.
 type reader struct {
@@ -33,7 +36,7 @@ func newReader(e bench.Endpoints, run bench.RunID) *reader {
 		Region:       e.Region,
 		BaseEndpoint: aws.String(e.DynamoDB),
 		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
-		Retryer:      aws.NopRetryer{}, // a page that fails makes the read incomplete, which is said
+		Retryer:      aws.NopRetryer{}, // a page is tried again here, also where its body broke off
 	})}
 }
 
@@ -51,7 +54,7 @@ func (r *reader) scan(ctx context.Context, table string, each func(attributes) e
 				Segment: aws.Int32(segment), TotalSegments: aws.Int32(scanSegments),
 			}
 			for {
-				out, err := r.db.Scan(ctx, in)
+				out, err := r.page(ctx, in)
 				if err != nil {
 					return fmt.Errorf("scan %s, segment %d: %w", table, segment, err)
 				}
@@ -70,6 +73,26 @@ func (r *reader) scan(ctx context.Context, table string, each func(attributes) e
 	return group.Wait()
 }
 
+// page reads one page. The SDK's client sometimes closes a connection under an
+// answer that it is still reading (aws-sdk-go-v2 issues 1825, 2737, 2935), so a
+// page that failed is asked for again, from the same key. Nothing of a failed
+// page has been handed on.
+func (r *reader) page(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
+	var errs []error
+	for range pageAttempts {
+		try, cancel := context.WithTimeout(ctx, pageTimeout)
+		out, err := r.db.Scan(try, in)
+		cancel()
+		if err == nil {
+			return out, nil
+		}
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
 // seeCleanStart makes sure, before the first request, that both tables are
 // empty: whatever is in them later is this run's doing.
 func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
@@ -86,14 +109,13 @@ func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 	return nil
 }
 
-// read makes the two final reads. Both are made even if the first one fails.
-func (r *Run) read(ctx context.Context, rd *reader) error {
+// read makes the two final reads, with a rest between them that an interrupt
+// cuts short. Both are made even if the first one fails.
+func (r *Run) read(ctx, after context.Context, rd *reader) error {
 	r.phase("reading")
-	var errs []error
-	for n := 1; n <= 2; n++ {
-		errs = append(errs, r.readOnce(ctx, rd, n))
-	}
-	return errors.Join(errs...)
+	first := r.readOnce(after, rd, 1)
+	wait(ctx, restBetweenReads)
+	return errors.Join(first, r.readOnce(after, rd, 2))
 }
 
 // readOnce makes one final read. What is read is kept whatever happens; the
@@ -105,7 +127,9 @@ func (r *Run) readOnce(ctx context.Context, rd *reader, n int) error {
 	}
 	defer w.Close()
 	letters, err := r.opts.Target.DeadLetters(ctx)
-	errs := []error{err, rd.items(ctx, w), rd.effects(ctx, w)}
+	// Effects first: an item that comes between the two scans is then no effect
+	// without an item.
+	errs := []error{err, rd.effects(ctx, w), rd.items(ctx, w)}
 	for _, l := range letters {
 		errs = append(errs, w.DeadLetter(l))
 	}

@@ -17,7 +17,9 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +31,13 @@ import (
 	"github.com/ackproof/ackproof/scenarios"
 )
 
+// startTimeout bounds how long a target may take to come up, afterLoad how long
+// undoing and reading may take beside the drain.
+const (
+	startTimeout = time.Minute
+	afterLoad    = 2 * time.Minute
+)
+
 // startDelay lies between the last preparation and the start of load, so that
 // the first request can be sent on time.
 const startDelay = 20 * time.Millisecond
@@ -37,8 +46,7 @@ const startDelay = 20 * time.Millisecond
 type Options struct {
 	Scenario  *scenarios.Scenario
 	Target    bench.Target
-	Processor string   // a Lambda binary; empty: the built-in one
-	Env       []string // K=V for the processor, beside the scenario's own
+	Processor string // a Lambda binary; empty: the built-in one
 	Seed      uint64
 	Out       string // the folder that holds run directories
 	Version   string
@@ -56,8 +64,10 @@ type Run struct {
 	manifest manifest
 	events   *ledger.EventWriter
 	book     *ledger.Writer
-	bites    []bench.Bites
 	view     view
+
+	loadEnded time.Time
+	hadOut    bool // the folder of run directories was there before
 }
 
 // Prepare checks everything that can be checked before the first request, and
@@ -69,10 +79,12 @@ func Prepare(o Options) (*Run, error) {
 	r.stack = o.Scenario.Stack(o.Seed)
 	r.stack.Run = r.id
 	r.stack.Processor.Path = o.Processor
-	r.stack.Processor.Env = append(r.stack.Processor.Env, o.Env...)
 	var errs []error
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
+	}
+	if o.Processor != "" && r.stack.Architecture != bench.Streams && !slices.Contains(o.Scenario.Processor.Accepts, "proxy") {
+		errs = append(errs, fmt.Errorf("%s hands the processor API Gateway proxy events; if %s understands them, say processor.accepts: [stream, proxy]", r.stack.Architecture, o.Processor))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -102,13 +114,18 @@ func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
 		return endpoints, NotStarted{err}
 	}
 	loadErr := r.load(ctx, endpoints)
+	if errors.As(loadErr, new(NotStarted)) {
+		return endpoints, loadErr
+	}
+	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
-	// only cuts the waiting short.
-	rest := context.WithoutCancel(ctx)
-	undoErr := r.undo(rest)
-	drainErr := r.drain(ctx)
-	readErr := r.read(rest, reader)
-	err = errors.Join(loadErr, undoErr, drainErr, readErr)
+	// only cuts the waiting short. A target that hangs must not keep us for ever.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout)
+	defer cancel()
+	undoErr := r.undo(after)
+	position, drainErr := r.drain(ctx)
+	readErr := r.read(ctx, after, reader)
+	err = errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, position))
 	r.finish(ctx.Err() != nil, err)
 	return endpoints, err
 }
@@ -121,6 +138,8 @@ func (n NotStarted) Unwrap() error { return n.error }
 
 // start brings the target up.
 func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	endpoints, err := r.opts.Target.Start(ctx, r.stack, func(e bench.Event) { r.events.Append(e) })
 	if err != nil {
 		return endpoints, err
@@ -133,6 +152,9 @@ func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
 // over and every fault has been taken away.
 func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	request := r.opts.Scenario.Request
+	if err := r.beginCounted(ctx); err != nil {
+		return NotStarted{err}
+	}
 	started := r.opts.Clock.Now().Add(startDelay)
 	r.manifest.Started = started.UTC().Format(time.RFC3339Nano)
 	if err := r.manifest.write(r.dir); err != nil {
@@ -142,6 +164,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 		return NotStarted{err}
 	}
 	r.phase("load")
+	Link(r.opts.Out, r.dir)
 	attack := load.New(load.Config{
 		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,

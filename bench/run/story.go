@@ -6,28 +6,35 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/stats"
 )
 
 // story is what events.jsonl tells the judge.
 type story struct {
-	clean      *bool // nil: nobody looked
-	generator  *generator
-	bites      []bench.Bites // nil: never asked
-	begun      []bool        // by fault
-	undone     []bool        // by fault
-	drain      drained
-	finished   *finished
-	finishedAt time.Duration
-	deaths     []bench.Mark
-	last       time.Duration // of any event: the run was alive then
-	phases     map[string]time.Duration
-	gaps       int // times at which the mapping found records trimmed that it had not read
-	dropped    int // events that the asynchronous queue gave up
+	clean       *bool // nil: nobody looked
+	generator   *generator
+	bites       []bench.Bites  // nil: never asked
+	begun       []bool         // by fault
+	undone      []bool         // by fault
+	struck      []stats.Window // by fault: first and last strike; From is stats.Never without one
+	drain       drained
+	finished    *finished
+	finishedAt  time.Duration
+	deaths      []bench.Mark
+	last        time.Duration // of any event: the run was alive then
+	phases      map[string]time.Duration
+	targetDeath string // of a process of the target itself, unasked; "": none
+	atRest      bool   // after the final reads nothing had changed since the drain
+	gaps        int    // times at which the mapping found records trimmed that it had not read
+	dropped     int    // events that the asynchronous queue gave up
 }
 
 // tell goes through the events in order.
 func tell(events []ledger.TimedEvent, faults int) story {
-	s := story{begun: make([]bool, faults), undone: make([]bool, faults), phases: map[string]time.Duration{}}
+	s := story{begun: make([]bool, faults), undone: make([]bool, faults), struck: make([]stats.Window, faults), phases: map[string]time.Duration{}}
+	for i := range s.struck {
+		s.struck[i].From = stats.Never
+	}
 	s.drain.Proof = bench.DrainNone
 	for _, e := range events {
 		s.last = max(s.last, e.T)
@@ -39,6 +46,13 @@ func tell(events []ledger.TimedEvent, faults int) story {
 				s.begun[*e.Fault] = s.begun[*e.Fault] || e.Kind == bench.EventFaultBegin
 				s.undone[*e.Fault] = e.Kind == bench.EventFaultEnd
 			}
+		case bench.EventStrike:
+			if e.Fault != nil && *e.Fault >= 0 && *e.Fault < faults {
+				w := &s.struck[*e.Fault]
+				w.From, w.To = min(w.From, e.T), max(w.To, e.T)
+			}
+		case bench.EventTargetDeath:
+			s.targetDeath = e.Text
 		case bench.EventProcessorDeath:
 			s.deaths = append(s.deaths, bench.Mark{TMs: ms(e.T), Text: e.Text})
 		case bench.EventEvidence:
@@ -84,6 +98,9 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		if json.Unmarshal(e.Data, &d) == nil {
 			s.drain = d
 		}
+	case evidenceAtRest:
+		var a atRest
+		s.atRest = json.Unmarshal(e.Data, &a) == nil && a.Unchanged
 	case evidenceFinished:
 		var f finished
 		if json.Unmarshal(e.Data, &f) == nil {
@@ -92,8 +109,21 @@ func (s *story) evidence(e ledger.TimedEvent) {
 	}
 }
 
-// over reports whether a fault is not in force: confirmed undone, or never begun.
-func (s *story) over(fault int) bool { return s.undone[fault] || !s.begun[fault] }
+// over reports whether a fault is not in force: confirmed undone, or never begun
+// nor seen to strike.
+func (s *story) over(fault int) bool {
+	return s.undone[fault] || !s.begun[fault] && s.bitten(fault) == 0 && s.struck[fault].From == stats.Never
+}
+
+// proof is how the pipeline was seen to be empty. What went on while the tables
+// were read refutes it.
+func (s *story) proof() bench.Drain {
+	d := s.drain.Drain
+	if !s.atRest {
+		d.Proof = bench.DrainNone
+	}
+	return d
+}
 
 func (s *story) interrupted() bool { return s.finished != nil && s.finished.Interrupted }
 

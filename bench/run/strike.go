@@ -20,6 +20,9 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 	var ends sync.WaitGroup
 	defer ends.Wait()
 	for _, m := range faults.Timeline(r.manifest.faults) {
+		if m.At <= 0 && !m.End && r.manifest.faults[m.Fault].On != "" {
+			continue // armed before the first request
+		}
 		if !wait(ctx, m.At-r.since(started)) {
 			return nil
 		}
@@ -30,6 +33,19 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 		}
 		if err := r.begin(ctx, m.Fault); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// beginCounted arms the faults that count operations from the start of load: the
+// first request must find them armed.
+func (r *Run) beginCounted(ctx context.Context) error {
+	for i, f := range r.manifest.faults {
+		if f.On != "" {
+			if err := r.begin(ctx, i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -65,7 +65,11 @@ func explain(w world, name string) error {
 		for _, k := range faults.Kinds() {
 			names = append(names, k.Name)
 		}
-		return misuse{fmt.Errorf("no fault is called %q; the nearest is %s; 'ackproof faults' lists all", name, faults.Nearest(name, names))}
+		hint := "'ackproof faults' lists all"
+		if nearest := faults.Nearest(name, names); nearest != "" {
+			hint = "the nearest is " + nearest + "; " + hint
+		}
+		return misuse{fmt.Errorf("no fault is called %q; %s", name, hint)}
 	}
 	fmt.Fprintf(w.stdout, "%s\n\n%s\n\n", k.Name, k.About)
 	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)

@@ -74,7 +74,7 @@ func (m misuse) Unwrap() error { return m.err }
 func execute(ctx context.Context, w world) int {
 	code := exitPass
 	root := &cobra.Command{
-		Use:   "ackproof",
+		Use: "ackproof", Version: version(),
 		Short: "Proves that an asynchronous API keeps its promise",
 		Long: `ackproof fires load at an asynchronous API, breaks its processor on purpose, and
 accounts for every single request: was it acknowledged, was it stored, was it
@@ -109,14 +109,28 @@ func fail(w world, err error) int {
 	case errors.As(err, &m), strings.HasPrefix(err.Error(), "unknown command"):
 		code = exitMisuse
 	}
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	for _, line := range lines {
-		fmt.Fprintf(w.stderr, "ackproof: %s\n", line)
+	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
+		fmt.Fprintf(w.stderr, "ackproof: %s\n", strings.TrimRight(line, "\n"))
 	}
-	if len(lines) > 1 && code == exitMisuse {
-		fmt.Fprintf(w.stderr, "ackproof: %d errors, nothing was started\n", len(lines))
+	if n := countErrors(err); n > 1 && code == exitMisuse {
+		fmt.Fprintf(w.stderr, "ackproof: %d errors, nothing was started\n", n)
 	}
 	return code
+}
+
+// countErrors counts the errors that were joined into one.
+func countErrors(err error) int {
+	switch e := err.(type) {
+	case misuse:
+		return countErrors(e.err)
+	case interface{ Unwrap() []error }:
+		n := 0
+		for _, one := range e.Unwrap() {
+			n += countErrors(one)
+		}
+		return n
+	}
+	return 1
 }
 
 // exitOf gives the exit code of a verdict.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ type runFlags struct {
 	seed                                       uint64
 	trials                                     int
 	set, env                                   []string
-	hold, json, quiet                          bool
+	hold, json, quiet, forGiven                bool
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -45,7 +46,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 		Example: `  ackproof run                                  the built-in crash, about half a minute
   ackproof run lossy                            a system that loses data, and which
   ackproof run --architecture all outage        the article's claim in one table
-  ackproof run crash --rate 200/s --for 10s     the same faults under another load
+  ackproof run crash --rate 200/s --for 20s     the same faults under another load
   ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +57,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 			if !cmd.Flags().Changed("seed") {
 				f.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
 			}
+			f.forGiven = cmd.Flags().Changed("for")
 			var err error
 			*code, err = f.run(cmd.Context(), w, name)
 			return err
@@ -91,10 +93,11 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 			return 0, err
 		}
 		if f.json {
-			return r.code, printJSON(w, r.result)
+			err = printJSON(w, r.result)
+		} else {
+			err = reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 		}
-		reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
-		return r.code, r.held(ctx, w, f)
+		return r.code, errors.Join(err, r.reported, r.held(ctx, w, f))
 	}
 	return f.group(ctx, w, own, all)
 }
@@ -110,7 +113,10 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
 	var rate scenarios.Rate
-	if (f.rate == "") != (f.duration == 0) {
+	switch {
+	case f.duration < 0 || f.forGiven && f.duration == 0:
+		errs = append(errs, fmt.Errorf("--for %v: want a duration above 0, such as 10s", f.duration))
+	case (f.rate == "") != (f.duration == 0):
 		errs = append(errs, errors.New("--rate and --for replace the scenario's load together: give both"))
 	}
 	if f.rate != "" {
@@ -128,7 +134,16 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if f.hold && (len(architectures) > 1 || f.trials > 1) {
 		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
 	}
-	s, err := scenarios.Load(name, f.set)
+	set := f.set
+	for _, kv := range f.env {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			errs = append(errs, fmt.Errorf("--env %q: want K=V", kv))
+			continue
+		}
+		set = append(set, "processor.env."+name+"="+value)
+	}
+	s, err := scenarios.Load(name, set)
 	if err != nil || len(errs) > 0 {
 		return "", nil, errors.Join(append(errs, err)...)
 	}
@@ -145,7 +160,11 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 			all = append(all, one)
 		}
 	}
-	return s.Architecture, all, errors.Join(errs...)
+	own = s.Architecture
+	if len(architectures) == 1 && architectures[0] != "" {
+		own = architectures[0] // asked for alone: it is no control
+	}
+	return own, all, errors.Join(errs...)
 }
 
 // errInterrupted ends a run that was interrupted before its first request: there
@@ -159,6 +178,8 @@ type done struct {
 	code      int
 	target    bench.Target
 	endpoints bench.Endpoints
+	path      string // of the API
+	reported  error  // what went wrong when the reports were written
 }
 
 // one carries out one run, from its directory to its reports.
@@ -166,7 +187,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	target := local.New(local.Options{NewFaults: newFaults, Log: w.stderr})
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
-		Scenario: s, Target: target, Processor: f.processor, Env: f.env, Seed: seed, Out: out,
+		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out,
 		Version: version(), Clock: w.clock, Progress: f.progress(live),
 	})
 	if err != nil {
@@ -175,7 +196,11 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	if !f.quiet {
 		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the local target, seed %d\nackproof: %s\n", s.Name, s.Architecture, seed, display(r.Dir()))
 	}
+	heard := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(w.stderr, "\nackproof: interrupted: undoing the faults, reading and judging what is known; once more ends it at once")
+	})
 	endpoints, doErr := r.Do(ctx)
+	heard()
 	live.Close()
 	if !f.hold || doErr != nil || ctx.Err() != nil {
 		doErr = errors.Join(doErr, target.Stop())
@@ -189,15 +214,12 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		}
 		return done{}, misuse{early}
 	}
-	run.Link(out, r.Dir())
 	result, series, err := run.Judge(r.Dir())
 	if err != nil {
 		return done{}, errors.Join(doErr, err)
 	}
-	if err := reports.Write(r.Dir(), result, series); err != nil {
-		return done{}, errors.Join(doErr, err)
-	}
-	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints}
+	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
+	d.reported = reports.Write(r.Dir(), result, series)
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
 		d.code = exitInterrupted
@@ -222,6 +244,10 @@ func (d done) held(ctx context.Context, w world, f *runFlags) error {
 		return nil
 	}
 	fmt.Fprintf(w.stderr, "ackproof: the stack stays up until interrupted (ctrl-C)\n")
+	if f.json {
+		w.stdout = w.stderr // the result stands alone there
+	}
+	d.endpoints.API += d.path
 	printStack(w, d.endpoints, false)
 	<-ctx.Done()
 	return d.target.Stop()
@@ -238,23 +264,26 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 		return 0, misuse{fmt.Errorf("make the folder of the runs: %w; choose another with --out", err)}
 	}
 	defer os.Remove(dir) // only if it is empty: nothing was run
-	verdict := bench.Pass
 	var results []bench.Result
 	var dirs []string
+	var errs []error
+	harness := false
 	for i, s := range all {
 		// One seed for all: the architectures of a trial get the same requests.
 		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
-		if err != nil {
+		if err != nil && len(results) == 0 {
 			return 0, err
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s as %s: %w", s.Name, s.Architecture, err))
+			break
 		}
 		if !f.json {
 			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 			fmt.Fprintln(w.stdout)
 		}
 		results, dirs = append(results, *r.result), append(dirs, filepath.Base(r.dir))
-		if s.Architecture == own {
-			verdict = verdict.Worse(r.result.Verdict)
-		}
+		errs, harness = append(errs, r.reported), harness || r.code == exitHarness
 		if ctx.Err() != nil {
 			break
 		}
@@ -262,18 +291,21 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	os.Remove(filepath.Join(dir, "latest"))
 	run.Link(f.out, dir)
 	comparison := reports.Compare(results, dirs, own)
-	comparison.Exit = exitOf(verdict)
-	if ctx.Err() != nil && verdict != bench.Fail {
+	switch {
+	case comparison.Exit == exitFail:
+	case ctx.Err() != nil:
 		comparison.Exit = exitInterrupted
+	case harness:
+		comparison.Exit = exitHarness
 	}
-	if err := reports.WriteComparison(dir, &comparison); err != nil {
-		return exitHarness, err
-	}
+	errs = append(errs, reports.WriteComparison(dir, &comparison))
 	if f.json {
-		return comparison.Exit, printJSON(w, comparison)
+		errs = append(errs, printJSON(w, comparison))
+	} else {
+		errs = append(errs, reports.CompareTerminal(w.stdout, &comparison, f.style(w, dir)))
+		fmt.Fprintf(w.stdout, "\nexit code %d: judged by %s; other architectures are controls\n", comparison.Exit, own)
 	}
-	reports.CompareTerminal(w.stdout, &comparison, f.style(w, dir))
-	return comparison.Exit, nil
+	return comparison.Exit, errors.Join(errs...)
 }
 
 func printJSON(w world, v any) error {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -37,13 +39,22 @@ stream, and the StreamProcessor. Nothing is loaded and nothing is broken.`,
 			stack := s.Stack(clock.Entropy() >> 12)
 			stack.Run, stack.Dir = bench.NewRunID(clock.Entropy()), dir
 			target := local.New(local.Options{NewFaults: newFaults, Port: port, Log: w.stderr})
-			endpoints, err := target.Start(cmd.Context(), stack, func(bench.Event) {})
+			ctx, fell := context.WithCancelCause(cmd.Context())
+			defer fell(nil)
+			endpoints, err := target.Start(ctx, stack, func(e bench.Event) {
+				if e.Kind == bench.EventTargetDeath {
+					fell(errors.New(e.Text))
+				}
+			})
 			if err != nil {
 				return misuse{err}
 			}
 			endpoints.API += s.Request.Path
 			printStack(w, endpoints, asJSON)
-			<-cmd.Context().Done()
+			<-ctx.Done()
+			if cmd.Context().Err() == nil {
+				return errors.Join(context.Cause(ctx), target.Stop())
+			}
 			return target.Stop()
 		},
 	}
@@ -52,8 +63,7 @@ stream, and the StreamProcessor. Nothing is loaded and nothing is broken.`,
 	return cmd
 }
 
-// printStack says where a stack can be reached. The path of the API is part of
-// its address already.
+// printStack says where a stack can be reached.
 func printStack(w world, e bench.Endpoints, asJSON bool) {
 	if asJSON {
 		json.NewEncoder(w.stdout).Encode(map[string]any{
@@ -64,4 +74,5 @@ func printStack(w world, e bench.Endpoints, asJSON bool) {
 	}
 	fmt.Fprintf(w.stdout, "api       %s\ndynamodb  %s (region %s, any credentials)\ntables    %s, %s\n",
 		e.API, e.DynamoDB, e.Region, e.ItemsTable, e.ResultsTable)
+	fmt.Fprintf(w.stdout, "try       curl -H 'content-type: application/json' -d '{\"id\":\"a1\",\"payload\":\"hello\"}' %s\n", e.API)
 }

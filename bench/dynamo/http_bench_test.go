@@ -1,0 +1,228 @@
+package dynamo
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// serveEnv makes the test binary a server in a process of its own, so that the
+// client's work is not in the figures.
+const serveEnv = "ACKPROOF_BENCH_SERVE"
+
+func TestMain(m *testing.M) {
+	mode := os.Getenv(serveEnv)
+	if mode == "" {
+		os.Exit(m.Run())
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(l.Addr())
+	go http.Serve(l, benchHandler(mode))
+	io.Copy(io.Discard, os.Stdin) // until the parent is gone
+}
+
+// benchHandler is the engine with a table, or the floor that it is measured
+// against: a handler that reads the same body and answers {}.
+func benchHandler(mode string) http.Handler {
+	if mode == "floor" {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Write([]byte("{}"))
+		})
+	}
+	e := New(Options{})
+	e.Do(epoch, Call{Operation: "CreateTable", Body: []byte(benchTable)})
+	return NewServer(ServerOptions{Engine: e})
+}
+
+const benchTable = `{"TableName":"items","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],
+	"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_AND_OLD_IMAGES"}}`
+
+// benchServer is a server process.
+type benchServer struct {
+	addr string
+	pid  int
+}
+
+func startBenchServer(b *testing.B, mode string) *benchServer {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveEnv+"="+mode)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); cmd.Wait() })
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &benchServer{strings.TrimSpace(addr), cmd.Process.Pid}
+}
+
+// cpu is the processor time that the server has used, in µs.
+func (s *benchServer) cpu(b *testing.B) float64 {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", s.pid))
+	if err == nil {
+		// Of the first thread only; the others' are listed by task.
+		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
+		sum := 0.0
+		for _, t := range tasks {
+			if stat, err = os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", s.pid, t.Name())); err == nil {
+				ns, _ := strconv.ParseFloat(strings.Fields(string(stat))[0], 64)
+				sum += ns / 1000
+			}
+		}
+		return sum
+	}
+	b.Skip("no processor time of another process here: " + err.Error())
+	return 0
+}
+
+// rawClient sends a request as bytes and reads an answer without decoding it:
+// a client that costs less than what it measures.
+type rawClient struct {
+	conn net.Conn
+	r    *bufio.Reader
+	buf  []byte
+}
+
+func (c *rawClient) put(seq int64, payload string) error {
+	body := fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"k3v9x2ab-00-%010d"},"payload":{"S":"%s"}}}`, seq, payload)
+	c.buf = append(c.buf[:0], "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: DynamoDB_20120810.PutItem\r\nContent-Type: application/x-amz-json-1.0\r\nAuthorization: "+someone+"\r\nContent-Length: "...)
+	c.buf = strconv.AppendInt(c.buf, int64(len(body)), 10)
+	c.buf = append(append(c.buf, "\r\n\r\n"...), body...)
+	if _, err := c.conn.Write(c.buf); err != nil {
+		return err
+	}
+	length := -1
+	for {
+		line, err := c.r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if length < 0 && !strings.HasPrefix(string(line), "HTTP/1.1 200") {
+			return fmt.Errorf("answer %s", line)
+		}
+		length = max(length, 0)
+		if n, ok := strings.CutPrefix(string(line), "Content-Length: "); ok {
+			length, _ = strconv.Atoi(strings.TrimSpace(n))
+		}
+		if len(line) == 2 {
+			_, err := c.r.Discard(length)
+			return err
+		}
+	}
+}
+
+// benchPuts measures puts over HTTP by their rate and by what they cost the
+// server's processor.
+func benchPuts(b *testing.B, mode string, clients int) {
+	s := startBenchServer(b, mode)
+	payload := strings.Repeat("x", 256)
+	conns := make([]*rawClient, clients)
+	for i := range conns {
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+		conns[i] = &rawClient{conn: conn, r: bufio.NewReader(conn)}
+	}
+	var seq atomic.Int64
+	run := func(n int64) {
+		var wg sync.WaitGroup
+		end := seq.Load() + n
+		for _, c := range conns {
+			wg.Go(func() {
+				for {
+					i := seq.Add(1)
+					if i > end {
+						return
+					}
+					if err := c.put(i, payload); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	run(2000) // warm
+	before := s.cpu(b)
+	b.ResetTimer()
+	run(int64(b.N))
+	b.StopTimer()
+	b.ReportMetric((s.cpu(b)-before)/float64(b.N), "server-µs/op")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
+}
+
+// The two are to be compared in one run on one machine: the floor's figures are
+// the part of ours that is net/http and the kernel.
+func BenchmarkPutItemHTTP(b *testing.B) { benchPuts(b, "put", 16) }
+func BenchmarkFloorHTTP(b *testing.B)   { benchPuts(b, "floor", 16) }
+
+// BenchmarkGrowth puts a million items and says what the first and the last
+// hundred thousand of them cost, and what one weighs in memory beside its
+// request. It takes long, so it runs only when it is asked for by name.
+func BenchmarkGrowth(b *testing.B) {
+	if f := flag.Lookup("test.bench"); !strings.Contains(f.Value.String(), "Growth") {
+		b.Skip("-bench Growth runs it")
+	}
+	const million, bucket = 1_000_000, 100_000
+	for b.Loop() {
+		e := benchEngine(b)
+		payload := strings.Repeat("x", 256)
+		requests := 0
+		before := liveHeap()
+		var first, last float64
+		for at := 0; at < million; at += bucket {
+			start := time.Now()
+			for i := at; i < at+bucket; i++ {
+				body := fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"k3v9x2ab-00-%010d"},"payload":{"S":"%s"}}}`, i, payload)
+				requests += len(body)
+				if _, err := e.Do(epoch, Call{Operation: "PutItem", Body: []byte(body)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			last = float64(time.Since(start).Microseconds()) / bucket
+			if at == 0 {
+				first = last
+			}
+		}
+		b.ReportMetric(first, "µs/put-first")
+		b.ReportMetric(last, "µs/put-last")
+		b.ReportMetric(float64(liveHeap()-before)/float64(requests), "heap/request")
+		runtime.KeepAlive(e)
+	}
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
