@@ -25,7 +25,7 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 }
 
 func TestBuiltins(t *testing.T) {
-	want := []string{"baseline", "crash", "lossy", "lost-answer", "outage", "poison"}
+	want := []string{"baseline", "crash", "escape", "gateway-limit", "late-answer", "lossy", "lost-answer", "naive-mapping", "outage", "overwrite", "passthrough", "poison", "throttled"}
 	if got := Builtins(); !slices.Equal(got, want) {
 		t.Fatalf("built in are %v, want %v", got, want)
 	}
@@ -41,11 +41,12 @@ func TestBuiltins(t *testing.T) {
 		if source, err := Source(name); err != nil || !strings.HasPrefix(string(source), "# ") || !strings.Contains(string(source), "exit code") {
 			t.Errorf("%s does not tell its reader what it shows (%v)", name, err)
 		}
+		own := s.Architecture
 		for _, architecture := range bench.Architectures() {
 			other, err := s.WithArchitecture(architecture)
 			if err != nil {
 				t.Errorf("%s as %s: %v", name, architecture, err)
-			} else if other.Architecture != architecture || s.Architecture != bench.Streams {
+			} else if other.Architecture != architecture || s.Architecture != own {
 				t.Errorf("%s: %s and %s after WithArchitecture(%s)", name, s.Architecture, other.Architecture, architecture)
 			}
 		}

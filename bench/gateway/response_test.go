@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,44 @@ func TestNaiveMapping(t *testing.T) {
 		if status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`); status != 200 || !strings.HasPrefix(text, `{"requestId":"`) {
 			t.Errorf("for %d the client got %d %s", up.status, status, text)
 		}
+	}
+}
+
+// TestSameRequests: of the same writes throttled, the naive mapping acknowledges
+// and the right one refuses the very same ids.
+func TestSameRequests(t *testing.T) {
+	told := map[string][]string{} // by mapping: the ids that were told an outcome other than the table's
+	for _, mapping := range []string{Naive, Mapped} {
+		stored, calls := map[string]bool{}, 0
+		up := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var put struct {
+				Item struct{ ID struct{ S string } }
+			}
+			if err := json.NewDecoder(r.Body).Decode(&put); err != nil {
+				t.Error(err)
+			}
+			if calls++; calls%3 == 0 {
+				w.WriteHeader(400)
+				_, _ = io.WriteString(w, dynamoError("ProvisionedThroughputExceededException"))
+				return
+			}
+			stored[put.Item.ID.S] = true
+			_, _ = io.WriteString(w, `{}`)
+		})
+		api := start(t, bench.Streams, up, func(c *Config) { c.Settings.StatusMapping = mapping })
+		for n := range 30 {
+			id := fmt.Sprint("id", n)
+			status, _, _ := post(t, api.URL+"/items", "application/json", fmt.Sprintf(`{"id":%q,"payload":"x"}`, id))
+			switch {
+			case mapping == Naive && status == 200 && !stored[id], mapping == Mapped && status == 429 && !stored[id]:
+				told[mapping] = append(told[mapping], id)
+			case status != 200 || !stored[id]:
+				t.Errorf("%s: %s got %d, stored %v", mapping, id, status, stored[id])
+			}
+		}
+	}
+	if len(told[Naive]) != 10 || !slices.Equal(told[Naive], told[Mapped]) {
+		t.Errorf("naive loses %v, mapped rejects %v", told[Naive], told[Mapped])
 	}
 }
 

@@ -35,7 +35,7 @@ func (p *parser) directive() (node, found) {
 	p.at = after
 	switch word {
 	case "set":
-		return p.set(start), isSet
+		return p.set(), isSet
 	case "if":
 		return p.cond(start), isNode
 	case "foreach":
@@ -70,7 +70,7 @@ func (p *parser) until(end, wrong string) found {
 }
 
 // set reads ( $name = VALUE ) behind #set.
-func (p *parser) set(start int) node {
+func (p *parser) set() node {
 	if !p.expect("(", "behind #set, as in #set($a = 1)") {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (p *parser) set(start int) node {
 		return nil
 	}
 	p.skipLineEnd()
-	return &setNode{target: target, value: value, at: start}
+	return &setNode{target: target, value: value}
 }
 
 // leave moves out of a directive that could not be read, behind its parenthesis
@@ -171,7 +171,7 @@ func (p *parser) cond(start int) node {
 
 // foreach reads ( $x in LIST ) and the body behind it, to its #end.
 func (p *parser) foreach(start int) node {
-	f := &loopNode{list: literal{}, at: start}
+	f := &loopNode{list: literal{}}
 	head := func() bool {
 		if !p.expect("(", "behind #foreach, as in #foreach($x in $list)") {
 			return false

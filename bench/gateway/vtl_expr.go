@@ -11,7 +11,7 @@ import (
 func (p *parser) reference() (*reference, bool) {
 	start := p.at
 	p.at++
-	r := &reference{quiet: p.accept("!")}
+	p.accept("!")
 	formal := p.accept("{")
 	word := name(p.src[p.at:p.end])
 	p.at += len(word)
@@ -20,7 +20,7 @@ func (p *parser) reference() (*reference, bool) {
 		p.fail(start, "%s… has no closing brace", p.src[start:p.at])
 		ok = false
 	}
-	r.src = p.src[start:p.at]
+	r := &reference{src: p.src[start:p.at]}
 	if !ok {
 		return nil, false
 	}

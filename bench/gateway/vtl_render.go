@@ -79,7 +79,6 @@ func (t text) render(r *renderer) error { return r.write(string(t)) }
 // reference is a name with the members and methods that follow it.
 type reference struct {
 	src   string // as it is written
-	quiet bool   // $!: kept, as it makes no difference here
 	root  expression
 	steps []access
 }
@@ -121,9 +120,9 @@ func (f *reference) eval(r *renderer) (any, error) {
 	return v, err
 }
 
-// render writes the value as text. What has no value leaves nothing: Velocity
-// would show the reference itself, but API Gateway is seen to leave out a
-// missing member of $input.path.
+// render writes the value as text. What has no value leaves nothing, with $! or
+// without: Velocity would show the plain reference itself, but API Gateway is
+// seen to leave out a missing member of $input.path.
 func (f *reference) render(r *renderer) error {
 	v, err := f.eval(r)
 	if err != nil {
@@ -169,7 +168,6 @@ func (r *renderer) follow(v any, s access) (any, error) {
 type setNode struct {
 	target *reference
 	value  expression
-	at     int
 }
 
 func (s *setNode) render(r *renderer) error {
@@ -235,7 +233,6 @@ type loopNode struct {
 	name string
 	list expression
 	body []node
-	at   int
 }
 
 // turn is $foreach: where the loop stands.
