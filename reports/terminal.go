@@ -173,11 +173,15 @@ type summaryRow struct {
 
 func summaryRows(r *bench.Result) []summaryRow {
 	q, lag := &r.Requests, lagOf(r)
-	sent := count(q.Sent) + " of " + count(q.Planned) + " sent; " + count(q.Acknowledged) + " acknowledged, " +
-		count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
-	if r.Load.AchievedRPS > 0 {
-		sent += "; " + rate(r.Load.AchievedRPS)
+	sent := count(q.Sent)
+	if q.Sent != q.Planned {
+		sent += " of " + count(q.Planned)
 	}
+	sent += " sent"
+	if r.Load.AchievedRPS > 0 {
+		sent += " at " + rate(r.Load.AchievedRPS)
+	}
+	sent += ": " + count(q.Acknowledged) + " acknowledged, " + count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
 	response := spread(&r.ResponseTime)
 	rows := []summaryRow{
 		{"requests", sent, q.Sent < q.Planned},

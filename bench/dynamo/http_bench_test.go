@@ -83,21 +83,18 @@ func startBenchServer(b *testing.B, mode string) *benchServer {
 
 // cpu is the processor time that the server has used, in µs.
 func (s *benchServer) cpu(b *testing.B) float64 {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", s.pid))
-	if err == nil {
-		// Of the first thread only; the others' are listed by task.
-		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
-		sum := 0.0
-		for _, t := range tasks {
-			if stat, err = os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", s.pid, t.Name())); err == nil {
-				ns, _ := strconv.ParseFloat(strings.Fields(string(stat))[0], 64)
-				sum += ns / 1000
-			}
-		}
-		return sum
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
+	if err != nil {
+		b.Skip("no processor time of another process here: " + err.Error())
 	}
-	b.Skip("no processor time of another process here: " + err.Error())
-	return 0
+	sum := 0.0
+	for _, t := range tasks { // a file for each thread; one may have ended meanwhile
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", s.pid, t.Name())); err == nil {
+			ns, _ := strconv.ParseFloat(strings.Fields(string(stat))[0], 64)
+			sum += ns / 1000
+		}
+	}
+	return sum
 }
 
 // rawClient sends a request as bytes and reads an answer without decoding it:

@@ -308,13 +308,24 @@ func (f *files) onAcceptPath(fault faults.Fault) bool {
 	return fault.Kind.OnAcceptPath(f.manifest.Architecture)
 }
 
-// window is when a fault was in force: by the plan, and where the plan does not
-// say how long, by what it struck.
+// late reports whether a fault was armed later than the plan says, by more than
+// what a busy machine explains.
+func (f *files) late(i int) bool {
+	return f.story.begun[i] && f.story.beganAt[i]-f.faults[i].At > lateFault
+}
+
+// window is when a fault was in force: by the plan, or from when it was really
+// armed if that was late, and where the plan does not say how long, by what it
+// struck.
 func (f *files) window(i int) (from, to time.Duration) {
 	fault, struck := f.faults[i], f.story.struck[i]
 	switch {
 	case fault.For > 0:
-		return fault.Window()
+		from, to = fault.Window()
+		if f.late(i) {
+			from = min(f.story.beganAt[i], to)
+		}
+		return from, to
 	case struck.From == stats.Never:
 		from, _ = fault.Window()
 		return from, from

@@ -62,6 +62,11 @@ func (f *files) notes(r *bench.Result) {
 		}
 		r.Notes = append(r.Notes, d)
 	}
+	for i, fault := range f.faults {
+		if f.late(i) {
+			r.Notes = append(r.Notes, fmt.Sprintf("the fault %q began %.1f s late: the harness itself was held up", fault, (f.story.beganAt[i]-fault.At).Seconds()))
+		}
+	}
 	if gaps := f.story.gaps; gaps > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): records were trimmed before they were read", gaps))
 	}
@@ -69,6 +74,9 @@ func (f *files) notes(r *bench.Result) {
 		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))
 	}
 }
+
+// lateFault is how late a fault may begin without a word.
+const lateFault = 500 * time.Millisecond
 
 // maxDamage is how many damaged places are told one by one.
 const maxDamage = 3

@@ -13,10 +13,11 @@ import (
 type story struct {
 	clean       *bool // nil: nobody looked
 	generator   *generator
-	bites       []bench.Bites  // nil: never asked
-	begun       []bool         // by fault
-	undone      []bool         // by fault
-	struck      []stats.Window // by fault: first and last strike; From is stats.Never without one
+	bites       []bench.Bites   // nil: never asked
+	begun       []bool          // by fault
+	beganAt     []time.Duration // by fault: when it was first armed
+	undone      []bool          // by fault
+	struck      []stats.Window  // by fault: first and last strike; From is stats.Never without one
 	drain       drained
 	finished    *finished
 	finishedAt  time.Duration
@@ -31,7 +32,7 @@ type story struct {
 
 // tell goes through the events in order.
 func tell(events []ledger.TimedEvent, faults int) story {
-	s := story{begun: make([]bool, faults), undone: make([]bool, faults), struck: make([]stats.Window, faults), phases: map[string]time.Duration{}}
+	s := story{begun: make([]bool, faults), beganAt: make([]time.Duration, faults), undone: make([]bool, faults), struck: make([]stats.Window, faults), phases: map[string]time.Duration{}}
 	for i := range s.struck {
 		s.struck[i].From = stats.Never
 	}
@@ -43,7 +44,9 @@ func tell(events []ledger.TimedEvent, faults int) story {
 			s.phases[e.Text] = e.T
 		case bench.EventFaultBegin, bench.EventFaultEnd:
 			if e.Fault != nil && *e.Fault >= 0 && *e.Fault < faults {
-				s.begun[*e.Fault] = s.begun[*e.Fault] || e.Kind == bench.EventFaultBegin
+				if e.Kind == bench.EventFaultBegin && !s.begun[*e.Fault] {
+					s.begun[*e.Fault], s.beganAt[*e.Fault] = true, e.T
+				}
 				s.undone[*e.Fault] = e.Kind == bench.EventFaultEnd
 			}
 		case bench.EventStrike:
