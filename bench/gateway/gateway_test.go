@@ -385,7 +385,7 @@ func BenchmarkRequest(b *testing.B) {
 		defer bare.Close()
 		run(b, bare.URL)
 	})
-	b.Run("gateway", func(b *testing.B) { 
+	b.Run("gateway", func(b *testing.B) {
 		unlimited := func(c *Config) { c.Settings.Throttle = bench.Throttle{Rate: 1e9, Burst: 1e9} } // the clock stands still
 		run(b, start(b, bench.Streams, up, unlimited).URL+"/items")
 	})
