@@ -101,10 +101,36 @@ type Async struct {
 	RetryDelays              []time.Duration // after the first, second, ... failure: 60 s and 120 s in AWS
 }
 
-// Gateway holds the API's settings.
+// Gateway holds the API's settings. All but Path may be left zero for the
+// gateway's own defaults; Template to MethodResponses are those of the PutItem
+// integration and mean nothing in front of a function.
 type Gateway struct {
 	Path     string // POST goes here
-	Template string // mapping template of the PutItem integration
+	Template string // mapping template; "none": the API has none
+
+	// StatusMapping says how DynamoDB's status becomes the client's: mapped (the
+	// default), naive, which is 200 whatever happened, or responses, which is
+	// what Responses lists.
+	StatusMapping   string
+	Responses       []IntegrationResponse
+	MethodResponses []int // statuses that the method declares; empty: all that Responses names
+
+	Passthrough        string        // of bodies that the template is not for: NEVER (the default), WHEN_NO_MATCH, WHEN_NO_TEMPLATES
+	IntegrationTimeout time.Duration // 50 ms to 29 s, the default
+	Throttle           Throttle
+}
+
+// IntegrationResponse is one way of answering a client.
+type IntegrationResponse struct {
+	Pattern  string // regular expression that the integration's whole status must match; empty: the default
+	Status   int    // that the client gets
+	Template string // of the answer's body; empty: the integration's body as it is
+}
+
+// Throttle is a token bucket in front of the API.
+type Throttle struct {
+	Rate  float64 // requests per second, 0: 10,000
+	Burst int     // requests at once, 0: 5,000
 }
 
 // Endpoints is where a started system can be reached.

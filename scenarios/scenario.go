@@ -135,10 +135,30 @@ type Async struct {
 }
 
 // Gateway holds the API's settings. Path empty: that of the request. Template
-// empty: the gateway's own.
+// empty: the gateway's own; "none": no template at all. Templates themselves are
+// checked by the target, which knows their language.
 type Gateway struct {
-	Path     string `yaml:"path"`
+	Path                string            `yaml:"path"`
+	Template            string            `yaml:"template,omitempty"`
+	StatusMapping       string            `yaml:"statusMapping"` // mapped, naive, or responses where there are some
+	Responses           []GatewayResponse `yaml:"responses,omitempty"`
+	MethodResponses     []int             `yaml:"methodResponses,omitempty"`
+	PassthroughBehavior string            `yaml:"passthroughBehavior"`
+	IntegrationTimeout  time.Duration     `yaml:"integrationTimeout"`
+	Throttle            Throttle          `yaml:"throttle"`
+}
+
+// GatewayResponse is one integration response.
+type GatewayResponse struct {
+	Pattern  string `yaml:"pattern,omitempty"` // of the integration's whole status; empty: the default
+	Status   int    `yaml:"status"`            // that the client gets
 	Template string `yaml:"template,omitempty"`
+}
+
+// Throttle is the token bucket in front of the API.
+type Throttle struct {
+	Rate  Rate `yaml:"rate"`
+	Burst int  `yaml:"burst"` // requests at once
 }
 
 // Values of Guarantee.
@@ -257,6 +277,14 @@ func defaults() *Scenario {
 			MaximumEventAgeInSeconds: 21600,
 			RetryDelays:              []time.Duration{time.Minute, 2 * time.Minute},
 		},
+		// The limits are API Gateway's own. Its default for bodies without a
+		// template is WHEN_NO_MATCH, which lets a client write what it likes:
+		// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+		Gateway: Gateway{
+			PassthroughBehavior: "NEVER",
+			IntegrationTimeout:  29 * time.Second,
+			Throttle:            Throttle{Rate: 10_000, Burst: 5_000},
+		},
 		Faults:    []faults.Fault{},
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
@@ -269,6 +297,12 @@ func defaults() *Scenario {
 func (s *Scenario) complete() {
 	if s.Gateway.Path == "" {
 		s.Gateway.Path = s.Request.Path
+	}
+	if s.Gateway.StatusMapping == "" {
+		s.Gateway.StatusMapping = mappingMapped
+		if len(s.Gateway.Responses) > 0 {
+			s.Gateway.StatusMapping = mappingResponses
+		}
 	}
 	if s.Drain.Quiet == 0 {
 		s.Drain.Quiet = max(30*time.Second, s.longestSilence()+5*time.Second)

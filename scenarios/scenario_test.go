@@ -25,7 +25,7 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 }
 
 func TestBuiltins(t *testing.T) {
-	want := []string{"baseline", "crash", "ignored-answer", "lanes", "late-start", "lossy", "lost-answer", "outage", "partial-answer", "poison", "poison-bisect"}
+	want := []string{"baseline", "crash", "escape", "gateway-limit", "ignored-answer", "lanes", "late-answer", "late-start", "lossy", "lost-answer", "naive-mapping", "outage", "overwrite", "partial-answer", "passthrough", "poison", "poison-bisect", "throttled"}
 	if got := Builtins(); !slices.Equal(got, want) {
 		t.Fatalf("built in are %v, want %v", got, want)
 	}
@@ -41,11 +41,12 @@ func TestBuiltins(t *testing.T) {
 		if source, err := Source(name); err != nil || !strings.HasPrefix(string(source), "# ") || !strings.Contains(string(source), "exit code") {
 			t.Errorf("%s does not tell its reader what it shows (%v)", name, err)
 		}
+		own := s.Architecture
 		for _, architecture := range bench.Architectures() {
 			other, err := s.WithArchitecture(architecture)
 			if err != nil {
 				t.Errorf("%s as %s: %v", name, architecture, err)
-			} else if other.Architecture != architecture || s.Architecture != bench.Streams {
+			} else if other.Architecture != architecture || s.Architecture != own {
 				t.Errorf("%s: %s and %s after WithArchitecture(%s)", name, s.Architecture, other.Architecture, architecture)
 			}
 		}
@@ -57,7 +58,9 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"about: \"yes: \\u0001 #no 'x' \\\"y\\\" \\n z\"\n" +
 		"request: {headers: {X-A: 'true', x-b: \"a: b\", X-C: '007', X-D: ''}}\nprocessor: {env: {MODE: 'null', OTHER: '- x'}}\n" +
 		"guarantee: {deadline: 30s}\nworkload: {payload: 4KB, poison: [1]}\nfaults: ['at 1s: processor.kill']\nexpect: ['requests.unknown < 0.5%']\n"
-	texts := map[string]string{"minimal": minimal, "hostile": hostile}
+	gateway := minimal + "gateway:\n  template: |\n    #set($x = \"a: b\")\n    {\"$x\": 1} # no comment\n  responses: [{pattern: '2\\d{2}', status: 200, template: \"a\\n'b'\"}, {status: 500}]\n" +
+		"  methodResponses: [200, 500]\n  passthroughBehavior: WHEN_NO_MATCH\n  integrationTimeout: 50ms\n  throttle: {rate: 90/m, burst: 1}\n"
+	texts := map[string]string{"minimal": minimal, "hostile": hostile, "gateway": gateway}
 	for _, name := range Builtins() {
 		source, _ := Source(name)
 		texts[name] = string(source)
@@ -104,9 +107,10 @@ expect: ["lost == 0", "duplicated == 0", "recovery < 20s"]
 		Processor: bench.Processor{Work: 2 * time.Millisecond, Timeout: 3 * time.Second, Concurrency: 4},
 		Mapping: bench.Mapping{BatchSize: 100, ParallelizationFactor: 1, MaximumRetryAttempts: -1, MaximumRecordAgeInSeconds: -1,
 			StartingPosition: "TRIM_HORIZON", PollInterval: 250 * time.Millisecond, RetryBase: 200 * time.Millisecond, RetryCap: 20 * time.Second},
-		Async:   bench.Async{MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 21600, RetryDelays: []time.Duration{time.Minute, 2 * time.Minute}},
-		Gateway: bench.Gateway{Path: "/items"},
-		Faults:  []string{"at 5s for 6s every 1s: processor.kill after-write 10", "at 12s for 2s: table.throttle 30%"},
+		Async: bench.Async{MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 21600, RetryDelays: []time.Duration{time.Minute, 2 * time.Minute}},
+		Gateway: bench.Gateway{Path: "/items", StatusMapping: "mapped", Passthrough: "NEVER", IntegrationTimeout: 29 * time.Second,
+			Throttle: bench.Throttle{Rate: 10_000, Burst: 5_000}},
+		Faults: []string{"at 5s for 6s every 1s: processor.kill after-write 10", "at 12s for 2s: table.throttle 30%"},
 	}
 	if diff := cmp.Diff(want, stack); diff != "" {
 		t.Error(diff)
@@ -185,6 +189,19 @@ gates: {rateKept: 101%, evidence: 0, generatorCPU: 0%}
 		}},
 		{"window beside lanes", minimal + "mapping: {tumblingWindowInSeconds: 5, parallelizationFactor: 2}\n", []string{"mapping.tumblingWindowInSeconds: AWS refuses"}},
 		{"six filters", minimal + "mapping: {filterCriteria: ['{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}']}\n", []string{"mapping.filterCriteria: 6 patterns"}},
+		{"gateway", minimal + `
+gateway:
+  statusMapping: naiv
+  responses: [{status: 199}, {status: 200, pattern: "("}, {status: 200}, {status: 201}]
+  methodResponses: [600]
+  passthroughBehavior: never
+  integrationTimeout: 30s
+  throttle: {rate: 0/s, burst: 0}
+`, []string{`gateway.statusMapping: "naiv" is not known; did you mean naive?`, "gateway.responses[0].status: 199", "gateway.responses[1].pattern", "gateway.responses[2].status: 200 is that of an earlier",
+			"gateway.responses[3].pattern: a second response", "gateway.methodResponses[0]: 600", "gateway.passthroughBehavior", "gateway.integrationTimeout: 30s is out of range",
+			"gateway.throttle.rate: 0/s", "gateway.throttle.burst: 0"}},
+		{"gateway mapping", minimal + "gateway: {statusMapping: mapped, responses: [{status: 200}]}\n", []string{`"mapped" excludes gateway.responses`}},
+		{"gateway no responses", minimal + "gateway: {statusMapping: responses}\n", []string{"gateway.responses: there are none"}},
 		{"quiet", minimal + "drain: {quiet: 23s}\n", []string{"test.yaml:2:16: drain.quiet: 23s is too short: a pipeline that still works can be silent for 23s"}},
 		{"poison", minimal + "workload: {payload: 3B, poison: [1000, 3, 3]}\n", []string{"is too small for the prefix", "1000 is beyond the plan: the load sends requests 0 to 999", "3 is given twice"}},
 		{"faults beyond", minimal + "faults: ['at 10s: processor.kill', 'at 8s for 3s: invoke.fail', 'at 0s for 10s: gateway.cut']\n",

@@ -44,7 +44,7 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 			MaximumEventAgeInSeconds: s.Async.MaximumEventAgeInSeconds,
 			RetryDelays:              slices.Clone(s.Async.RetryDelays),
 		},
-		Gateway: bench.Gateway{Path: s.Gateway.Path, Template: s.Gateway.Template},
+		Gateway: s.Gateway.stack(),
 	}
 	if s.Mapping.OnFailure != onFailureNone {
 		stack.Mapping.OnFailure = s.Mapping.OnFailure
@@ -56,6 +56,20 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 		stack.Faults = append(stack.Faults, f.String())
 	}
 	return stack
+}
+
+// stack gives the API's settings as the system under test wants them.
+func (g *Gateway) stack() bench.Gateway {
+	out := bench.Gateway{
+		Path: g.Path, Template: g.Template,
+		StatusMapping: g.StatusMapping, MethodResponses: slices.Clone(g.MethodResponses),
+		Passthrough: g.PassthroughBehavior, IntegrationTimeout: g.IntegrationTimeout,
+		Throttle: bench.Throttle{Rate: float64(g.Throttle.Rate), Burst: g.Throttle.Burst},
+	}
+	for _, r := range g.Responses {
+		out.Responses = append(out.Responses, bench.IntegrationResponse{Pattern: r.Pattern, Status: r.Status, Template: r.Template})
+	}
+	return out
 }
 
 // WithArchitecture gives the same scenario for another architecture, to compare

@@ -62,6 +62,7 @@ func (s *Scenario) check(d *decoder) []Problem {
 	c.checkLoad()
 	c.checkWorkload()
 	c.checkRequest()
+	c.checkGateway()
 	c.checkProcessor()
 	c.checkMapping()
 	c.checkAsync()

@@ -130,6 +130,14 @@ func (d document) lookup(p path) (json.RawMessage, bool) {
 	return descend(v, p[1:])
 }
 
+// size is the length of what a path's first step leads to, in bytes.
+func (d document) size(first step) int {
+	if first.name == nil {
+		return len(d.raw)
+	}
+	return len(d.members[*first.name])
+}
+
 func descend(v json.RawMessage, p path) (json.RawMessage, bool) {
 	for _, s := range p {
 		if s.name != nil {
@@ -151,23 +159,4 @@ func descend(v json.RawMessage, p path) (json.RawMessage, bool) {
 		v = elements[s.index]
 	}
 	return v, true
-}
-
-// rawText is what $input.path prints: the bare text of a string, a number or a
-// boolean, nothing for null. API Gateway prints an object in Java's way
-// ({a=1}); that is nobody's intention, so we refuse it.
-func rawText(v json.RawMessage, p path) (string, error) {
-	switch v[0] {
-	case '"':
-		var s string
-		if err := json.Unmarshal(v, &s); err != nil {
-			return "", fmt.Errorf("read %s: %w", p, err)
-		}
-		return s, nil
-	case '{', '[':
-		return "", fmt.Errorf("$input.path of %s is an object or an array: use $input.json", p)
-	case 'n':
-		return "", nil
-	}
-	return string(v), nil
 }

@@ -31,7 +31,7 @@ func (g *gateway) strike(w http.ResponseWriter, hr *http.Request) (bool, *answer
 		err = cut(w)
 	}
 	if err != nil {
-		a := problem(http.StatusInternalServerError, "", err.Error())
+		a := configurationError(err.Error()).answer()
 		return false, &a
 	}
 	g.injector.Struck(s)

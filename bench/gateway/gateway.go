@@ -10,11 +10,11 @@
 // it. So a template that breaks on a quote breaks here as it would on AWS.
 //
 // What the client is told decides what may be called a loss, hence the status
-// mapping is strict: whatever leaves open what happened is a 5xx. In streams the
-// reverse holds too, as a definite "not written" of DynamoDB is a 4xx; behind a
-// function it does not, since a REST API also says 500 when Lambda throttles.
-// API Gateway's own default, where every error of DynamoDB comes back as 200,
-// is not modelled.
+// mapping is strict by default: whatever leaves open what happened is a 5xx. In
+// streams the reverse holds too, as a definite "not written" of DynamoDB is a
+// 4xx; behind a function it does not, since a REST API also says 500 when Lambda
+// throttles. What API Gateway does where nobody thought of it, 200 for every
+// error of DynamoDB, is there as StatusMapping "naive".
 //
 // The gateway never sends a request twice and never takes one back: when the
 // client goes away the upstream call runs on, as it does on AWS. There is one
@@ -24,11 +24,9 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -41,20 +39,11 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
-// Limits of API Gateway REST APIs.
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-const (
-	// DefaultIntegrationTimeout is how long an integration may take.
-	DefaultIntegrationTimeout = 29 * time.Second
-	// MaxBody is the largest request body, in bytes.
-	MaxBody = 10 << 20
-)
-
 // Config says what the gateway is in front of. Every field without a stated
 // default must be given.
 type Config struct {
 	Architecture string        // bench.Streams, bench.Sync or bench.FireAndForget
-	Settings     bench.Gateway // Path, and Template (default: DefaultTemplate; used in streams alone)
+	Settings     bench.Gateway // Path; the rest has defaults
 
 	DynamoDB     string // URL of the DynamoDB endpoint, for streams
 	Invoke       string // base URL of the Lambda Invoke API, for the other two
@@ -65,10 +54,9 @@ type Config struct {
 	AccessKeyID     string
 	SecretAccessKey string
 
-	IntegrationTimeout time.Duration  // default DefaultIntegrationTimeout
-	Injector           bench.Injector // default bench.NoFaults
-	Clock              clock.Clock    // default clock.Real
-	Random             uint64         // seed of the request ids; they repeat with the seed
+	Injector bench.Injector // default bench.NoFaults
+	Clock    clock.Clock    // default clock.Real
+	Random   uint64         // seed of the request ids; they repeat with the seed
 }
 
 // request is one call of a client, accepted at the door.
@@ -88,8 +76,8 @@ type answer struct {
 // integration is what stands behind the route: it writes the upstream request
 // and reads the upstream's response.
 type integration interface {
-	// call writes the upstream request. An error is the client's fault.
-	call(r request) (call, error)
+	// call writes the upstream request, or says why there is none.
+	call(r request) (call, *gatewayResponse)
 	// answer maps a response that was read to its end.
 	answer(r request, status int, header http.Header, body []byte) answer
 }
@@ -100,6 +88,8 @@ type gateway struct {
 	integration integration
 	upstream    *upstream
 	timeout     time.Duration
+	bucket      *bucket
+	clock       clock.Clock
 	injector    bench.Injector
 	seed        uint64
 	count       atomic.Uint64 // requests accepted so far
@@ -109,12 +99,7 @@ type gateway struct {
 // the configuration. The handler is safe for concurrent use, and wants a
 // server that speaks HTTP/1.1: gateway.cut needs the connection.
 func New(c Config) (http.Handler, error) {
-	if c.Settings.Template == "" {
-		c.Settings.Template = DefaultTemplate
-	}
-	if c.IntegrationTimeout == 0 {
-		c.IntegrationTimeout = DefaultIntegrationTimeout
-	}
+	c.Settings = withDefaults(c.Settings)
 	if c.Injector == nil {
 		c.Injector = bench.NoFaults{}
 	}
@@ -125,12 +110,11 @@ func New(c Config) (http.Handler, error) {
 		return nil, fmt.Errorf("make gateway: %w", err)
 	}
 	g := &gateway{
-		path: c.Settings.Path, timeout: c.IntegrationTimeout, injector: c.Injector,
-		seed: c.Random, upstream: newUpstream(c),
+		path: c.Settings.Path, timeout: c.Settings.IntegrationTimeout, bucket: newBucket(c.Settings.Throttle, c.Clock.Now()),
+		clock: c.Clock, injector: c.Injector, seed: c.Random, upstream: newUpstream(c),
 	}
 	if c.Architecture == bench.Streams {
-		t, _ := parseTemplate(c.Settings.Template) // validate has seen its errors
-		g.integration = &putItem{template: t, table: c.ItemsTable, url: strings.TrimSuffix(c.DynamoDB, "/") + "/"}
+		g.integration = newPutItem(c)
 	} else {
 		g.integration = newInvoke(c)
 	}
@@ -146,10 +130,7 @@ var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 // the fields that the architecture uses.
 func (c Config) validate() (errs []error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if p := c.Settings.Path; !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#{} ") {
-		bad("path %q: want a plain path such as /items; parameters in braces are not modelled yet", p)
-	}
-	errs = append(errs, Check(c.Settings.Template)...)
+	errs = CheckSettings(c.Settings)
 	base := func(what, s string) {
 		if u, err := url.Parse(s); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			bad("%s %q: want a URL such as http://127.0.0.1:8000", what, s)
@@ -175,36 +156,32 @@ func (c Config) validate() (errs []error) {
 	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
 		bad("credentials: access key id and secret access key are needed to sign; a local endpoint takes any")
 	}
-	if c.IntegrationTimeout < 0 {
-		bad("integration timeout %v: it is negative", c.IntegrationTimeout)
-	}
 	return errs
 }
 
 // ServeHTTP answers one request.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r, refused := g.accept(w, hr)
-	if refused != nil {
-		send(w, r, *refused)
-		return
+	var c call
+	if refused == nil {
+		c, refused = g.integration.call(r)
 	}
-	call, err := g.integration.call(r)
-	if err != nil {
-		send(w, r, problem(http.StatusBadRequest, "", err.Error()))
+	if refused != nil {
+		send(w, r, refused.answer())
 		return
 	}
 	// A client that goes away takes nothing back: AWS lets the integration
-	// finish, and so a request without an answer may well be stored.
+	// finish, and so a request without an answer may well be stored. Neither
+	// does the time-out, which ends our waiting and not what DynamoDB is doing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(hr.Context()), g.timeout)
 	defer cancel()
-	status, header, body, err := g.upstream.post(ctx, call)
+	status, header, body, err := g.upstream.post(ctx, c)
 	if err != nil {
-		// https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-		message := "Network error communicating with endpoint" // INTEGRATION_FAILURE
+		failed := integrationFailure
 		if errors.Is(err, context.DeadlineExceeded) {
-			message = "Endpoint request timed out" // INTEGRATION_TIMEOUT
+			failed = integrationTimeout
 		}
-		send(w, r, problem(http.StatusGatewayTimeout, "", message))
+		send(w, r, failed.answer())
 		return
 	}
 	a := g.integration.answer(r, status, header, body)
@@ -216,44 +193,49 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	send(w, r, a)
 }
 
-// accept checks route, content type and size, and reads the body. Whoever is
+// accept checks route, headers, rate and size, and reads the body. Whoever is
 // refused here can be sure that nothing was written, so that all of it is 4xx.
-// That a body of an unknown type is passed through as it is, API Gateway's
-// default (WHEN_NO_MATCH), is not modelled; 415 is its setting NEVER.
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/integration-passthrough-behaviors.html
-func (g *gateway) accept(w http.ResponseWriter, hr *http.Request) (request, *answer) {
+func (g *gateway) accept(w http.ResponseWriter, hr *http.Request) (request, *gatewayResponse) {
 	r := request{id: g.newID(), http: hr}
-	refuse := func(status int, message string) (request, *answer) {
-		a := problem(status, "", message)
-		return r, &a
-	}
-	if hr.URL.Path != g.path || hr.Method != http.MethodPost {
+	switch {
+	case hr.URL.Path != g.path || hr.Method != http.MethodPost:
 		// What API Gateway says to any method and path that it has no route for.
-		return refuse(http.StatusForbidden, "Missing Authentication Token")
-	}
-	if ct := hr.Header.Get("Content-Type"); ct != "" { // none counts as JSON
-		if media, _, err := mime.ParseMediaType(ct); err != nil || media != "application/json" {
-			return refuse(http.StatusUnsupportedMediaType, "Unsupported Media Type")
-		}
-	}
-	if hr.ContentLength > MaxBody {
-		return refuse(http.StatusRequestEntityTooLarge, "Request Too Long")
+		return r, &missingAuthenticationToken
+	case headerLength(hr.Header) > MaxHeaders:
+		return r, &headersTooLarge
+	case !g.bucket.take(g.clock.Now()):
+		return r, &throttledResponse
+	case hr.ContentLength > MaxBody:
+		return r, &requestTooLarge
 	}
 	var buf bytes.Buffer
 	buf.Grow(int(max(hr.ContentLength, 0)) + bytes.MinRead) // in one piece; -1: unknown
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, hr.Body, MaxBody)); err != nil {
 		if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
-			return refuse(http.StatusRequestEntityTooLarge, "Request Too Long")
+			return r, &requestTooLarge
 		}
-		return refuse(http.StatusBadRequest, "Could not read the request body")
+		g := badRequestBody("Could not read the request body")
+		return r, &g
 	}
 	r.body = buf.Bytes()
 	if !utf8.Valid(r.body) {
 		// JSON is UTF-8; what is not must not reach the table as other bytes
 		// than the client's, nor break the upstream's own JSON.
-		return refuse(http.StatusBadRequest, "Request body is not UTF-8")
+		g := badRequestBody("Request body is not UTF-8")
+		return r, &g
 	}
 	return r, nil
+}
+
+// headerLength is how long names and values of the headers are, in bytes.
+func headerLength(h http.Header) int {
+	n := 0
+	for k, values := range h {
+		for _, v := range values {
+			n += len(k) + len(v)
+		}
+	}
+	return n
 }
 
 // newID makes a request id in the form of a version 4 UUID. It is a function of
@@ -265,18 +247,6 @@ func (g *gateway) newID() string {
 	hi = hi&^0xf000 | 0x4000
 	lo = lo&^(3<<62) | 2<<62
 	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
-}
-
-// problem makes an error's answer. The type is left out where it is empty.
-func problem(status int, errorType, message string) answer {
-	body, err := json.Marshal(struct {
-		Message string `json:"message"`
-		Type    string `json:"type,omitempty"`
-	}{message, errorType})
-	if err != nil {
-		panic("gateway: marshal two strings: " + err.Error())
-	}
-	return answer{status: status, body: body}
 }
 
 // send writes the answer. A write error means that the client is gone, which

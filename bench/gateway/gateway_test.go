@@ -109,11 +109,12 @@ func TestPutItemStatus(t *testing.T) {
 		{400, dynamoError("RequestLimitExceeded"), 429, "RequestLimitExceeded"},
 		{400, `{"__type":"com.amazon.coral.validate#ValidationException","Message":"capital"}`, 400, `{"message":"capital","type":"ValidationException"}`},
 		{400, dynamoError("ResourceNotFoundException"), 400, "ResourceNotFoundException"},
-		{413, `too big, in plain text`, 400, "not JSON"},
+		{400, `{}`, 400, `{"message":"","type":""}`},
+		{413, `too big, in plain text`, 500, "Could not parse request body into json"}, // the template fails
 		{500, dynamoError("InternalServerError"), 500, "InternalServerError"},
-		{503, ``, 500, "not JSON"},
-		{301, ``, 500, "not JSON"},
-		{204, ``, 500, "not JSON"}, // no success that DynamoDB knows
+		{503, ``, 500, `{"message":"","type":""}`},
+		{301, ``, 500, `"message"`},
+		{204, ``, 500, `"message"`}, // no success that DynamoDB knows
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, tt.body), func(t *testing.T) {
@@ -179,6 +180,7 @@ func TestDoor(t *testing.T) {
 		{"bad type", "POST", "/items", ";;", `{}`, 415, "Unsupported Media Type"},
 		{"not JSON", "POST", "/items", "application/json", `{"id"`, 400, "Could not parse request body into json"},
 		{"not UTF-8", "POST", "/items", "application/json", "{\"id\":\"\xff\"}", 400, "not UTF-8"},
+		{"too much header", "POST", "/items", "application/json; x=" + strings.Repeat("y", MaxHeaders), `{}`, 431, "Request Header Fields Too Large"},
 		{"too long", "POST", "/items", "application/json", strings.Repeat(" ", MaxBody+1), 413, "Request Too Long"},
 	}
 	up := &fake{status: 200, body: `{}`}
@@ -285,7 +287,7 @@ func TestIntegrationTimeout(t *testing.T) {
 		<-r.Context().Done() // until the gateway hangs up
 		close(done)
 	})
-	api := start(t, bench.Streams, up, func(c *Config) { c.IntegrationTimeout = 20 * time.Millisecond })
+	api := start(t, bench.Streams, up, func(c *Config) { c.Settings.IntegrationTimeout = MinIntegrationTimeout })
 	status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
 	if status != 504 || !strings.Contains(text, "Endpoint request timed out") {
 		t.Errorf("got %d %s", status, text)
@@ -332,11 +334,11 @@ func TestClientGone(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := New(Config{Architecture: "nope", Settings: bench.Gateway{Path: "items", Template: "#if $x"}, IntegrationTimeout: -1})
+	_, err := New(Config{Architecture: "nope", Settings: bench.Gateway{Path: "items", Template: "#if $x", IntegrationTimeout: -1}})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"architecture", "path", "#if", "$x", "region", "credentials", "integration timeout"} {
+	for _, want := range []string{"architecture", "path", "#if", "region", "credentials", "integration timeout"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not mention %s", err, want)
 		}
@@ -383,7 +385,10 @@ func BenchmarkRequest(b *testing.B) {
 		defer bare.Close()
 		run(b, bare.URL)
 	})
-	b.Run("gateway", func(b *testing.B) { run(b, start(b, bench.Streams, up, nil).URL+"/items") })
+	b.Run("gateway", func(b *testing.B) {
+		unlimited := func(c *Config) { c.Settings.Throttle = bench.Throttle{Rate: 1e9, Burst: 1e9} } // the clock stands still
+		run(b, start(b, bench.Streams, up, unlimited).URL+"/items")
+	})
 }
 
 func BenchmarkRender(b *testing.B) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,10 +36,11 @@ func newInvoke(c Config) *invoke {
 	}
 }
 
-func (i *invoke) call(r request) (call, error) {
+func (i *invoke) call(r request) (call, *gatewayResponse) {
 	body, err := json.Marshal(i.proxyEvent(r))
 	if err != nil {
-		return call{}, fmt.Errorf("write proxy event: %w", err)
+		g := configurationError("write proxy event: " + err.Error())
+		return call{}, &g
 	}
 	how := "RequestResponse"
 	if i.event {
@@ -59,10 +59,6 @@ func (i *invoke) call(r request) (call, error) {
 func (i *invoke) proxyEvent(r request) events.APIGatewayProxyRequest {
 	now := i.clock.Now().UTC()
 	query := r.http.URL.Query()
-	source, _, err := net.SplitHostPort(r.http.RemoteAddr)
-	if err != nil {
-		source = r.http.RemoteAddr
-	}
 	return events.APIGatewayProxyRequest{
 		Resource:                        i.path,
 		Path:                            i.path,
@@ -77,13 +73,14 @@ func (i *invoke) proxyEvent(r request) events.APIGatewayProxyRequest {
 			RequestID:         r.id,
 			ExtendedRequestID: r.id,
 			ResourcePath:      i.path,
-			Path:              i.path,
+			Stage:             stageName,
+			Path:              "/" + stageName + i.path,
 			HTTPMethod:        r.http.Method,
 			Protocol:          r.http.Proto,
 			DomainName:        r.http.Host,
-			RequestTime:       now.Format("02/Jan/2006:15:04:05 -0700"),
+			RequestTime:       now.Format(requestTimeForm),
 			RequestTimeEpoch:  now.UnixMilli(),
-			Identity:          events.APIGatewayRequestIdentity{SourceIP: source, UserAgent: r.http.UserAgent()},
+			Identity:          events.APIGatewayRequestIdentity{SourceIP: sourceIP(r.http), UserAgent: r.http.UserAgent()},
 		},
 	}
 }
@@ -120,17 +117,22 @@ func (i *invoke) answer(r request, status int, header http.Header, body []byte) 
 	}
 	switch {
 	case status != want:
-		return problem(http.StatusInternalServerError, "", internalError)
+		return functionFailed(http.StatusInternalServerError)
 	case i.event:
 		return answer{status: http.StatusAccepted, body: fmt.Appendf(nil, `{"requestId":%q}`, r.id)}
 	case header.Get("X-Amz-Function-Error") != "":
-		return problem(http.StatusBadGateway, "", internalError)
+		return functionFailed(http.StatusBadGateway)
 	}
 	a, err := readProxyResponse(body)
 	if err != nil {
-		return problem(http.StatusBadGateway, "", internalError)
+		return functionFailed(http.StatusBadGateway)
 	}
 	return a
+}
+
+// functionFailed is the answer when there is none of the function's own.
+func functionFailed(status int) answer {
+	return gatewayResponse{status, "InternalServerErrorException", internalError}.answer()
 }
 
 // ours are the headers that belong to the connection or to the gateway, which

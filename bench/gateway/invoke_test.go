@@ -87,13 +87,3 @@ func FuzzProxyResponse(f *testing.F) {
 		}
 	})
 }
-
-func FuzzReadError(f *testing.F) {
-	f.Add([]byte(dynamoError("ThrottlingException")))
-	f.Add([]byte(`{"__type":"#"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		if errorType, _ := readError(body); strings.Contains(errorType, "#") {
-			t.Errorf("error type %q of %q", errorType, body)
-		}
-	})
-}

@@ -1,24 +1,53 @@
 package gateway
 
 import (
-	"encoding/json"
-	"fmt"
+	"errors"
+	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // putItem is the service integration of the streams architecture: API Gateway
 // type AWS, action PutItem. The template's text is the request, unseen.
 type putItem struct {
-	template *template
-	table    string
-	url      string
+	template    *template // nil: the API has none
+	passthrough string
+	mapping     *statusMapping
+	table       string
+	url         string
+	path        string
+	clock       clock.Clock
 }
 
-func (p *putItem) call(r request) (call, error) {
-	body, err := p.template.render(values{body: r.body, requestID: r.id, table: p.table})
-	if err != nil {
-		return call{}, err
+func newPutItem(c Config) *putItem {
+	return &putItem{
+		template: mustParse(c.Settings.Template), passthrough: c.Settings.Passthrough, mapping: newStatusMapping(c.Settings),
+		table: c.ItemsTable, url: strings.TrimSuffix(c.DynamoDB, "/") + "/", path: c.Settings.Path, clock: c.Clock,
+	}
+}
+
+// values are what a template may refer to, with the body that it looks into.
+func (p *putItem) values(r request, body []byte) values {
+	return values{body: body, requestID: r.id, table: p.table, path: p.path, http: r.http, now: p.clock.Now()}
+}
+
+func (p *putItem) call(r request) (call, *gatewayResponse) {
+	body := r.body
+	switch {
+	case p.template != nil && isJSON(r.http.Header.Get("Content-Type")):
+		out, err := p.template.render(p.values(r, r.body))
+		if err != nil {
+			g := configurationError(err.Error())
+			if errors.Is(err, errNotJSON) {
+				g = badRequestBody(err.Error())
+			}
+			return call{}, &g
+		}
+		body = out.body
+	case p.passthrough == Never, p.passthrough == WhenNoTemplates && p.template != nil:
+		return call{}, &unsupportedMediaType
 	}
 	return call{
 		service: "dynamodb",
@@ -31,47 +60,13 @@ func (p *putItem) call(r request) (call, error) {
 	}, nil
 }
 
-// throttled holds the errors of DynamoDB that mean "not written, try later".
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
-var throttled = map[string]bool{
-	"ProvisionedThroughputExceededException": true,
-	"ThrottlingException":                    true,
-	"RequestLimitExceeded":                   true,
+// isJSON reports whether the template is for a content type: it is for
+// application/json, which is also what no content type means.
+func isJSON(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return contentType == "" || err == nil && media == "application/json"
 }
 
-// answer is the table of integration responses. On AWS a row is chosen by a
-// pattern over DynamoDB's status, and the 429 by the response template of the
-// row for 4xx, which overrides the status after a look at the error's type:
-//
-//	200                            200  the item is written
-//	4xx with a throttling error    429  not written
-//	other 4xx                      400  not written
-//	everything else                500  perhaps written: DynamoDB's own words for its 500
-//
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-integration-settings-integration-response.html
 func (p *putItem) answer(r request, status int, _ http.Header, body []byte) answer {
-	if status == http.StatusOK {
-		return answer{status: http.StatusOK, body: fmt.Appendf(nil, `{"requestId":%q}`, r.id)}
-	}
-	errorType, message := readError(body)
-	switch {
-	case status < 400 || status > 499:
-		return problem(http.StatusInternalServerError, errorType, message)
-	case throttled[errorType]:
-		return problem(http.StatusTooManyRequests, errorType, message)
-	}
-	return problem(http.StatusBadRequest, errorType, message)
-}
-
-// readError takes type and message out of an AWS JSON error, whose message is
-// spelt in two ways and whose type may carry a name space before a '#'.
-func readError(body []byte) (errorType, message string) {
-	var e struct {
-		Type    string `json:"__type"`
-		Message string `json:"message"` // encoding/json also takes Message
-	}
-	if json.Unmarshal(body, &e) != nil {
-		return "", "the upstream's error is not JSON"
-	}
-	return e.Type[strings.LastIndexByte(e.Type, '#')+1:], e.Message
+	return p.mapping.answer(status, p.values(r, body))
 }

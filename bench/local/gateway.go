@@ -51,6 +51,15 @@ func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Handler.ServeHTTP(w, r)
 }
 
+// gatewayLacks names what the gateway cannot do of a stack: what is wrong with
+// its mapping templates, first of all.
+func gatewayLacks(stack bench.Stack) (lacks []string) {
+	for _, err := range gateway.CheckSettings(stack.Gateway) {
+		lacks = append(lacks, "the gateway: "+err.Error())
+	}
+	return lacks
+}
+
 func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel func()) (ready, func(), error) {
 	c := clock.Real{}
 	handler, err := gateway.New(gateway.Config{

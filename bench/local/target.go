@@ -50,6 +50,7 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 			lacks = append(lacks, err.Error())
 		}
 	}
+	lacks = append(lacks, gatewayLacks(stack)...)
 	if p := stack.Processor.Path; p != "" {
 		if info, err := os.Stat(p); err != nil {
 			lacks = append(lacks, fmt.Sprintf("the processor %s cannot be used: %v", p, err))

@@ -68,6 +68,45 @@ var builtins = []struct {
 			t.Errorf("recovery %v after an outage of six seconds", rec)
 		}
 	}},
+	// What the gateway decides. The counts are exact: each follows from the
+	// strikes, or from the plan.
+	{"naive-mapping", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		bitten := r.Faults[0].Bitten
+		if bitten == 0 || r.Items.LostWrite != bitten || r.Requests.Acknowledged != r.Requests.Planned || r.Items.Processed != r.Requests.Planned-bitten {
+			t.Errorf("%d writes throttled, %d of %d acknowledged, %d lost, %d processed", bitten, r.Requests.Acknowledged, r.Requests.Planned, r.Items.LostWrite, r.Items.Processed)
+		}
+	}},
+	{"throttled", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		bitten := r.Faults[0].Bitten
+		if bitten == 0 || r.Items.Rejected != bitten || r.Requests.Refused != bitten || r.Items.Processed != r.Requests.Planned-bitten {
+			t.Errorf("%d writes throttled, %d requests refused, %d rejected, %d processed", bitten, r.Requests.Refused, r.Items.Rejected, r.Items.Processed)
+		}
+	}},
+	{"gateway-limit", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		if r.Items.Rejected != r.Requests.Refused || r.Items.Processed != r.Requests.Acknowledged {
+			t.Errorf("%d refused, %d rejected; %d acknowledged, %d processed", r.Requests.Refused, r.Items.Rejected, r.Requests.Acknowledged, r.Items.Processed)
+		}
+	}},
+	{"late-answer", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		if r.Requests.Unknown == 0 || r.Items.Recovered != r.Requests.Unknown || r.Items.Processed != r.Requests.Acknowledged {
+			t.Errorf("%d requests unknown, %d recovered; %d acknowledged, %d processed", r.Requests.Unknown, r.Items.Recovered, r.Requests.Acknowledged, r.Items.Processed)
+		}
+	}},
+	{"overwrite", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		if r.Items.LostWrite != r.Requests.Planned*9/10 || *r.Items.WrongEffect == 0 || r.Requests.Acknowledged != r.Requests.Planned {
+			t.Errorf("%d of %d acknowledged, %d lost, %d wrong", r.Requests.Acknowledged, r.Requests.Planned, r.Items.LostWrite, *r.Items.WrongEffect)
+		}
+	}},
+	{"escape", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		if *r.Items.WrongEffect != r.Requests.Planned {
+			t.Errorf("%d of %d with a wrong effect", *r.Items.WrongEffect, r.Requests.Planned)
+		}
+	}},
+	{"passthrough", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		if r.Items.LostWrite != r.Requests.Planned || r.Requests.Acknowledged != r.Requests.Planned {
+			t.Errorf("%d of %d acknowledged, %d lost", r.Requests.Acknowledged, r.Requests.Planned, r.Items.LostWrite)
+		}
+	}},
 }
 
 func TestBuiltinScenariosEndAsTheySay(t *testing.T) {
