@@ -3,25 +3,25 @@ module github.com/ackproof/ackproof
 go 1.26.0
 
 require (
-	github.com/HdrHistogram/hdrhistogram-go v1.4.0
-	github.com/aws/aws-lambda-go v1.55.1
-	github.com/aws/aws-sdk-go-v2 v1.48.0
-	github.com/aws/aws-sdk-go-v2/config v1.33.16
-	github.com/aws/aws-sdk-go-v2/credentials v1.20.16
-	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.73.2
-	github.com/aws/aws-sdk-go-v2/service/dynamodbstreams v1.46.7
-	github.com/aws/smithy-go v1.28.9
-	github.com/cockroachdb/apd/v3 v3.2.3
-	github.com/goccy/go-yaml v1.19.2
-	github.com/google/go-cmp v0.7.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/spf13/cobra v1.10.2
-	github.com/tsenart/vegeta/v12 v12.13.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/term v0.47.0
-	gonum.org/v1/plot v0.17.0
-	pgregory.net/rapid v1.3.0
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // distributions: counts, never interpolates across a gap
+	github.com/aws/aws-lambda-go v1.55.1 // the StreamProcessor: the official runtime client and event types
+	github.com/aws/aws-sdk-go-v2 v1.48.0 // the SDK core, and SigV4 in the gateway
+	github.com/aws/aws-sdk-go-v2/config v1.33.16 // the StreamProcessor finds DynamoDB as any program does
+	github.com/aws/aws-sdk-go-v2/credentials v1.20.16 // fixed credentials for an endpoint of our own
+	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.73.2 // tables: the processor, the final reads
+	github.com/aws/aws-sdk-go-v2/service/dynamodbstreams v1.46.7 // streams: the event source mapping reads through the public API
+	github.com/aws/smithy-go v1.28.9 // error codes of the SDK
+	github.com/cockroachdb/apd/v3 v3.2.3 // DynamoDB numbers: 38 digits without loss
+	github.com/goccy/go-yaml v1.19.2 // scenarios: a syntax tree with positions
+	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
+	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript for the verbs
+	github.com/spf13/cobra v1.10.2 // the command line
+	github.com/tsenart/vegeta/v12 v12.13.0 // the load engine
+	golang.org/x/sync v0.24.0 // errgroup
+	golang.org/x/sys v0.49.0 // the memory-mapped ledger
+	golang.org/x/term v0.47.0 // is it a terminal, and how wide
+	gonum.org/v1/plot v0.17.0 // plots as PNG and SVG
+	pgregory.net/rapid v1.3.0 // tests: properties of the step machines
 )
 
 require (
