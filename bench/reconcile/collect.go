@@ -17,7 +17,6 @@ const (
 	applied                        // has an effect
 	twice                          // applied more than once
 	deadReadable                   // a dead letter of it can be read back
-	rightDigest                    // a digest was compared, and was right
 	wrongDigest                    // a digest was compared, and was wrong
 	fresh                          // an effect is of the newest write
 	stale                          // an effect is of an older write
@@ -257,9 +256,7 @@ func (j *judge) compare(v bench.Effect) bool {
 	s := &j.seen[v.Seq]
 	if v.HasDigest && (j.e.Digest != nil || *s&haveDigest != 0) {
 		compared = true
-		if v.Digest == j.digest(v.Seq) {
-			*s |= rightDigest
-		} else {
+		if v.Digest != j.digest(v.Seq) {
 			*s |= wrongDigest
 		}
 	}

@@ -21,9 +21,6 @@ import (
 	"github.com/ackproof/ackproof/scenarios"
 )
 
-// defaultScenario is what `ackproof run` runs.
-const defaultScenario = "crash"
-
 // runFlags are the flags of `ackproof run`.
 type runFlags struct {
 	target, architecture, processor, out, rate string
@@ -50,7 +47,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
   ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := defaultScenario
+			name := scenarios.Default
 			if len(args) == 1 {
 				name = args[0]
 			}
