@@ -76,6 +76,7 @@ type Engine struct {
 	tables   map[string]*table
 	streams  map[string]*stream // by ARN; those switched off stay until retention ends
 	observer bench.Observer
+	log      *log // nil: in memory only
 
 	expressions cache
 	tokens      tokens
@@ -105,12 +106,15 @@ func New(o Options) *Engine {
 }
 
 // Observe makes the engine tell the observer of every stream record, in the
-// order of its shard, within the step that commits it. It must be called
-// before the first write.
+// order of its shard, within the step that commits it; an engine with a log does
+// when the record is written. It must be called before the first write.
 func (e *Engine) Observe(o bench.Observer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.observer = o
+	if e.log != nil {
+		e.log.observer = o
+	}
 }
 
 // Call is one operation as it came over the wire.
@@ -153,9 +157,17 @@ func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
 }
 
 func (e *Engine) run(now time.Time, x *execution) *Error {
+	if err := e.log.failed(); err != nil {
+		return unlogged(err)
+	}
 	e.tick(now)
 	x.now = now
-	return x.req.op.run(e, x)
+	err := x.req.op.run(e, x)
+	if lost := e.settle(); lost != nil { // also of a refusal, which tells what it saw
+		x.writes = x.writes[:0]
+		return lost
+	}
+	return err
 }
 
 // execution is one operation under way. The server uses one again for the next,
@@ -167,7 +179,8 @@ type execution struct {
 	writes []Write
 	first  [1]Write // room for the writes of nearly all operations
 	plan   plan     // of a write of one item
-	body   []byte   // the server's buffer of the request
+	token  *tokenMark
+	body   []byte // the server's buffer of the request
 }
 
 // maxKept is how large a buffer may be that is kept for the next request.
@@ -211,17 +224,71 @@ func (e *Engine) tableARN(name string) string {
 	return fmt.Sprintf("arn:aws:dynamodb:%s:%s:table/%s", e.options.Region, e.options.Account, name)
 }
 
-// commit stores what a write decided, brings the indexes up to date and appends
-// the record, if it changed anything. The stripe of the key is locked, and the
-// table is not gone. It returns the capacity units that the indexes cost.
-// expired says that nobody asked for it but the time to live.
-func (e *Engine) commit(now time.Time, t *table, k *key, old, new *row, expired bool) indexUnits {
-	s := t.stripe(k.hash)
+// change is one write of a commit step: what the row of a key was and is.
+type change struct {
+	table    *table
+	key      *key
+	old, new *row       // nil: there was none, there is none
+	expired  bool       // nobody asked for it but the time to live
+	units    indexUnits // what it cost in the indexes; set by commit
+}
+
+// commit is the commit step: it stores what was decided, brings the indexes up
+// to date and appends a record for each row that has changed. The stripes of the
+// keys are locked, and their tables are not gone. The changes, and the token of
+// the transaction, if there is one, are one entry of the log.
+func (e *Engine) commit(now time.Time, token *tokenMark, changes []change) {
+	e.log.begin()
+	changed := false
+	for i := range changes {
+		c := &changes[i]
+		if !c.table.place(c) {
+			continue
+		}
+		changed = true
+		r := record{old: c.old, new: c.new, expired: c.expired}
+		if s := c.table.stream; s != nil && s.closed.IsZero() {
+			r = s.shardOf(c.key.hash).append(now, e.options.Retention, r, func(sh *shard, off uint64) { e.committed(now, sh, off, c.key) })
+		}
+		if e.log != nil {
+			e.log.change(c, &r)
+		}
+	}
+	if e.log != nil && token != nil {
+		e.log.token(token, now)
+		changed = true
+	}
+	if !changed {
+		e.log.cancel()
+		return
+	}
+	e.log.end()
+}
+
+// committed tells the observer of a record whose shard is locked, or notes that
+// it is to be told.
+func (e *Engine) committed(now time.Time, sh *shard, off uint64, k *key) {
+	if _, deaf := e.observer.(bench.NoObserver); deaf {
+		return
+	}
+	c := bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now}
+	if e.log != nil {
+		e.log.told = append(e.log.told, c)
+		return
+	}
+	e.observer.Committed(c)
+}
+
+// place puts the new row in the place of the old one, in the table and in its
+// indexes. It reports whether anything has changed.
+func (t *table) place(c *change) bool {
+	old, new := c.old, c.new
+	s := t.stripe(c.key.hash)
 	switch {
-	case new == nil && old == nil:
-		return nil
+	case new == old: // nothing before and after, or a ConditionCheck
+		return false
 	case new == nil:
-		s.remove(k)
+		s.remove(c.key)
 		t.items.Add(-1)
 		t.bytes.Add(-int64(old.size))
 	case old == nil:
@@ -229,29 +296,20 @@ func (e *Engine) commit(now time.Time, t *table, k *key, old, new *row, expired 
 		t.items.Add(1)
 		t.bytes.Add(int64(new.size))
 	case old.item.equal(new.item):
-		return nil // exactly as it was: no record
+		return false // exactly as it was: no record
 	default:
 		s.put(new)
 		t.bytes.Add(int64(new.size - old.size))
 	}
-	var units indexUnits
 	for _, ix := range t.indexes {
 		if u := ix.change(old, new); u > 0 {
-			units = append(units, indexUnit{ix, u})
+			c.units = append(c.units, indexUnit{ix, u})
 		}
 	}
 	if t.expiry != "" && new != nil {
 		t.expect(new)
 	}
-	if t.stream == nil || !t.stream.closed.IsZero() {
-		return units
-	}
-	t.stream.shardOf(k.hash).append(now, e.options.Retention, record{old: old, new: new, expired: expired}, func(sh *shard, off uint64) {
-		if _, deaf := e.observer.(bench.NoObserver); !deaf {
-			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now})
-		}
-	})
-	return units
+	return true
 }
 
 // indexUnits are the capacity units that a write cost in the indexes that it

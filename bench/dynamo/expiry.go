@@ -111,7 +111,7 @@ func (e *Engine) expire(now time.Time, t *table, i int) int {
 		if x.at < now.Add(-tooOld).Unix() || s.get(&x.row.key) != x.row {
 			continue
 		}
-		e.commit(now, t, &x.row.key, x.row, nil, true)
+		e.commit(now, nil, []change{{table: t, key: &x.row.key, old: x.row, expired: true}})
 		n++
 	}
 	return n

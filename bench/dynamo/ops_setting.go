@@ -73,6 +73,7 @@ func (e *Engine) tagResource(x *execution) *Error {
 		return err
 	}
 	t.tag(s.tags)
+	e.logTags(t)
 	return nil // with an empty body, as the service answers
 }
 
@@ -100,7 +101,15 @@ func (e *Engine) untagResource(x *execution) *Error {
 	for _, k := range s.tagKeys {
 		delete(t.tags, k)
 	}
+	e.logTags(t)
 	return nil
+}
+
+// logTags logs a table whose tags have changed. The engine is locked.
+func (e *Engine) logTags(t *table) {
+	t.stripes[0].mu.RLock() // what the stripes guard is written too
+	defer t.stripes[0].mu.RUnlock()
+	e.logSetup(nil, t)
 }
 
 func (e *Engine) listTags(x *execution) *Error {
@@ -184,15 +193,15 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	t, err := e.table(x.req.table)
-	if err != nil {
-		return err
+	e.mu.Lock() // what it guards is logged too
+	defer e.mu.Unlock()
+	t := e.tables[x.req.table]
+	if t == nil {
+		return tableNotFound(x.req.table)
 	}
 	t.lockAll()
 	defer t.unlockAll()
 	switch {
-	case t.gone:
-		return tableNotFound(t.name)
 	case spec.enabled && t.expiry != "":
 		return invalid("TimeToLive is already enabled")
 	case !spec.enabled && t.expiry == "":
@@ -206,6 +215,7 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 		e.expiring.Store(true)
 	}
 	t.expectAll()
+	e.logSetup(nil, t)
 	w := &x.w
 	w.open('{')
 	w.key("TimeToLiveSpecification")

@@ -43,6 +43,7 @@ func (e *Engine) createTable(x *execution) *Error {
 		e.openStream(t, s.stream.view, x.now)
 	}
 	e.tables[name] = t
+	e.logSetup(t.stream, t)
 	x.describe("TableDescription", t, "CREATING")
 	return nil
 }
@@ -124,6 +125,7 @@ func (e *Engine) updateTable(x *execution) *Error {
 		}
 	}
 	s.set(t)
+	e.logSetup(t.stream, t)
 	x.describe("TableDescription", t, "UPDATING")
 	return nil
 }
@@ -250,6 +252,7 @@ func (e *Engine) deleteTable(x *execution) *Error {
 		t.stream.close(x.now)
 	}
 	delete(e.tables, t.name)
+	e.logSetup(t.stream, t)
 	x.describe("TableDescription", t, "DELETING")
 	return nil
 }

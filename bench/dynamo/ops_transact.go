@@ -47,12 +47,13 @@ func (e *Engine) transactWrite(x *execution) *Error {
 	if checkLength(&f, *x.req.token, "clientRequestToken", 1, 36); f != nil {
 		return f.err()
 	}
-	done, err := e.tokens.begin(x.now, *x.req.token, digestActions(actions))
+	x.token = &tokenMark{digestOf([]byte(*x.req.token)), digestActions(actions)}
+	done, err := e.tokens.begin(x.now, x.token)
 	if err != nil {
 		return err
 	}
 	err = e.transact(x, done)
-	e.tokens.end(x.now, *x.req.token, done || err == nil)
+	e.tokens.end(x.now, x.token.id, done || err == nil)
 	return err
 }
 
@@ -146,14 +147,20 @@ func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *
 	if size > maxTransactBytes {
 		return invalid("Transaction request size has exceeded the maximum of 4 MB")
 	}
+	step := make([]change, len(plans)) // a ConditionCheck changes nothing
 	for i, p := range plans {
-		var units indexUnits
+		step[i] = change{table: p.table, key: &p.key, old: olds[i], new: news[i]}
+	}
+	e.commit(x.now, x.token, step)
+	if x.token != nil { // before a snapshot can find the one without the other
+		e.tokens.end(x.now, x.token.id, true)
+	}
+	for i, p := range plans {
 		if p.verb != verbCheck {
-			units = e.commit(x.now, p.table, &p.key, olds[i], news[i], false)
 			x.wrote(p.table.name)
 		}
 		// Twice the units in the table; an index knows of no transaction.
-		used.write(p.table.name, 2*writeUnits(olds[i], news[i]), units)
+		used.write(p.table.name, 2*writeUnits(olds[i], news[i]), step[i].units)
 	}
 	return nil
 }
@@ -293,6 +300,9 @@ type tokens struct {
 	oldest []expiry // in the order they were done
 }
 
+// tokenMark is a token and what it was used for.
+type tokenMark struct{ id, actions digest }
+
 type tokenState struct {
 	actions digest
 	done    bool
@@ -306,8 +316,7 @@ type expiry struct {
 
 // begin notes that a transaction is under way. It reports done if one with the
 // same token and the same actions has been.
-func (t *tokens) begin(now time.Time, name string, actions digest) (done bool, err *Error) {
-	id := digestOf([]byte(name))
+func (t *tokens) begin(now time.Time, mark *tokenMark) (done bool, err *Error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for len(t.oldest) > 0 && now.Sub(t.oldest[0].at) >= tokenLife {
@@ -317,11 +326,11 @@ func (t *tokens) begin(now time.Time, name string, actions digest) (done bool, e
 	if t.m == nil {
 		t.m = make(map[digest]*tokenState)
 	}
-	switch old := t.m[id]; {
+	switch old := t.m[mark.id]; {
 	case old == nil:
-		t.m[id] = &tokenState{actions: actions}
+		t.m[mark.id] = &tokenState{actions: mark.actions}
 		return false, nil
-	case old.actions != actions:
+	case old.actions != mark.actions:
 		return false, refuse("IdempotentParameterMismatchException", "The request was rejected because a different request was already made with the same ClientRequestToken")
 	case !old.done:
 		return false, refuse("TransactionInProgressException", "A transaction with the given ClientRequestToken is in progress")
@@ -331,8 +340,7 @@ func (t *tokens) begin(now time.Time, name string, actions digest) (done bool, e
 
 // end keeps the token of a transaction that was done, and forgets that of one
 // that failed.
-func (t *tokens) end(now time.Time, name string, done bool) {
-	id := digestOf([]byte(name))
+func (t *tokens) end(now time.Time, id digest, done bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch old := t.m[id]; {

@@ -236,5 +236,7 @@ func (e *Engine) try(now time.Time, p *plan) (old, new *row, units indexUnits, e
 	if new, err = p.next(old); err != nil {
 		return old, nil, nil, err
 	}
-	return old, new, e.commit(now, p.table, &p.key, old, new, false), nil
+	step := [1]change{{table: p.table, key: &p.key, old: old, new: new}}
+	e.commit(now, nil, step[:])
+	return old, new, step[0].units, nil
 }

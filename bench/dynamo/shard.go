@@ -46,13 +46,17 @@ func (e *Engine) roll(now time.Time, table, shard string, children int) ([]strin
 		}
 		old.close(now)
 		s.open = append(s.open[:i:i], s.open[i+1:]...)
+		var ids []string
 		if children == 1 {
-			return []string{s.openShard(now, old, old.first, old.last).id}, nil
+			ids = []string{s.openShard(now, old, old.first, old.last).id}
+		} else {
+			middle := old.first + (old.last-old.first)/2
+			low := s.openShard(now, old, old.first, middle)
+			high := s.openShard(now, old, middle+1, old.last)
+			ids = []string{low.id, high.id}
 		}
-		middle := old.first + (old.last-old.first)/2
-		low := s.openShard(now, old, old.first, middle)
-		high := s.openShard(now, old, middle+1, old.last)
-		return []string{low.id, high.id}, nil
+		e.logSetup(s, nil)
+		return ids, e.log.settle()
 	}
 	return nil, fmt.Errorf("roll shard %s: no open shard of the stream of %s", shard, table)
 }

@@ -195,8 +195,8 @@ func offset(n bench.Sequence) uint64 {
 }
 
 // append adds a record and tells committed of it while the shard is locked, so
-// that what is told has the shard's order.
-func (s *shard) append(now time.Time, retention time.Duration, r record, committed func(*shard, uint64)) {
+// that what is told has the shard's order. It returns the record with its place.
+func (s *shard) append(now time.Time, retention time.Duration, r record, committed func(*shard, uint64)) record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Callers take the time before they get here, so it may step back; a log
@@ -205,8 +205,15 @@ func (s *shard) append(now time.Time, retention time.Duration, r record, committ
 		now = s.lastAt
 	}
 	s.trim(now, retention)
-	s.lastAt = now
-	s.lastOff += 1 + clock.Bits(s.seed, "gap", uint64(s.next))%997
+	r.off, r.at = s.lastOff+1+clock.Bits(s.seed, "gap", uint64(s.next))%997, now.UnixNano()
+	s.keep(r)
+	s.lastAt = now // with its monotonic reading
+	committed(s, r.off)
+	return r
+}
+
+// keep puts a record, which has its place, behind all others.
+func (s *shard) keep(r record) {
 	if n := len(s.chunks); n == 0 || len(s.chunks[n-1]) == chunkRecords {
 		size := chunkRecords
 		if n == 0 {
@@ -215,10 +222,9 @@ func (s *shard) append(now time.Time, retention time.Duration, r record, committ
 		s.chunks = append(s.chunks, make([]record, 0, size))
 	}
 	tail := &s.chunks[len(s.chunks)-1]
-	r.off, r.at = s.lastOff, now.UnixNano()
 	*tail = append(*tail, r)
 	s.next++
-	committed(s, s.lastOff)
+	s.lastOff, s.lastAt = r.off, r.time()
 }
 
 // trim forgets what is older than the retention. Records count as gone the
