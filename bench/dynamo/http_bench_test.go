@@ -46,6 +46,12 @@ func benchHandler(mode string) http.Handler {
 		})
 	}
 	e := New(Options{})
+	if dir, ok := strings.CutPrefix(mode, "data:"); ok {
+		var err error
+		if e, _, err = Open(dir, Options{Shards: 2}); err != nil {
+			panic(err)
+		}
+	}
 	e.Do(epoch, Call{Operation: "CreateTable", Body: []byte(benchTable)})
 	return NewServer(ServerOptions{Engine: e})
 }
@@ -59,7 +65,7 @@ type benchServer struct {
 	pid  int
 }
 
-func startBenchServer(b *testing.B, mode string) *benchServer {
+func startBenchServer(b testing.TB, mode string) *benchServer {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serveEnv+"="+mode)
 	in, err := cmd.StdinPipe()
@@ -180,6 +186,15 @@ func benchPuts(b *testing.B, mode string, clients int) {
 // the part of ours that is net/http and the kernel.
 func BenchmarkPutItemHTTP(b *testing.B) { benchPuts(b, "put", 16) }
 func BenchmarkFloorHTTP(b *testing.B)   { benchPuts(b, "floor", 16) }
+
+// BenchmarkPutItemLoggedHTTP is BenchmarkPutItemHTTP with a log. The folder is
+// that for temporary files; what counts for the figures is its file system.
+func BenchmarkPutItemLoggedHTTP(b *testing.B) {
+	for _, clients := range []int{1, 16, 64} {
+		b.Run(fmt.Sprint("memory-", clients), func(b *testing.B) { benchPuts(b, "put", clients) })
+		b.Run(fmt.Sprint("logged-", clients), func(b *testing.B) { benchPuts(b, "data:"+b.TempDir(), clients) })
+	}
+}
 
 // BenchmarkGrowth puts a million items and says what the first and the last
 // hundred thousand of them cost, and what one weighs in memory beside its

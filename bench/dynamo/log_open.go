@@ -217,7 +217,7 @@ func (p *replay) file(path string, number int, rec *Recovery) (end, torn int64, 
 	}
 	defer f.Close()
 	entries := int64(0)
-	end, torn, at, err := scanLog(bufio.NewReaderSize(f, 1<<20), func(body string) error {
+	end, torn, at, err := scanLog(bufio.NewReaderSize(f, 64<<10), func(body string) error {
 		entries++
 		if isHeader := body[0] == kindHeader; isHeader != (entries == 1) {
 			return errFollows
