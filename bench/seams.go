@@ -61,6 +61,7 @@ type Stack struct {
 	Gateway      Gateway
 	Faults       []string // texts
 	Dir          string   // the run directory: deliveries/ and processor.log are written there
+	Data         string   // where the embedded DynamoDB keeps its data; empty: in memory. Data of another run make the stack that run's
 }
 
 // Processor is the function under test.

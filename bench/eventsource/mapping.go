@@ -50,6 +50,12 @@ type Config struct {
 	Observer    bench.Observer // nil: nobody is told
 	Clock       clock.Clock    // must run with the timers of package time
 	Seed        uint64
+
+	// Positions are those that a mapping had before, by shard: sequence numbers of
+	// the last records settled. If they are given, be it empty, the work goes on
+	// behind them, and a shard without one is read from its oldest record, whatever
+	// StartingPosition says: nothing that was not settled is skipped.
+	Positions map[string]string
 }
 
 // check returns everything that keeps a mapping from being started.
@@ -105,7 +111,7 @@ func Start(ctx context.Context, config Config) (*Mapping, error) {
 	}
 	m.control.Lock()
 	defer m.control.Unlock()
-	m.begin(true)
+	m.begin(config.Positions == nil)
 	return m, nil
 }
 

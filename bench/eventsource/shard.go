@@ -31,10 +31,16 @@ type shard struct {
 	atEnd     bool   // closed, and everything in it is settled
 }
 
-// newShard makes a shard that is read from its oldest record.
+// newShard makes a shard that is read from its oldest record, or on from where a
+// mapping before has come to.
 func newShard(m *Mapping, id, parent string, number uint32) *shard {
+	var from From
+	if after := m.config.Positions[id]; after != "" {
+		from = From{Kind: AfterSequence, Sequence: after}
+	}
 	return &shard{mapping: m, id: id, parent: parent, wake: make(chan struct{}, 1), machine: NewMachine(MachineConfig{
 		Settings:    m.config.Settings,
+		From:        from,
 		Shard:       id,
 		Number:      number,
 		StreamARN:   m.config.StreamARN,

@@ -46,8 +46,9 @@ type cloud struct {
 	mapping *eventsource.Mapping // nil but for the architecture streams
 	streams *skipping
 	letters letterBox
-	effects atomic.Int64 // writes to the results table
-	stored  atomic.Int64 // writes to the items table
+	resumed map[string]string // checkpoints of the stack that was here before; nil: there was none
+	effects atomic.Int64      // writes to the results table
+	stored  atomic.Int64      // writes to the items table
 	close   []func() error
 }
 
@@ -77,7 +78,9 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.watch = newWatch(deliveries, events)
 	c.onStop(c.watch.close)
 
-	c.engine = dynamo.New(dynamo.Options{Region: Region, Shards: stack.Shards, Seed: stack.Seed})
+	if err := c.openEngine(); err != nil {
+		return ready{}, err
+	}
 	injector := told{c.faults, c.watch, c.clock}
 	server := dynamo.NewServer(dynamo.ServerOptions{
 		Engine: c.engine, Clock: c.clock, Injector: injector, Observer: c.watch,
@@ -104,11 +107,12 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 			Settings: stack.Mapping, StreamARN: streamARN, FunctionARN: functionARN, Region: Region,
 			Streams: c.streams, Function: c.host, Destination: &c.letters,
-			Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
+			Observer: c.watch, Clock: c.clock, Seed: stack.Seed, Positions: c.resumed,
 		})
 		if err != nil {
 			return ready{}, err
 		}
+		c.keepCheckpoints()
 		c.onStop(func() error { c.mapping.Stop(); return nil })
 	}
 	invoke, invokeURL, err := serve(0, c.host)
@@ -218,7 +222,8 @@ func (c *cloud) stop(err error) error {
 	return err
 }
 
-// createTables makes the run's two tables, and the stream where one is wanted.
+// createTables makes the run's two tables, and the stream where one is wanted, or
+// finds those of the stack that was here before.
 func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (streamARN string, err error) {
 	in := dynamodb.CreateTableInput{
 		BillingMode:          types.BillingModePayPerRequest,
@@ -227,18 +232,17 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 	}
 	results := in
 	results.TableName = aws.String(ResultsTable(stack.Run))
-	if _, err := db.CreateTable(ctx, &results); err != nil {
+	if _, err := createTable(ctx, db, &results, stack.Data != ""); err != nil {
 		return "", fmt.Errorf("create the results table: %w", err)
 	}
 	in.TableName = aws.String(ItemsTable(stack.Run))
 	if stack.Architecture == bench.Streams {
 		in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(stack.ViewType)}
 	}
-	out, err := db.CreateTable(ctx, &in)
-	if err != nil {
+	if streamARN, err = createTable(ctx, db, &in, stack.Data != ""); err != nil {
 		return "", fmt.Errorf("create the items table: %w", err)
 	}
-	return aws.ToString(out.TableDescription.LatestStreamArn), nil
+	return streamARN, nil
 }
 
 // sdkConfig is an SDK configuration for an endpoint on this machine. Retries are

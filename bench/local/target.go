@@ -73,12 +73,17 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 		exe = self
 	}
 	var err error
+	if stack.Data != "" {
+		if stack, err = adopt(stack); err != nil {
+			return bench.Endpoints{}, err
+		}
+	}
 	if t.places, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		return bench.Endpoints{}, err
 	}
 	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
 	var cloud, gateway ready
-	t.cloud, cloud, err = spawn(ctx, exe, RoleCloud, token, cloudConfig{Stack: stack, Token: token, Exe: exe}, t.opts.Log, events)
+	t.cloud, cloud, err = t.startCloud(ctx, cloudConfig{Stack: stack, Token: token, Exe: exe}, events)
 	if err != nil {
 		return bench.Endpoints{}, err
 	}
@@ -91,6 +96,12 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 		API: gateway.URL, DynamoDB: cloud.URL, Region: Region,
 		ItemsTable: ItemsTable(stack.Run), ResultsTable: ResultsTable(stack.Run),
 	}, nil
+}
+
+// startCloud starts a cloud. One that is given the data folder of another, which
+// is gone, and the port of its DynamoDB goes on in its place.
+func (t *Target) startCloud(ctx context.Context, cfg cloudConfig, events func(bench.Event)) (*child, ready, error) {
+	return spawn(ctx, cfg.Exe, RoleCloud, cfg.Token, cfg, t.opts.Log, events)
 }
 
 // holder is the process in which a fault lives.

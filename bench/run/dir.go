@@ -18,6 +18,7 @@ const (
 	scenarioFile  = "scenario.yaml"
 	ledgerDir     = "ledger"
 	deliveriesDir = "deliveries"
+	dataDir       = "data"
 	eventsFile    = "events.jsonl"
 	findingsFile  = "findings.jsonl"
 	resultFile    = "result.json"

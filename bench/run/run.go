@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -49,6 +50,7 @@ type Options struct {
 	Processor string // a Lambda binary; empty: the built-in one
 	Seed      uint64
 	Out       string // the folder that holds run directories
+	Data      bool   // the embedded DynamoDB keeps its data in the run directory
 	Version   string
 	Clock     clock.Clock
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
@@ -93,6 +95,9 @@ func Prepare(o Options) (*Run, error) {
 		return nil, err
 	}
 	r.stack.Dir = r.dir
+	if o.Data {
+		r.stack.Data = filepath.Join(r.dir, dataDir)
+	}
 	return r, nil
 }
 

@@ -71,6 +71,7 @@ func startAckproof(t *testing.T, args ...string) *session {
 	s := &session{t: t, dir: t.TempDir()}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr
+	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir) // what a killed call leaves goes with the test
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

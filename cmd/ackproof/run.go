@@ -28,7 +28,7 @@ type runFlags struct {
 	seed                                       uint64
 	trials                                     int
 	set, env                                   []string
-	hold, json, quiet, forGiven                bool
+	hold, data, json, quiet, forGiven          bool
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -68,6 +68,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
 	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
+	fl.BoolVar(&f.data, "data", false, "the embedded DynamoDB keeps its data, in data/ of the run directory, and survives kill -9 of its process")
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
 	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
 	fl.IntVar(&f.trials, "trials", 1, "how often to run, alternating architectures")
@@ -184,7 +185,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	target := local.New(local.Options{NewFaults: newFaults, Log: w.stderr})
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
-		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out,
+		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Version: version(), Clock: w.clock, Progress: f.progress(live),
 	})
 	if err != nil {

@@ -17,16 +17,26 @@ import (
 
 func upCommand(w world) *cobra.Command {
 	var port int
+	var data string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Keep the local stack up, until interrupted",
 		Long: `Start the local stack and keep it up until interrupted: the API, its table with
-stream, and the StreamProcessor. Nothing is loaded and nothing is broken.`,
+stream, and the StreamProcessor. Nothing is loaded and nothing is broken.
+
+With --data the stack can be stopped, or killed, and started again on the same
+folder: it finds its tables, items and streams, and the processor goes on behind
+the last record that it has settled. What was acknowledged survives kill -9 of
+every process; after a power failure the last moments may be missing.`,
 		Example: `  ackproof up --port 8080
+  ackproof up --port 8080 --data ./stack        the same stack again, whatever became of it
   ackproof up --json | jq -r .api`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if data == "" && cmd.Flags().Changed("data") {
+				return misuse{errors.New("--data: name a folder, such as --data ./stack")}
+			}
 			dir, err := os.MkdirTemp("", "ackproof-up-")
 			if err != nil {
 				return misuse{err}
@@ -37,7 +47,7 @@ stream, and the StreamProcessor. Nothing is loaded and nothing is broken.`,
 				return err
 			}
 			stack := s.Stack(clock.Entropy() >> 12)
-			stack.Run, stack.Dir = bench.NewRunID(clock.Entropy()), dir
+			stack.Run, stack.Dir, stack.Data = bench.NewRunID(clock.Entropy()), dir, data
 			target := local.New(local.Options{NewFaults: newFaults, Port: port, Log: w.stderr})
 			ctx, fell := context.WithCancelCause(cmd.Context())
 			defer fell(nil)
@@ -59,6 +69,7 @@ stream, and the StreamProcessor. Nothing is loaded and nothing is broken.`,
 		},
 	}
 	cmd.Flags().IntVar(&port, "port", 0, "port of the API (default: a free one)")
+	cmd.Flags().StringVar(&data, "data", "", "folder that keeps the stack's data; made where it does not exist (default: in memory)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print one line {"api","dynamodb","tables","region"}`)
 	return cmd
 }

@@ -1,0 +1,46 @@
+package eventsource
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestMappingGoesOnAtPositions is a mapping whose process was killed: it goes on
+// behind what was settled, and where nothing was it begins at the oldest record,
+// also under LATEST, which would skip what came before the kill.
+func TestMappingGoesOnAtPositions(t *testing.T) {
+	for _, c := range []struct {
+		name, start string
+		positions   map[string]string
+		want        int
+	}{
+		{"new", "TRIM_HORIZON", nil, 15},
+		{"new at the end", "LATEST", nil, 0},
+		{"behind a record", "TRIM_HORIZON", map[string]string{"shard-0": sequenceText(7)}, 3 + 5},
+		{"behind all", "TRIM_HORIZON", map[string]string{"shard-0": sequenceText(10), "shard-1": sequenceText(15)}, 0},
+		{"behind none", "LATEST", map[string]string{}, 15},
+		{"behind a record, begun at the end", "LATEST", map[string]string{"shard-0": sequenceText(10), "shard-1": sequenceText(14)}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := &journal{}
+				// The child waits for its parent, which is settled to its end or not.
+				stream := &fakeStream{shards: []*fakeShard{{id: "shard-0", closed: true}, {id: "shard-1", parent: "shard-0"}}}
+				stream.put(0, records(1, 10, epoch)...)
+				stream.put(1, records(11, 15, epoch)...)
+				config := testConfig(stream, works, j)
+				config.Settings.StartingPosition, config.Positions = c.start, c.positions
+				m := start(t, config)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if len(j.deliveries) != c.want {
+					t.Errorf("%d records delivered, want %d", len(j.deliveries), c.want)
+				}
+				if p := m.Position()[1]; c.want > 0 && p.Checkpoint != sequenceText(15) {
+					t.Errorf("position %+v", p)
+				}
+			})
+		})
+	}
+}
