@@ -29,4 +29,4 @@ conformance:
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:
-	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -timeout 6h -v ./cmd/ackproof
+	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -timeout 6h -v ./cmd/ackproof ./bench/dynamo

@@ -26,8 +26,8 @@
 //
 //	stripe lock ─► old row ─► condition, update ─► new row ─► indexes ─► shard lock ─► record, Committed
 //
-// Locks are taken in one order: engine, token, stripes of a table ascending and
-// tables by name, then for a moment the stripe of an index or a shard. A
+// Locks are taken in one order: engine, stripes of a table ascending and tables by
+// name, the log, then for a moment the tokens, the stripe of an index or a shard. A
 // transaction takes all its stripes before it looks at anything. Switching a
 // stream, splitting a shard, changing indexes and deleting a table take every
 // stripe, so no write can slip between.
@@ -38,6 +38,12 @@
 // returned exactly once, whatever comes and goes beside it. Items of puts are read
 // where they lie in the request's buffer and packed into memory of their own
 // before they are stored: see [pack].
+//
+// # Durability
+//
+// An engine of [New] is in memory. One of [Open] keeps a log in a folder and
+// survives the death of its process with all that it has acknowledged: see [log].
+// It has no goroutine either; the driver calls [Engine.Compact] once in a while.
 //
 // # What is not there
 //

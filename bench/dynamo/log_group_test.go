@@ -76,5 +76,28 @@ func TestNobodyIsAnsweredBeforeTheLogIsWritten(t *testing.T) {
 		if n, err := in.Read(b); err != nil || n != size || size < writers*logHead {
 			t.Errorf("the first write has %d bytes of %d: %v", n, size, err)
 		}
+
+		// And if it fails, none of them is told what is not there.
+		e.log.mu.Lock()
+		e.log.writing = true
+		e.log.mu.Unlock()
+		var failed atomic.Int64
+		for _, r := range append([][2]string{{"DeleteItem", `{"TableName":"tab","Key":{"pk":{"S":"p2"},"sk":{"S":"s"}}}`}}, readers...) {
+			go func() {
+				if _, err := do(e, epoch, r[0], r[1]); err != nil && err.Status == 500 {
+					failed.Add(1)
+				}
+			}()
+			synctest.Wait()
+		}
+		out.Close()
+		e.log.mu.Lock()
+		e.log.writing = false
+		e.log.mu.Unlock()
+		e.log.idle.Broadcast()
+		synctest.Wait()
+		if n := failed.Load(); n != 1+int64(len(readers)) {
+			t.Errorf("%d operations failed with the write, want %d", n, 1+len(readers))
+		}
 	})
 }

@@ -22,15 +22,22 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
-// TestAKilledServerHasWhatItAcknowledged kills a server with SIGKILL while 16
-// clients write and one reads its stream, a few times in one folder; with
-// ACKPROOF_SOAK so many times. What a client was told is in the table and in the
-// stream, and each record that was read has its sequence number again.
-func TestAKilledServerHasWhatItAcknowledged(t *testing.T) {
-	rounds, seed := 3, clock.Entropy()
-	if n, err := strconv.Atoi(os.Getenv("ACKPROOF_SOAK")); err == nil {
-		rounds = n
+func TestAKilledServerHasWhatItAcknowledged(t *testing.T) { killServers(t, 3) }
+
+// ACKPROOF_SOAK sets how often.
+func TestSoakKilledServer(t *testing.T) {
+	rounds, err := strconv.Atoi(os.Getenv("ACKPROOF_SOAK"))
+	if err != nil || rounds < 1 {
+		t.Skip("set ACKPROOF_SOAK to a number of rounds")
 	}
+	killServers(t, rounds)
+}
+
+// killServers kills a server with SIGKILL while 16 clients write and one reads its
+// stream, again and again on one folder. What a client was told is in the table and
+// in the stream, and each record that was read has its sequence number again.
+func killServers(t *testing.T, rounds int) {
+	seed := clock.Entropy()
 	t.Logf("seed %d", seed)
 	dir := t.TempDir()
 	acknowledged := map[int64]bool{} // by number of the item
