@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestNobodyIsAnsweredBeforeTheLogIsWritten holds a write(2) up. Meanwhile no
@@ -98,6 +99,49 @@ func TestNobodyIsAnsweredBeforeTheLogIsWritten(t *testing.T) {
 		synctest.Wait()
 		if n := failed.Load(); n != 1+int64(len(readers)) {
 			t.Errorf("%d operations failed with the write, want %d", n, 1+len(readers))
+		}
+	})
+}
+
+// TestASnapshotIsBetweenTwoWrites compacts while a write is under way and entries
+// wait that nobody has asked about yet: those of items that expire in a Tick.
+func TestASnapshotIsBetweenTwoWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		e, _ := open(t, dir, Options{Shards: 1})
+		defer e.Close()
+		call(t, e, "CreateTable", benchTable)
+		call(t, e, "UpdateTimeToLive", `{"TableName":"items","TimeToLiveSpecification":{"Enabled":true,"AttributeName":"ttl"}}`)
+		call(t, e, "PutItem", fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"a"},"ttl":{"N":"%d"}}}`, epoch.Unix()))
+		later := epoch.Add(time.Minute)
+		if e.Tick(later) != 1 || len(e.log.buf) == 0 {
+			t.Fatal("nothing waits to be written")
+		}
+		e.log.mu.Lock()
+		e.log.writing = true
+		e.log.mu.Unlock()
+		ended := make(chan error, 1)
+		go func() { ended <- e.compact() }()
+		synctest.Wait()
+		if e.log.segment != 1 {
+			t.Error("a segment begins while the one before is written")
+		}
+		e.log.mu.Lock()
+		e.log.writing = false
+		e.log.mu.Unlock()
+		e.log.idle.Broadcast()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if n := e.log.begun.Load() - e.log.written.Load(); n > 0 {
+			t.Errorf("%d entries wait for a segment that is not theirs", n)
+		}
+		want := dump(e, later)
+		e.Close()
+		again, _ := open(t, dir, Options{Shards: 1})
+		defer again.Close()
+		if got := dump(again, later); got != want {
+			t.Errorf("found\n%s\nwant\n%s", got, want)
 		}
 	})
 }
