@@ -32,6 +32,7 @@ type cloudConfig struct {
 	Token string
 	Exe   string // plays the built-in processor
 	Port  int    // of DynamoDB, 0: a free one
+	site  site
 }
 
 // cloud is the process that holds DynamoDB, the event source mapping and the
@@ -83,13 +84,14 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		Engine: c.engine, Clock: c.clock, Injector: injector, Observer: c.watch,
 		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
 	})
-	db, url, err := serve(c.cfg.Port, server)
+	db, url, err := c.cfg.site.serve(c.cfg.Port, server)
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(db.Close)
 
 	sdk := sdkConfig(aws.String(url))
+	c.cfg.site.reach(&sdk)
 	streamARN, err := createTables(ctx, dynamodb.NewFromConfig(sdk), stack)
 	if err != nil {
 		return ready{}, err
@@ -111,12 +113,12 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		}
 		c.onStop(func() error { c.mapping.Stop(); return nil })
 	}
-	invoke, invokeURL, err := serve(0, c.host)
+	invoke, invokeURL, err := c.cfg.site.serve(0, c.host)
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(invoke.Close)
-	control, controlURL, err := serve(0, c.controls(cancel))
+	control, controlURL, err := c.cfg.site.serve(0, c.controls(cancel))
 	if err != nil {
 		return ready{}, err
 	}
@@ -144,11 +146,11 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		command = []string{c.cfg.Exe}
 		env = append(env, RoleEnv+"="+RoleProcessor)
 	}
-	c.host, err = lambda.Start(lambda.Config{
+	c.host, err = lambda.Start(c.cfg.site.host(lambda.Config{
 		Command: command, Env: env, FunctionName: functionName, Region: Region,
 		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, Async: stack.Async,
 		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *movable) Now() time.Time { return begin.Add(time.Duration(c.ahead.Load(
 func streamOf(t *testing.T, c *movable, items int) (*dynamodbstreams.Client, *dynamo.Engine, string, []types.Record, func(seq int)) {
 	t.Helper()
 	engine := dynamo.New(dynamo.Options{Region: Region, Shards: 1, Seed: 1})
-	server, url, err := serve(0, dynamo.NewServer(dynamo.ServerOptions{Engine: engine, Clock: c}))
+	server, url, err := site{}.serve(0, dynamo.NewServer(dynamo.ServerOptions{Engine: engine, Clock: c}))
 	if err != nil {
 		t.Fatal(err)
 	}

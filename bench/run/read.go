@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -31,13 +32,17 @@ type reader struct {
 	endpoints bench.Endpoints
 }
 
-func newReader(e bench.Endpoints, run bench.RunID) *reader {
-	return &reader{run: run, endpoints: e, db: dynamodb.New(dynamodb.Options{
+func newReader(e bench.Endpoints, run bench.RunID, dialer bench.Dialer) *reader {
+	o := dynamodb.Options{
 		Region:       e.Region,
 		BaseEndpoint: aws.String(e.DynamoDB),
 		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
 		Retryer:      aws.NopRetryer{}, // a page is tried again here, also where its body broke off
-	})}
+	}
+	if dialer != nil {
+		o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}}
+	}
+	return &reader{run: run, endpoints: e, db: dynamodb.New(o)}
 }
 
 type attributes = map[string]types.AttributeValue
