@@ -36,6 +36,7 @@ var imports = map[string][]string{
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger"},
 	"bench/run":           {"bench", "bench/clock", "bench/load", "bench/ledger", "bench/reconcile", "bench/stats", "scenarios", "faults"},
+	"bench/harness":       {"bench", "bench/clock", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
 	"bench/targettest":    {"bench", "bench/clock"},
 	"cmd/ackproof":        {"bench", "bench/clock", "bench/run", "bench/local", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
