@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench/lambda"
 	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // Env is what a sandbox is given, for the handler that is made for it.
@@ -38,9 +38,6 @@ type Env struct {
 // sandboxes share. Without such a variable it is "".
 func (e Env) Getenv(name string) string { return e.vars[name] }
 
-// keepAlive is how many idle connections to DynamoDB a sandbox keeps.
-const keepAlive = 16
-
 // newEnv reads the environment variables of a sandbox.
 func newEnv(vars []string, dial local.Dial) Env {
 	e := Env{vars: map[string]string{}}
@@ -54,7 +51,7 @@ func newEnv(vars []string, dial local.Dial) Env {
 		BaseEndpoint: aws.String(e.vars["AWS_ENDPOINT_URL_DYNAMODB"]),
 		Credentials: credentials.NewStaticCredentialsProvider(
 			e.vars["AWS_ACCESS_KEY_ID"], e.vars["AWS_SECRET_ACCESS_KEY"], e.vars["AWS_SESSION_TOKEN"]),
-		HTTPClient: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: keepAlive}},
+		HTTPClient: sdk.HTTPClient(dial),
 	}
 	return e
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/ackproof/ackproof/bench/eventsource"
 	"github.com/ackproof/ackproof/bench/lambda"
 	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // functionName is AWS's name for the processor in everything that it is told.
@@ -90,8 +91,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	}
 	c.onStop(db.Close)
 
-	sdk := sdkConfig(aws.String(url))
-	c.cfg.site.reach(&sdk)
+	sdk := sdkConfig(aws.String(url), c.cfg.site.dial())
 	streamARN, err := createTables(ctx, dynamodb.NewFromConfig(sdk), stack)
 	if err != nil {
 		return ready{}, err
@@ -245,11 +245,12 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 
 // sdkConfig is an SDK configuration for an endpoint on this machine. Retries are
 // off: whoever uses it wants to see what really happened.
-func sdkConfig(url *string) aws.Config {
+func sdkConfig(url *string, dial Dial) aws.Config {
 	return aws.Config{
 		Region:           Region,
 		BaseEndpoint:     url,
 		Credentials:      credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
+		HTTPClient:       sdk.HTTPClient(dial),
 		RetryMaxAttempts: 1,
 		Retryer:          func() aws.Retryer { return aws.NopRetryer{} },
 	}

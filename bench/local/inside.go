@@ -9,8 +9,6 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/lambda"
 )
@@ -76,13 +74,6 @@ func (s site) dial() Dial {
 		return nil
 	}
 	return s.memory.DialContext
-}
-
-// reach makes an SDK configuration reach the other parts.
-func (s site) reach(cfg *aws.Config) {
-	if s.memory != nil {
-		cfg.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: s.dial()}}
-	}
 }
 
 // host makes the Lambda host run the function where it lives.

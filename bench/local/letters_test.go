@@ -36,7 +36,7 @@ func streamOf(t *testing.T, c *movable, items int) (*dynamodbstreams.Client, *dy
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
-	sdk := sdkConfig(&url)
+	sdk := sdkConfig(&url, nil)
 	db, streams := dynamodb.NewFromConfig(sdk), dynamodbstreams.NewFromConfig(sdk)
 	stack := bench.Stack{Run: "k3v9x2ab", Architecture: bench.Streams, ViewType: "NEW_IMAGE"}
 	arn, err := createTables(t.Context(), db, stack)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // requests is how many requests a case sends: enough for a batch on every shard.
@@ -94,9 +95,9 @@ func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.endpoints, s.http = endpoints, &http.Client{Transport: &http.Transport{}}
+	s.endpoints, s.http = endpoints, sdk.HTTPClient(nil)
 	if d, ok := target.(bench.Dialer); ok {
-		s.http.Transport = &http.Transport{DialContext: d.DialContext}
+		s.http = sdk.HTTPClient(d.DialContext)
 	}
 	t.Cleanup(s.http.CloseIdleConnections)
 	s.db = dynamodb.New(dynamodb.Options{
