@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"reflect"
-	"runtime/debug"
+	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	runtimeclient "github.com/aws/aws-lambda-go/lambda"
@@ -84,8 +86,7 @@ func (s *sandbox) invoke(handler runtimeclient.Handler, e event) (answer []byte,
 func guard(f func() error) (failure *messages.InvokeResponse_Error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			failure = failureOf(cause, fmt.Sprint(cause))
-			failure.Message += "\n" + string(debug.Stack())
+			failure = failureOf(cause, fmt.Sprintf("panic: %v (%s)", cause, panicked()))
 			failure.ShouldExit = true
 		}
 	}()
@@ -96,6 +97,23 @@ func guard(f func() error) (failure *messages.InvokeResponse_Error) {
 		return failureOf(err, err.Error())
 	}
 	return nil
+}
+
+// panicked tells file and line of the panic that is being recovered from: the
+// first place below Go's own.
+func panicked() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
+	for begun := false; ; {
+		frame, more := frames.Next()
+		if begun && !strings.HasPrefix(frame.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
+		}
+		begun = begun || frame.Function == "runtime.gopanic"
+		if !more {
+			return "at an unknown place"
+		}
+	}
 }
 
 // failureOf names a failure after its Go type, as aws-lambda-go does.
