@@ -21,11 +21,14 @@
 // A run takes as long as its scenario, 20 seconds and more for the built-in
 // ones. Inside a bubble of testing/synctest it takes as long as it computes: what
 // waits, waits in the bubble's time. Everything between the client and the
-// handler is made for that. A handler that talks to something outside of the
-// bubble, a socket for example, is not; call Run outside of a bubble then.
+// handler is made for that. The handler keeps to the rules of the bubble: time
+// stands still while it waits for something outside, such as a socket, or for a
+// mutex. One that cannot is run outside of a bubble.
 //
 // Either way the load, the system and the handler share the machine and the
-// heap: a verdict holds, a latency is for orientation.
+// heap: a verdict holds, a latency is for orientation. The seed fixes what is
+// sent and which operations are struck, and not the order in which goroutines
+// run.
 //
 // # Sandboxes
 //

@@ -145,6 +145,29 @@ func TestArchitecturesWithProxyEvents(t *testing.T) {
 	}
 }
 
+// A handler whose answer has a type of its own, which the mapping reads.
+func TestAPartialAnswer(t *testing.T) {
+	var failed set
+	r := play(t, func(env harness.Env) harness.Handler[events.DynamoDBEvent, events.DynamoDBEventResponse] {
+		o := &orders{db: dynamodb.NewFromConfig(env.AWS), results: env.ResultsTable}
+		return func(ctx context.Context, e events.DynamoDBEvent) (out events.DynamoDBEventResponse, err error) {
+			for _, record := range e.Records {
+				if strings.HasSuffix(id(record), "5") && failed.add(id(record)) == 1 {
+					out.BatchItemFailures = append(out.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: record.Change.SequenceNumber})
+					return out, nil
+				}
+				if err := o.apply(ctx, record.Change); err != nil {
+					return out, err
+				}
+			}
+			return out, nil
+		}
+	}, harness.Options{Scenario: kill, Set: []string{"faults=[]", "mapping.functionResponseTypes=[ReportBatchItemFailures]"}})
+	if r.Verdict != bench.Pass || r.Items.Processed != 540 || len(failed.ids) != 54 {
+		t.Errorf("verdict %s, %d processed, %d reported as failed; want a pass, 540 and 54", r.Verdict, r.Items.Processed, len(failed.ids))
+	}
+}
+
 // A handler that logs an error and goes on has lost the record.
 func TestASwallowedErrorIsFound(t *testing.T) {
 	var swallowed set

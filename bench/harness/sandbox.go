@@ -64,8 +64,8 @@ type function struct {
 	living  sync.WaitGroup
 }
 
-func newFunction(make_ func(Env) runtimeclient.Handler) *function {
-	return &function{make: make_, turn: make(chan struct{}, 1)}
+func newFunction(newHandler func(Env) runtimeclient.Handler) *function {
+	return &function{make: newHandler, turn: make(chan struct{}, 1)}
 }
 
 // start starts a sandbox.

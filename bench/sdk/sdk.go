@@ -18,6 +18,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 )
 
 // keepAlive is how many idle connections a client keeps to one host: the shards
@@ -25,12 +26,16 @@ import (
 const keepAlive = 64
 
 // HTTPClient makes a client of its own, which opens its connections with dial;
-// nil: as http.DefaultTransport does.
+// nil: on the machine's network, with the proxy that the environment names. It
+// does not ask http.DefaultTransport, which a test may have replaced.
 func HTTPClient(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = keepAlive
-	if dial != nil {
-		t.DialContext, t.Proxy = dial, nil
+	t := &http.Transport{
+		DialContext: dial, MaxIdleConnsPerHost: keepAlive, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true,
+	}
+	if dial == nil {
+		t.DialContext = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
+		t.Proxy = http.ProxyFromEnvironment
 	}
 	return &http.Client{Transport: whole{t}}
 }
