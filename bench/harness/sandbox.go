@@ -113,8 +113,12 @@ type sandbox struct {
 	conns  map[net.Conn]bool
 }
 
-// PID is the number of the sandbox: 1 is the first of the run.
-func (s *sandbox) PID() int { return s.number }
+// firstPID is above all that a system gives to its processes (Linux: 1<<22), so
+// that no signal which is meant for a sandbox can ever reach a process.
+const firstPID = 1 << 30
+
+// PID is the number of the sandbox, counted from firstPID.
+func (s *sandbox) PID() int { return firstPID + s.number }
 
 // Wait waits until the sandbox has ended, which its goroutine may outlive.
 func (s *sandbox) Wait() lambda.Ending {

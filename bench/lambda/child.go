@@ -9,7 +9,7 @@ import (
 // operating system or, where Config.Start makes it, what stands for one. It
 // speaks the Runtime API like any other.
 type Child interface {
-	PID() int     // how events name it; above 0
+	PID() int     // how events name it; above 0. Only Kill and Terminate send signals to it
 	Wait() Ending // waits for its end; called once
 	Kill()        // ends it at once, as SIGKILL does; from any goroutine, also after its end
 	Terminate()   // asks it to end, as SIGTERM does
