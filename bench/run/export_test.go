@@ -158,6 +158,10 @@ func TestExportAndTrace(t *testing.T) {
 	t.Run("figures can be computed again", func(t *testing.T) { testFigures(t, dir) })
 	t.Run("rows", func(t *testing.T) { testRows(t, dir) })
 	t.Run("vegeta reports what we do", func(t *testing.T) { testVegeta(t, dir) })
+	t.Run("traces", func(t *testing.T) { testTrace(t, dir) })
+	t.Run("traces of a stream", func(t *testing.T) { testTraceOfStream(t, dir) })
+	t.Run("a trace of a killed run", func(t *testing.T) { testTraceOfKilled(t, dir) })
+	t.Run("traces that cannot be", func(t *testing.T) { testNoTrace(t, dir) })
 	t.Run("exports that cannot be", func(t *testing.T) { testNoExport(t, dir) })
 }
 
