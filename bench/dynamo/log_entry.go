@@ -52,6 +52,7 @@ type tableState struct {
 	Keys, Definition []attrState
 	Billing          string
 	Capacity         [2]int
+	OnDemand         int64  `json:",omitempty"`
 	Protected        bool   `json:",omitempty"`
 	Class            string `json:",omitempty"`
 	Ceiling          [2]int
@@ -113,7 +114,7 @@ func attrStates(keys []keyAttr) []attrState {
 func (t *table) state() tableState {
 	s := tableState{
 		Name: t.name, ARN: t.arn, ID: t.id, Created: t.created.UnixNano(),
-		Keys: attrStates(t.keys), Definition: attrStates(t.definition), Billing: t.billing, Capacity: t.capacity,
+		Keys: attrStates(t.keys), Definition: attrStates(t.definition), Billing: t.billing, Capacity: t.capacity, OnDemand: nanos(t.onDemand),
 		Protected: t.settings.protected, Class: t.settings.class, Ceiling: t.settings.ceiling,
 		Encrypted: t.settings.encrypted, MasterKey: t.settings.masterKey, Tags: maps.Clone(t.tags), Expiry: t.expiry,
 	}

@@ -36,9 +36,12 @@ func (e *Engine) createTable(x *execution) *Error {
 		return refuse("ResourceInUseException", "Table already exists: %s", name)
 	}
 	hi, lo := clock.Bits(e.options.Seed, t.arn, 0), clock.Bits(e.options.Seed, t.arn, uint64(x.now.UnixNano()))
-	t.id = fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
-	s.set(t)
-	t.tag(s.tags)
+	// A UUID of version 4, which is one of random bits.
+	t.id = fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xfff, lo>>48&0x3fff|0x8000, lo&(1<<48-1))
+	s.set(t, x.now)
+	if err := t.tag(s.tags); err != nil {
+		return err
+	}
 	if s.stream != nil && s.stream.enabled {
 		e.openStream(t, s.stream.view, x.now)
 	}
@@ -49,8 +52,11 @@ func (e *Engine) createTable(x *execution) *Error {
 }
 
 // set gives a table what a request says about its billing and settings.
-func (s *schema) set(t *table) {
+func (s *schema) set(t *table, now time.Time) {
 	if s.billing != "" {
+		if s.billing == "PAY_PER_REQUEST" && t.billing != s.billing {
+			t.onDemand = now
+		}
 		t.billing = s.billing
 	}
 	switch {
@@ -110,7 +116,7 @@ func (e *Engine) updateTable(x *execution) *Error {
 	defer e.mu.Unlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+		return noSuchTable(x.req.table)
 	}
 	t.lockAll()
 	defer t.unlockAll()
@@ -124,7 +130,7 @@ func (e *Engine) updateTable(x *execution) *Error {
 			t.stream.close(x.now)
 		}
 	}
-	s.set(t)
+	s.set(t, x.now)
 	e.logSetup(t.stream, t)
 	x.describe("TableDescription", t, "UPDATING")
 	return nil
@@ -162,7 +168,7 @@ func (s *schema) updateIndexes(t *table) *Error {
 		}
 	}
 	if changes > 1 {
-		return refuse("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+		return refuse(codeLimit, "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
 	}
 	for _, u := range s.updates {
 		i := slices.IndexFunc(t.indexes, func(ix *index) bool { return ix.name == u.spec.name && !ix.local })
@@ -196,13 +202,11 @@ func (s *schema) createIndex(t *table, spec *indexSpec) *Error {
 		}
 	}
 	if globals == maxGlobals {
-		return refuse("LimitExceededException", "Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of %d", maxGlobals)
+		return refuse(codeLimit, "Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of %d", maxGlobals)
 	}
-	for _, a := range t.definition { // those the table has need not be given again
-		if old, ok := attribute(s.definitions, a.name); !ok {
-			s.definitions = append(s.definitions, a)
-		} else if old.kind != a.kind {
-			return badParameter("Table already defines the attribute %s with the type %s", a.name, a.kind)
+	for _, a := range s.definitions { // also of those that the table has
+		if old, ok := attribute(t.definition, a.name); ok && old.kind != a.kind {
+			return badParameter("Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. Existing schema: Schema:[SchemaElement: key{%[1]s:%[2]s}] New schema: Schema:[SchemaElement: key{%[1]s:%[3]s}]", a.name, old.kind, a.kind)
 		}
 	}
 	ix, err := s.buildIndex(t, spec, false)
@@ -240,7 +244,7 @@ func (e *Engine) deleteTable(x *execution) *Error {
 	defer e.mu.Unlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+		return noSuchTable(x.req.table)
 	}
 	if t.settings.protected {
 		return invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
@@ -253,7 +257,7 @@ func (e *Engine) deleteTable(x *execution) *Error {
 	}
 	delete(e.tables, t.name)
 	e.logSetup(t.stream, t)
-	x.describe("TableDescription", t, "DELETING")
+	x.describeGone(t)
 	return nil
 }
 
@@ -262,7 +266,7 @@ func (e *Engine) describeTable(x *execution) *Error {
 	defer e.mu.RUnlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+		return noSuchTable(x.req.table)
 	}
 	x.describe("Table", t, "ACTIVE")
 	return nil
@@ -303,8 +307,7 @@ func pageLimit(limit *int, most int) (int, *Error) {
 	if limit == nil {
 		return most, nil
 	}
-	if *limit < 1 || *limit > most {
-		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and %d", *limit, most)
-	}
-	return *limit, nil
+	var f faults
+	checkValue(&f, *limit, "limit", 1, most)
+	return *limit, f.err()
 }

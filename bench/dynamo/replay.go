@@ -146,7 +146,7 @@ func (p *replay) table(s *tableState) error {
 		p.e.tables[s.Name] = t
 	}
 	t.arn, t.id, t.created, t.definition = s.ARN, s.ID, timeOf(s.Created), definition
-	t.billing, t.capacity, t.tags = s.Billing, s.Capacity, s.Tags
+	t.billing, t.capacity, t.onDemand, t.tags = s.Billing, s.Capacity, timeOf(s.OnDemand), s.Tags
 	t.settings = settings{protected: s.Protected, class: s.Class, ceiling: s.Ceiling, encrypted: s.Encrypted, masterKey: s.MasterKey}
 	if t.stream = p.e.streams[s.Stream]; t.stream == nil && s.Stream != "" {
 		return errFollows

@@ -121,6 +121,8 @@ type get struct {
 type streamPlace struct {
 	arn, startARN, shard, startShard, kind, sequence, iterator string
 	childrenOf                                                 *string
+	filtered                                                   bool   // by a ShardFilter
+	filter                                                     string // its Type
 	timestamp                                                  *time.Time
 }
 
@@ -129,7 +131,7 @@ type streamPlace struct {
 func decode(c Call) (*request, *Error) {
 	op := operations[c.Operation]
 	if op == nil {
-		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
+		return nil, refuse(codeUnknownOperation, "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
 	req := &request{}
 	return req, req.decode(op, c.Body)
@@ -208,13 +210,36 @@ func (r *reader) names() map[string]string {
 	return m
 }
 
-func (r *reader) values() map[string]value {
-	m := map[string]value{}
+// readValues reads ExpressionAttributeValues. What is wrong with one of them is the
+// expressions' fault, and found with theirs.
+func (e *env) readValues(r *reader) {
+	e.values = map[string]value{}
+	before := r.fault
 	for name := range r.members() {
 		name = strings.Clone(name)
-		m[name] = r.value(1)
+		r.fault = nil
+		e.values[name] = r.value(1)
+		if r.fault != nil && e.fault == nil {
+			e.fault = r.fault
+			e.fault.Message = "ExpressionAttributeValues contains invalid value: " + e.fault.Message + " for key " + name
+		}
 	}
-	return m
+	r.fault = before
+}
+
+// start reads an ExclusiveStartKey.
+func (r *reader) start() item {
+	before := r.fault
+	r.fault = nil
+	key := r.item(1)
+	// Of numbers and duplicates the service says only what is wrong with them.
+	if f := r.fault; f != nil && !strings.Contains(f.Message, "umber") && !strings.Contains(f.Message, "duplicates") && !strings.Contains(f.Message, "numeric") {
+		f.Message = "The provided starting key is invalid: " + f.Message
+	}
+	if before != nil {
+		r.fault = before
+	}
+	return key
 }
 
 func (req *request) readMember(r *reader, name string) bool {
@@ -236,7 +261,7 @@ func (req *request) readMember(r *reader, name string) bool {
 	case "Select":
 		req.mode = r.borrowed()
 	case "ExclusiveStartKey":
-		req.startKey = r.item(1)
+		req.startKey = r.start()
 	case "Limit":
 		req.limit = r.intp()
 	case "Segment":
@@ -275,12 +300,11 @@ func (p *streamPlace) member(r *reader, name string) bool {
 		t := time.UnixMilli(int64(r.float() * 1000))
 		p.timestamp = &t
 	case "ShardFilter":
+		p.filtered = true
 		for n := range r.members() {
 			switch n {
 			case "Type":
-				if t := r.str(); t != "CHILD_SHARDS" {
-					r.fail(oneOf("shardFilter.type", t, "CHILD_SHARDS"))
-				}
+				p.filter = r.str()
 			case "ShardId":
 				p.childrenOf = r.strp()
 			default:

@@ -1,19 +1,13 @@
 package dynamo
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
-
-// maxDepth is how deep attribute values may nest.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-const maxDepth = 32
 
 // reader reads the JSON of a request in one pass, straight into values. It is
 // our own because encoding/json matches names without regard to case, takes
@@ -22,7 +16,10 @@ const maxDepth = 32
 // a PutItem that we can make cheap.
 //
 // After an error every method returns zero values and the loops end; err holds
-// the first error.
+// the first error. A value that no attribute can have is no such error: the
+// service reads the whole request and holds its parameters against their model
+// before it looks at values. The first of those faults is noted, and reading
+// goes on.
 //
 // The text lies in the server's buffer, which the next request will overwrite.
 // What may outlive the request is therefore read into memory of its own, by
@@ -33,6 +30,13 @@ type reader struct {
 	borrow bool   // items are read with texts that lie in s
 	attrs  []attr // room for the attributes of a borrowed item
 	err    *Error
+	fault  *Error // of a value
+}
+
+func (r *reader) doubt(e *Error) {
+	if r.fault == nil {
+		r.fault = e
+	}
 }
 
 func (r *reader) fail(e *Error) {
@@ -44,6 +48,38 @@ func (r *reader) fail(e *Error) {
 
 func (r *reader) malformed(want string) {
 	r.fail(refuse(codeSerialization, "request body at byte %d: want %s", r.i, want))
+}
+
+// mistyped refuses a value of another sort than the parameter, in the words of the
+// service, which reads it into a Java class; "" stands for an object or a list.
+func (r *reader) mistyped(class string) {
+	sort, c := "", r.next()
+	switch {
+	case c == '{':
+		r.fail(refuse(codeSerialization, "Start of structure or map found where not expected"))
+	case c == '[':
+		r.fail(refuse(codeSerialization, "%s", strings.TrimSuffix("Unrecognized collection type class java.lang."+class, " class java.lang.")))
+	case c == '"':
+		sort = "STRING_VALUE"
+	case r.word("true"):
+		sort = "TRUE_VALUE"
+	case r.word("false"):
+		sort = "FALSE_VALUE"
+	case c == '-' || c >= '0' && c <= '9':
+		if sort = "NUMBER_VALUE"; strings.ContainsAny(r.number(), ".eE") {
+			sort = "DECIMAL_VALUE"
+		}
+	default:
+		r.malformed("a value")
+	}
+	switch {
+	case class == "":
+		r.fail(refuse(codeSerialization, "Unexpected field type"))
+	case class == "Boolean" && c == '"':
+		r.fail(refuse(codeSerialization, "Unexpected token received from parser"))
+	default:
+		r.fail(refuse(codeSerialization, "%s cannot be converted to %s", sort, class))
+	}
 }
 
 // next skips white space and returns the next byte without taking it; 0 at
@@ -82,7 +118,7 @@ func (r *reader) word(w string) bool {
 func (r *reader) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if !r.take('{') {
-			r.malformed("an object")
+			r.mistyped("")
 			return
 		}
 		if r.take('}') {
@@ -112,7 +148,7 @@ func (r *reader) members() iter.Seq[string] {
 func (r *reader) elements() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if !r.take('[') {
-			r.malformed("an array")
+			r.mistyped("")
 			return
 		}
 		if r.take(']') {
@@ -137,7 +173,7 @@ func (r *reader) str() string { return strings.Clone(r.borrowed()) }
 // while the request is.
 func (r *reader) borrowed() string {
 	if !r.take('"') {
-		r.malformed("a string")
+		r.mistyped("String")
 		return ""
 	}
 	start, ascii := r.i, true
@@ -257,7 +293,7 @@ func (r *reader) bool() bool {
 		return true
 	case r.word("false"):
 	default:
-		r.malformed("true or false")
+		r.mistyped("Boolean")
 	}
 	return false
 }
@@ -278,6 +314,10 @@ func (r *reader) number() string {
 }
 
 func (r *reader) int() int {
+	if c := r.next(); c == '"' || c == 't' || c == 'f' || c == '[' || c == '{' {
+		r.mistyped("Integer")
+		return 0
+	}
 	at := r.i
 	n, err := strconv.Atoi(r.number())
 	if err != nil {
@@ -318,135 +358,4 @@ func (r *reader) skip(depth int) {
 	default:
 		r.number()
 	}
-}
-
-// item reads a map of attribute values.
-func (r *reader) item(depth int) item {
-	it := item(r.attrs[:0])
-	if !r.borrow || depth > 1 {
-		it = make(item, 0, 4)
-	}
-	for name := range r.members() {
-		if !r.borrow {
-			name = names.of(name)
-		}
-		it = append(it, attr{name, r.value(depth)})
-	}
-	if !slices.IsSortedFunc(it, compareNames) {
-		slices.SortFunc(it, compareNames)
-	}
-	for i := 1; i < len(it); i++ {
-		if it[i].name == it[i-1].name {
-			r.fail(refuse(codeSerialization, "attribute %q is given twice", it[i].name))
-		}
-	}
-	return it
-}
-
-func compareNames(a, b attr) int { return strings.Compare(a.name, b.name) }
-
-// value reads one attribute value, an object with a single member that names
-// its type.
-func (r *reader) value(depth int) value {
-	if depth > maxDepth {
-		r.fail(invalid("Nesting Levels have exceeded supported limits: supported levels: %d", maxDepth))
-		return value{}
-	}
-	var v value
-	for name := range r.members() {
-		if v.kind != kindNone {
-			r.fail(invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"))
-			break
-		}
-		v = r.typed(name, depth)
-	}
-	if v.kind == kindNone && r.err == nil {
-		r.fail(invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"))
-	}
-	return v
-}
-
-func (r *reader) typed(name string, depth int) value {
-	k := kindOf(name)
-	v := value{kind: k}
-	switch k {
-	case kindS, kindN, kindB:
-		return r.scalar(k)
-	case kindBOOL:
-		v.text = "false"
-		if r.bool() {
-			v.text = "true"
-		}
-	case kindNULL:
-		r.bool() // false is taken for true
-	case kindM:
-		return mapOf(r.item(depth + 1))
-	case kindL:
-		var list []value
-		for range r.elements() {
-			list = append(list, r.value(depth+1))
-		}
-		return listOf(kindL, list)
-	case kindSS, kindNS, kindBS:
-		return r.set(k)
-	default:
-		r.fail(invalid("AttributeValue has the unknown type %.40q", name))
-	}
-	return v
-}
-
-func (r *reader) scalar(k kind) value {
-	v := value{kind: k, text: r.borrowed()}
-	if !r.borrow {
-		v.text = strings.Clone(v.text)
-	}
-	switch k {
-	case kindN:
-		text, err := canonicalNumber(v.text)
-		if err != nil {
-			r.fail(err)
-		}
-		v.text = text
-	case kindB:
-		raw, err := base64.StdEncoding.DecodeString(v.text)
-		if err != nil {
-			r.fail(refuse(codeSerialization, "request body at byte %d: want Base64", r.i))
-		}
-		v.text = string(raw)
-	}
-	return v
-}
-
-func (r *reader) set(k kind) value {
-	var members []value
-	for range r.elements() {
-		members = append(members, r.scalar(k.member()))
-	}
-	if r.err != nil {
-		return value{}
-	}
-	if len(members) == 0 {
-		switch k {
-		case kindBS:
-			r.fail(frameable(badParameter("Binary sets should not be empty")))
-		case kindNS:
-			r.fail(frameable(badParameter("An number set  may not be empty"))) // the two spaces are the service's
-		default:
-			r.fail(frameable(badParameter("An string set  may not be empty")))
-		}
-		return value{}
-	}
-	var given []string
-	for _, m := range members {
-		given = append(given, m.text)
-	}
-	n := len(members)
-	v := newSet(k, members)
-	if len(v.list()) != n {
-		if k == kindBS {
-			r.fail(frameable(badParameter("Input collection of type BS contains duplicates.")))
-		}
-		r.fail(frameable(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", "))))
-	}
-	return v
 }

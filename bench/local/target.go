@@ -24,6 +24,7 @@ type Options struct {
 type Target struct {
 	opts    Options
 	places  Faults // asked for places only
+	site    site   // of all its parts
 	cloud   *child
 	gateway *child
 }
@@ -83,12 +84,12 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	}
 	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
 	var cloud, gateway ready
-	t.cloud, cloud, err = t.startCloud(ctx, cloudConfig{Stack: stack, Token: token, Exe: exe}, events)
+	t.cloud, cloud, err = t.startCloud(ctx, cloudConfig{Stack: stack, Token: token, Exe: exe, site: t.site}, events)
 	if err != nil {
 		return bench.Endpoints{}, err
 	}
-	t.gateway, gateway, err = spawn(ctx, exe, RoleGateway, token,
-		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port}, t.opts.Log, events)
+	t.gateway, gateway, err = t.spawn(ctx, exe, RoleGateway, token,
+		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port, site: t.site}, events)
 	if err != nil {
 		return bench.Endpoints{}, errors.Join(err, t.Stop())
 	}
@@ -101,7 +102,7 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 // startCloud starts a cloud. One that is given the data folder of another, which
 // is gone, and the port of its DynamoDB goes on in its place.
 func (t *Target) startCloud(ctx context.Context, cfg cloudConfig, events func(bench.Event)) (*child, ready, error) {
-	return spawn(ctx, cfg.Exe, RoleCloud, cfg.Token, cfg, t.opts.Log, events)
+	return t.spawn(ctx, cfg.Exe, RoleCloud, cfg.Token, cfg, events)
 }
 
 // holder is the process in which a fault lives.

@@ -22,6 +22,7 @@ type story struct {
 	finished    *finished
 	finishedAt  time.Duration
 	deaths      []bench.Mark
+	lives       lives         // of the processor's processes
 	last        time.Duration // of any event: the run was alive then
 	phases      map[string]time.Duration
 	targetDeath string // of a process of the target itself, unasked; "": none
@@ -39,6 +40,7 @@ func tell(events []ledger.TimedEvent, faults int) story {
 	s.drain.Proof = bench.DrainNone
 	for _, e := range events {
 		s.last = max(s.last, e.T)
+		s.lives.event(e)
 		switch e.Kind {
 		case bench.EventPhase:
 			s.phases[e.Text] = e.T

@@ -91,6 +91,7 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
+		exportCommand(w, &code), traceCommand(w, &code),
 		scenariosCommand(w), faultsCommand(w), upCommand(w), versionCommand(w),
 	)
 	if err := root.ExecuteContext(ctx); err != nil {
@@ -104,7 +105,7 @@ func fail(w world, err error) int {
 	code := exitHarness
 	var m misuse
 	switch {
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, errInterrupted), errors.Is(err, errExportInterrupted):
 		code = exitInterrupted
 	case errors.As(err, &m), strings.HasPrefix(err.Error(), "unknown command"):
 		code = exitMisuse

@@ -85,6 +85,16 @@ func TestAKilledRunLeavesNothingBehindAndCanBeJudged(t *testing.T) {
 	if r.Run.Finished != nil {
 		t.Errorf("a run that was cut off says that it finished at %s", *r.Run.Finished)
 	}
+
+	// What was known is told of a single request too, and written down.
+	trace := startAckproof(t, "trace", s.runDir(), "0")
+	if code := trace.code(); code != exitPass || !strings.Contains(trace.stdout.String(), "the run was cut off") || !strings.Contains(trace.stdout.String(), "committed") {
+		t.Errorf("trace exits %d and prints %s", code, &trace.stdout)
+	}
+	export := startAckproof(t, "export", s.runDir())
+	if code, lines := export.code(), int64(strings.Count(export.stdout.String(), "\n")); code != exitPass || lines != r.Requests.Planned+1 {
+		t.Errorf("export exits %d and prints %d lines, want one for each of %d requests and one of names", code, lines, r.Requests.Planned)
+	}
 }
 
 func TestAnInterruptedRunIsJudgedAndNeverAPass(t *testing.T) {
