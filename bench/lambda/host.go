@@ -54,9 +54,8 @@ import (
 // Config says what to run and how. The zero value of each field but Command is
 // the default.
 type Config struct {
-	Command      []string       // the binary and its arguments; looked up in PATH like a shell does
+	Program                     // what to run; Command is looked up in PATH like a shell does, Dir "" is that of the binary
 	Env          []string       // K=V beside what Lambda sets; reserved names are refused
-	Dir          string         // working directory and task root; "": that of the binary, as /var/task is
 	FunctionName string         // "": StreamProcessor
 	Region       string         // "": us-east-1
 	Timeout      time.Duration  // of one invocation, at most 900 s; 0: 3 s, as Lambda's default
@@ -73,6 +72,7 @@ type Config struct {
 const (
 	defaultTimeout = 3 * time.Second
 	maxTimeout     = 900 * time.Second // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	maxEnv         = 4 << 10           // bytes of Env, names and values; the same page
 	// initLimit bounds the time from the start of a process to its first
 	// request for work
 	// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
@@ -81,6 +81,9 @@ const (
 
 // withDefaults fills in the zero values.
 func (c Config) withDefaults() Config {
+	if c.Handler == "" {
+		c.Handler = entryPoint
+	}
 	if c.FunctionName == "" {
 		c.FunctionName = "StreamProcessor"
 	}
@@ -129,7 +132,9 @@ func (c Config) Validate() error {
 	if c.MemoryMB < 0 {
 		bad("memory: %d MB; want a positive number, or 0 for 128", c.MemoryMB)
 	}
+	size := 0
 	for _, kv := range c.Env {
+		size += len(kv)
 		name, _, ok := strings.Cut(kv, "=")
 		switch {
 		case !ok || name == "":
@@ -137,6 +142,9 @@ func (c Config) Validate() error {
 		case reserved(name):
 			bad("env: %s is set by Lambda itself; leave it out", name)
 		}
+	}
+	if size > maxEnv {
+		bad("env: %d bytes in all, at most %d are allowed", size, maxEnv)
 	}
 	if _, err := NewQueue(c.Async); err != nil {
 		errs = append(errs, err)

@@ -119,7 +119,7 @@ func TestEnds(t *testing.T) {
 }
 
 func TestInvalidEntrypoint(t *testing.T) {
-	h := startHost(t, Config{Command: []string{"/nowhere/bootstrap"}})
+	h := startHost(t, Config{Program: Program{Command: []string{"/nowhere/bootstrap"}}})
 	answer := invoke(t, h, goEvent{})
 	if answer.Error == nil || answer.Error.Type != TypeInvalidEntrypoint || !answer.HandedAt.IsZero() {
 		t.Errorf("answer %+v, want %s", answer, TypeInvalidEntrypoint)

@@ -199,7 +199,7 @@ func trailerError() {
 func parentOfHost() {
 	os.Unsetenv(roleVariable)
 	self, _ := os.Executable()
-	h, err := Start(Config{Command: []string{self}, Env: []string{roleVariable + "=go"}, Concurrency: 2})
+	h, err := Start(Config{Program: Program{Command: []string{self}}, Env: []string{roleVariable + "=go"}, Concurrency: 2})
 	if err == nil {
 		err = h.Warm(context.Background(), 2)
 	}
@@ -296,7 +296,7 @@ func config(t testing.TB, role string) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{Command: []string{self}, Env: []string{roleVariable + "=" + role}, Timeout: 10 * time.Second}
+	return Config{Program: Program{Command: []string{self}}, Env: []string{roleVariable + "=" + role}, Timeout: 10 * time.Second}
 }
 
 // startHost starts a host that is closed, and checked for leftovers, at the end.

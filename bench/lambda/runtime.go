@@ -469,7 +469,7 @@ func (p *process) register(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Lambda-Extension-Identifier", h.uuid("extension", uint64(p.number)))
 	_ = json.NewEncoder(w).Encode(map[string]string{
-		"functionName": h.cfg.FunctionName, "functionVersion": functionVersion, "handler": handlerName,
+		"functionName": h.cfg.FunctionName, "functionVersion": functionVersion, "handler": h.cfg.Handler,
 	})
 }
 

@@ -31,7 +31,11 @@ type cloudConfig struct {
 	Stack bench.Stack
 	Token string
 	Exe   string // plays the built-in processor
-	Port  int    // of DynamoDB, 0: a free one
+
+	// Processor is what is run of Stack.Processor.Path, the zero value for the
+	// built-in one.
+	Processor lambda.Program
+	Port      int // of DynamoDB, 0: a free one
 }
 
 // cloud is the process that holds DynamoDB, the event source mapping and the
@@ -132,7 +136,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		return err
 	}
 	c.onStop(log.Close)
-	command := []string{stack.Processor.Path}
+	program := c.cfg.Processor
 	env := append([]string{
 		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + ResultsTable(stack.Run),
 		"AWS_ENDPOINT_URL_DYNAMODB=" + url,
@@ -141,11 +145,11 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		"ACKPROOF_PARTIAL=" + strconv.FormatBool(len(stack.Mapping.FunctionResponseTypes) > 0),
 	}, stack.Processor.Env...)
 	if stack.Processor.Path == "" {
-		command = []string{c.cfg.Exe}
+		program = lambda.Program{Command: []string{c.cfg.Exe}}
 		env = append(env, RoleEnv+"="+RoleProcessor)
 	}
 	c.host, err = lambda.Start(lambda.Config{
-		Command: command, Env: env, FunctionName: functionName, Region: Region,
+		Program: program, Env: env, FunctionName: functionName, Region: Region,
 		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, Async: stack.Async,
 		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
 	})
