@@ -104,13 +104,19 @@ func api() string { return "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2
 
 // take asks for work as a hand-written runtime would, and returns the id.
 func take() string {
+	id, _ := takeEvent()
+	return id
+}
+
+// takeEvent returns the event too.
+func takeEvent() (id, event string) {
 	resp, err := http.Get(api() + "invocation/next")
 	if err != nil || resp.StatusCode != http.StatusOK {
 		os.Exit(98)
 	}
-	io.Copy(io.Discard, resp.Body)
+	body, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	return resp.Header.Get("Lambda-Runtime-Aws-Request-Id")
+	return resp.Header.Get("Lambda-Runtime-Aws-Request-Id"), string(body)
 }
 
 func post(id, verb, body string) int {

@@ -212,10 +212,14 @@ func (h *Host) doom(p *process, c cause) bool {
 // shutdownGrace is what a function with an internal extension gets at shutdown.
 const shutdownGrace = 500 * time.Millisecond
 
-// kill sends SIGKILL. An error means that the process has ended already.
+// kill sends SIGKILL to the process and its descendants. They are listed before:
+// the children of a dead process have another parent. An error means that it
+// has ended already.
 func (p *process) kill() {
 	if p.cmd != nil {
+		below := descendants(p.pid)
 		_ = p.cmd.Process.Kill()
+		killAll(below)
 	}
 }
 
@@ -254,6 +258,7 @@ func (h *Host) bury(p *process) {
 
 	// Without h.mu from here: injector and observer are foreign code. Nobody
 	// else changes a doomed process.
+	p.killOrphans()
 	if p.server != nil {
 		p.server.Close()
 	}

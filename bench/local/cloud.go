@@ -60,6 +60,10 @@ func runCloud(ctx context.Context, cfg cloudConfig, faults Faults, events io.Wri
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := &cloud{cfg: cfg, clock: clock.Real{}, faults: faults}
+	if err := lambda.AdoptOrphans(); err != nil {
+		return err
+	}
+	c.onStop(func() error { lambda.KillDescendants(); return nil })
 	out := &eventWriter{out: events}
 	r, err := c.start(ctx, cancel, out)
 	if err != nil {
