@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,7 +75,7 @@ func environment(cfg Config, dir string, number int, api string) []string {
 		"AWS_SESSION_TOKEN="+keyOf(number)+"token",
 		"AWS_LAMBDA_FUNCTION_NAME="+cfg.FunctionName,
 		"AWS_LAMBDA_FUNCTION_VERSION="+functionVersion,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.Itoa(cfg.MemoryMB),
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.Itoa(cmp.Or(cfg.MemoryMB, defaultMemory)),
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/"+cfg.FunctionName,
 		"AWS_LAMBDA_LOG_STREAM_NAME=process/["+functionVersion+"]"+strconv.Itoa(number),
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",

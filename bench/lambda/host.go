@@ -31,9 +31,12 @@
 // given the time; everything else here is a live driver, because there is no
 // virtual time for a process of the operating system.
 //
-// What is not modelled: external extensions, response streaming, and the second
-// run of a failed initialisation (Lambda runs it once more inside the
-// invocation; here the first failure is the invocation's answer).
+// An initialisation that fails under an invocation is run once more, as a part
+// of it and on its time; a second failure is its answer. Warm has no invocation:
+// there the first failure is the last.
+//
+// What is not modelled: response streaming to the caller. A streamed response is
+// taken, buffered, as the answers of an event source mapping are.
 package lambda
 
 import (
@@ -60,7 +63,7 @@ type Config struct {
 	Region       string         // "": us-east-1
 	Timeout      time.Duration  // of one invocation, at most 900 s; 0: 3 s, as Lambda's default
 	Concurrency  int            // processes, and invocations at once; 0: 1
-	MemoryMB     int            // told to the function, not enforced; 0: 128
+	MemoryMB     int            // a process with its descendants is killed above it; 0: no limit, and the function is told 128
 	Async        bench.Async    // rules of InvokeAsync; see NewQueue for the defaults
 	Log          io.Writer      // the children's output, line by line; nil: nowhere
 	Injector     bench.Injector // nil: no faults
@@ -71,6 +74,7 @@ type Config struct {
 
 const (
 	defaultTimeout = 3 * time.Second
+	defaultMemory  = 128               // MB, that a function without a limit is told
 	maxTimeout     = 900 * time.Second // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 	maxEnv         = 4 << 10           // bytes of Env, names and values; the same page
 	// initLimit bounds the time from the start of a process to its first
@@ -95,9 +99,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 1
-	}
-	if c.MemoryMB == 0 {
-		c.MemoryMB = 128
 	}
 	if c.Log == nil {
 		c.Log = io.Discard
@@ -130,7 +131,10 @@ func (c Config) Validate() error {
 		bad("concurrency: %d; want 1 to %d, or 0 for 1", c.Concurrency, maxProcess)
 	}
 	if c.MemoryMB < 0 {
-		bad("memory: %d MB; want a positive number, or 0 for 128", c.MemoryMB)
+		bad("memory: %d MB; want a positive number, or 0 for no limit", c.MemoryMB)
+	}
+	if c.MemoryMB > 0 && !CanLimitMemory() {
+		bad("memory: %d MB; this system does not say how much memory a process holds, so no limit can be kept; leave it out", c.MemoryMB)
 	}
 	size := 0
 	for _, kv := range c.Env {
@@ -181,6 +185,8 @@ type Host struct {
 	retrying bool          // retryLater is under way
 	lastInit error         // the last of them
 
+	watching sync.WaitGroup // watchMemory
+	ended    chan struct{}  // closed by Close
 	closing  sync.Once
 	closeErr error
 }
@@ -192,6 +198,7 @@ type invocation struct {
 	handedAt time.Time
 	finished bool // the answer is given
 	moved    bool // it has been taken from a process that died before it had the event
+	again    bool // an initialisation has failed under it: the second is its own
 	override *bench.FunctionError
 	done     chan bench.Answer // holds the one answer
 }
@@ -209,9 +216,12 @@ func Start(cfg Config) (*Host, error) {
 	}
 	h := &Host{
 		cfg: cfg, initLimit: initLimit, log: &lineLog{w: cfg.Log}, forker: newForker(),
-		procs: map[int]*process{}, settled: make(chan struct{}),
+		procs: map[int]*process{}, settled: make(chan struct{}), ended: make(chan struct{}),
 	}
 	h.async = newDispatcher(h, queue)
+	if cfg.MemoryMB > 0 {
+		h.watching.Go(h.watchMemory)
+	}
 	return h, nil
 }
 
@@ -448,6 +458,8 @@ func (h *Host) Close() error {
 			h.doom(p, cause{kind: stopped})
 		}
 		h.mu.Unlock()
+		close(h.ended)
+		h.watching.Wait()
 		h.async.close()
 		for _, p := range dying {
 			<-p.dead

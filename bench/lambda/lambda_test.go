@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ var roles = map[string]func(){
 	"go":             func() { runtimeclient.Start(goHandler) },
 	"go-sigterm":     func() { runtimeclient.StartWithOptions(goHandler, runtimeclient.WithEnableSIGTERM(sayGoodbye)) },
 	"exit-in-init":   func() { fmt.Println("no configuration found"); os.Exit(4) },
+	"second-init":    secondInit,
 	"init-error":     postInitError,
 	"never-next":     func() { select {} },
 	"exit-3":         func() { take(); os.Exit(3) },
@@ -65,6 +67,7 @@ type goEvent struct {
 	Fail  string        `json:"fail,omitempty"`
 	Panic string        `json:"panic,omitempty"`
 	Sleep time.Duration `json:"sleep,omitempty"`
+	Hold  int           `json:"hold,omitempty"` // MB to hold while it sleeps
 	Env   bool          `json:"env,omitempty"`
 	Write string        `json:"write,omitempty"` // URL to post its access key to, as a write to DynamoDB would
 	Print string        `json:"print,omitempty"`
@@ -81,7 +84,9 @@ func goHandler(ctx context.Context, e goEvent) (any, error) {
 	case e.Panic != "":
 		panic(e.Panic)
 	case e.Sleep > 0:
+		held := bytes.Repeat([]byte{1}, e.Hold<<20)
 		time.Sleep(e.Sleep)
+		runtime.KeepAlive(held)
 	case e.Env:
 		deadline, _ := ctx.Deadline()
 		return append(os.Environ(), fmt.Sprintf("DEADLINE=%d", deadline.UnixMilli())), nil
@@ -95,6 +100,14 @@ func goHandler(ctx context.Context, e goEvent) (any, error) {
 		fmt.Println(e.Print)
 	}
 	return map[string]any{"said": e.Say, "pid": os.Getpid()}, nil
+}
+
+// secondInit fails to initialise the first time.
+func secondInit() {
+	if os.Mkdir(os.Getenv("MARK"), 0o700) == nil {
+		os.Exit(6)
+	}
+	serveEcho()
 }
 
 // sayGoodbye shows that SIGTERM has arrived.

@@ -36,6 +36,8 @@ type process struct {
 	pid       int
 	state     state
 	ready     bool // it has asked for work
+	inside    bool // its initialisation is a part of an invocation, and runs on that one's time
+	began     time.Time
 	extension bool // it has registered an extension
 	cause     cause
 	inv       *invocation
@@ -75,6 +77,7 @@ const (
 	byFault                // a strike of processor.kill
 	timedOut               // the function's time-out
 	initTimedOut           // no first request for work within the limit
+	outOfMemory            // more memory than Config.MemoryMB
 	stopped                // Close
 )
 
@@ -85,6 +88,10 @@ func (h *Host) launch() {
 	p := &process{
 		host: h, number: h.last, work: make(chan *invocation, 1),
 		started: make(chan struct{}), asked: make(chan struct{}), dead: make(chan struct{}),
+	}
+	p.began = h.cfg.Clock.Now()
+	for _, waiter := range h.waiters {
+		p.inside = p.inside || waiter.again
 	}
 	h.procs[p.number] = p
 	go h.live(p)
@@ -158,7 +165,11 @@ func (h *Host) spawn(p *process) error {
 		return nil
 	}
 	if !p.ready {
-		p.timer = time.AfterFunc(h.initLimit, func() { h.initExpired(p) })
+		limit := h.initLimit
+		if p.inside {
+			limit = h.cfg.Timeout
+		}
+		p.timer = time.AfterFunc(limit, func() { h.initExpired(p) })
 	}
 	return nil
 }
@@ -167,9 +178,14 @@ func (h *Host) spawn(p *process) error {
 func (h *Host) initExpired(p *process) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !p.ready {
-		h.doom(p, cause{kind: initTimedOut})
+	if p.ready {
+		return
 	}
+	kind := initTimedOut
+	if p.inside {
+		kind = timedOut
+	}
+	h.doom(p, cause{kind: kind})
 }
 
 // expired kills a process whose invocation has run into its time-out. One that
@@ -305,18 +321,26 @@ func (h *Host) settle(p *process) {
 	if p.ready || p.cause.kind == stopped {
 		return
 	}
-	if p.initFail == nil {
+	posted := p.initFail != nil
+	if !posted {
 		p.initFail = p.crash("")
 	}
 	h.failures++
 	h.lastInit = p.initErrorLocked()
-	if len(h.waiters) > 0 {
-		// The oldest invocation pays for the failed start: each start has an end.
-		first := h.waiters[0]
+	if len(h.waiters) == 0 {
+		return
+	}
+	// The oldest invocation pays for the failed start: each start has an end.
+	if first := h.waiters[0]; !first.again {
+		first.again = true // balance starts the next, inside of this invocation
+	} else {
 		h.waiters = h.waiters[1:]
-		failure := *p.initFail
-		failure.Message = withRequest(first.id, failure.Message)
-		h.finish(first, bench.Answer{Error: &failure})
+		failure := p.crash(first.id)
+		if posted {
+			failure = p.initFail
+			failure.Message = withRequest(first.id, failure.Message)
+		}
+		h.finish(first, bench.Answer{Error: failure})
 		h.open--
 	}
 }
@@ -345,6 +369,8 @@ func (p *process) epitaph(timeout time.Duration) string {
 		return fmt.Sprintf("process %d killed by fault %s: %s", p.number, p.cause.strike.Kind, p.ending())
 	case timedOut:
 		return fmt.Sprintf("process %d reset by time-out of %v", p.number, timeout)
+	case outOfMemory:
+		return fmt.Sprintf("process %d killed: it held more than %d MB", p.number, p.host.cfg.MemoryMB)
 	case initTimedOut:
 		return fmt.Sprintf("process %d never asked for work", p.number)
 	case stopped:

@@ -226,7 +226,12 @@ func (p *process) handOver(w http.ResponseWriter, inv *invocation) bool {
 	}
 	// The clock of the time-out starts before the strike: a slow hand-over is
 	// part of the invocation.
-	p.timer = time.AfterFunc(h.cfg.Timeout, func() { h.expired(p, inv) })
+	left := h.cfg.Timeout
+	if p.inside { // of its time the second initialisation has taken a part
+		p.inside = false
+		left = max(0, left-now.Sub(p.began))
+	}
+	p.timer = time.AfterFunc(left, func() { h.expired(p, inv) })
 	h.mu.Unlock()
 
 	switch s := h.ask(bench.OpHandOver, p); s.Kind {
@@ -260,7 +265,7 @@ func (p *process) handOver(w http.ResponseWriter, inv *invocation) bool {
 	inv.handedAt = h.cfg.Clock.Now()
 	p.request.Store(&inv.id)
 	h.mu.Unlock()
-	p.writeEvent(w, inv, now.Add(h.cfg.Timeout))
+	p.writeEvent(w, inv, now.Add(left))
 	return true
 }
 
