@@ -23,9 +23,11 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 # What needs more than Go, or minutes: the README's commands in a clone, all
-# architectures at full length, report pages in a real browser (chromium).
+# architectures at full length, report pages in a real browser (chromium), and
+# functions on the runtime clients of Node.js and Python. The Node.js client has
+# a native part, whose build wants cmake, g++, make, autoconf and libtool.
 conformance:
-	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 30m -v ./cmd/ackproof ./reports
+	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 45m -v ./cmd/ackproof ./reports
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:

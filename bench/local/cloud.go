@@ -154,7 +154,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	}
 	c.host, err = lambda.Start(lambda.Config{
 		Program: program, Env: env, FunctionName: functionName, Region: Region,
-		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, Async: stack.Async,
+		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, MemoryMB: stack.Processor.MemoryMB, Async: stack.Async,
 		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
 	})
 	if err != nil {

@@ -54,6 +54,9 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 		}
 	}
 	lacks = append(lacks, gatewayLacks(stack)...)
+	if stack.Processor.MemoryMB > 0 && !lambda.CanLimitMemory() {
+		lacks = append(lacks, "processor.memory: this system does not say how much memory a process holds; leave it out")
+	}
 	if p := stack.Processor.Path; p != "" {
 		if err := lambda.CheckProgram(p); err != nil {
 			lacks = append(lacks, err.Error())
