@@ -48,6 +48,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -185,10 +186,12 @@ type Host struct {
 	retrying bool          // retryLater is under way
 	lastInit error         // the last of them
 
-	watching sync.WaitGroup // watchMemory
-	ended    chan struct{}  // closed by Close
-	closing  sync.Once
-	closeErr error
+	watching        sync.WaitGroup // watchMemory
+	lives           sync.WaitGroup // of processes with their extensions
+	extensionEvents atomic.Uint64  // given out
+	ended           chan struct{}  // closed by Close
+	closing         sync.Once
+	closeErr        error
 }
 
 // invocation is one call on its way. Its fields are guarded by Host.mu.
@@ -467,6 +470,7 @@ func (h *Host) Close() error {
 				p.output.wait() // Log is the caller's again after Close
 			}
 		}
+		h.lives.Wait()
 		h.forker.close()
 		if err := h.log.failure(); err != nil {
 			h.closeErr = fmt.Errorf("close lambda host: write log: %w", err)

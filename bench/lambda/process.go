@@ -25,6 +25,7 @@ type process struct {
 	started  chan struct{}    // closed when cmd and pid are known
 	asked    chan struct{}    // closed at the first request for work
 	dead     chan struct{}    // closed when the process is buried
+	over     chan struct{}    // closed when its extensions are, too
 	output   *output
 	listener net.Listener
 	server   *http.Server
@@ -32,17 +33,19 @@ type process struct {
 	posting  sync.Mutex             // held while an answer is being accepted: next waits for that
 
 	// ---- guarded by Host.mu
-	cmd       *exec.Cmd // nil until it is started
-	pid       int
-	state     state
-	ready     bool // it has asked for work
-	inside    bool // its initialisation is a part of an invocation, and runs on that one's time
-	began     time.Time
-	extension bool // it has registered an extension
-	cause     cause
-	inv       *invocation
-	timer     *time.Timer          // of the initialisation, then of the invocation
-	initFail  *bench.FunctionError // why the initialisation failed
+	cmd        *exec.Cmd // nil until it is started
+	pid        int
+	state      state
+	ready      bool // it has asked for work
+	inside     bool // its initialisation is a part of an invocation, and runs on that one's time
+	began      time.Time
+	extensions []*extension
+	internal   bool          // one of them is the function itself
+	changed    chan struct{} // closed and renewed when something is new of an extension
+	cause      cause
+	inv        *invocation
+	timer      *time.Timer          // of the initialisation, then of the invocation
+	initFail   *bench.FunctionError // why the initialisation failed
 }
 
 // state is where a process stands in the protocol.
@@ -67,18 +70,20 @@ const (
 type cause struct {
 	kind   causeKind
 	strike bench.Strike // of byFault
+	text   string       // of extensionEnded
 }
 
 type causeKind uint8
 
 const (
-	alive        causeKind = iota
-	exited                 // by itself, or by a signal that is not ours
-	byFault                // a strike of processor.kill
-	timedOut               // the function's time-out
-	initTimedOut           // no first request for work within the limit
-	outOfMemory            // more memory than Config.MemoryMB
-	stopped                // Close
+	alive          causeKind = iota
+	exited                   // by itself, or by a signal that is not ours
+	byFault                  // a strike of processor.kill
+	timedOut                 // the function's time-out
+	initTimedOut             // no first request for work within the limit
+	outOfMemory              // more memory than Config.MemoryMB
+	extensionEnded           // an external extension is gone
+	stopped                  // Close
 )
 
 // launch makes a new process and starts it in the background. The caller holds
@@ -88,13 +93,14 @@ func (h *Host) launch() {
 	p := &process{
 		host: h, number: h.last, work: make(chan *invocation, 1),
 		started: make(chan struct{}), asked: make(chan struct{}), dead: make(chan struct{}),
+		over: make(chan struct{}), changed: make(chan struct{}),
 	}
 	p.began = h.cfg.Clock.Now()
 	for _, waiter := range h.waiters {
 		p.inside = p.inside || waiter.again
 	}
 	h.procs[p.number] = p
-	go h.live(p)
+	h.lives.Go(func() { h.live(p) })
 }
 
 // live is the whole life of a process, from the start to the burial. One
@@ -104,7 +110,9 @@ func (h *Host) live(p *process) {
 	err := h.spawn(p)
 	if err != nil {
 		h.mu.Lock()
-		p.initFail = &bench.FunctionError{Type: TypeInvalidEntrypoint, Message: err.Error(), Outcome: bench.DeliveryCrash}
+		if p.initFail == nil {
+			p.initFail = &bench.FunctionError{Type: TypeInvalidEntrypoint, Message: err.Error(), Outcome: bench.DeliveryCrash}
+		}
 		h.mu.Unlock()
 	} else {
 		// Whether Wait fails says nothing that ProcessState does not.
@@ -141,6 +149,12 @@ func (h *Host) spawn(p *process) error {
 		}
 	}
 	cmd.Env = environment(h.cfg, cmd.Dir, p.number, listener.Addr().String())
+	if failure := p.startExtensions(cmd.Dir, listener.Addr().String()); failure != nil {
+		h.mu.Lock()
+		p.initFail = failure
+		h.mu.Unlock()
+		return errors.New(failure.Message)
+	}
 	cmd.SysProcAttr = sysProcAttr()
 	// A pipe of our own instead of an io.Writer: Wait then returns when the
 	// child is dead, also while a grandchild holds the pipe open.
@@ -158,7 +172,7 @@ func (h *Host) spawn(p *process) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.cmd, p.pid = cmd, cmd.Process.Pid
-	p.output = h.pump(p, read)
+	p.output = h.pump(p, p.pid, read)
 	close(p.started)
 	if p.cause.kind != alive { // it was doomed while it was being started
 		p.kill()
@@ -216,7 +230,7 @@ func (h *Host) doom(p *process, c cause) bool {
 			h.owed = max(h.owed, 1) // its own debt stands, or it had none: never more than the place it leaves
 		}
 	}
-	if c.kind == stopped && p.extension && p.cmd != nil {
+	if c.kind == stopped && (p.internal || len(p.extensions) > 0) && p.cmd != nil {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		time.AfterFunc(shutdownGrace, p.kill)
 		return true
@@ -275,9 +289,6 @@ func (h *Host) bury(p *process) {
 	// Without h.mu from here: injector and observer are foreign code. Nobody
 	// else changes a doomed process.
 	p.killOrphans()
-	if p.server != nil {
-		p.server.Close()
-	}
 	if p.output != nil && !ready {
 		p.output.wait() // the reason of a failed start is in its last words
 	}
@@ -296,6 +307,11 @@ func (h *Host) bury(p *process) {
 	h.balance()
 	h.mu.Unlock()
 	close(p.dead)
+	p.endExtensions(c)
+	close(p.over)
+	if p.server != nil {
+		p.server.Close()
+	}
 }
 
 // settle answers for the invocation of a dead process. The caller holds h.mu.
@@ -369,6 +385,8 @@ func (p *process) epitaph(timeout time.Duration) string {
 		return fmt.Sprintf("process %d killed by fault %s: %s", p.number, p.cause.strike.Kind, p.ending())
 	case timedOut:
 		return fmt.Sprintf("process %d reset by time-out of %v", p.number, timeout)
+	case extensionEnded:
+		return fmt.Sprintf("process %d reset: %s", p.number, p.cause.text)
 	case outOfMemory:
 		return fmt.Sprintf("process %d killed: it held more than %d MB", p.number, p.host.cfg.MemoryMB)
 	case initTimedOut:

@@ -88,11 +88,19 @@ func (p *process) killOrphans() {
 	if p.listener == nil {
 		return
 	}
+	p.host.mu.Lock()
+	own := []int{p.pid}
+	for _, e := range p.extensions {
+		if e.cmd != nil { // these get their time
+			own = append(own, e.cmd.Process.Pid)
+		}
+	}
+	p.host.mu.Unlock()
 	mark := []byte("AWS_LAMBDA_RUNTIME_API=" + p.listener.Addr().String() + "\x00")
 	for range sweeps {
 		found := false
 		for _, pid := range children(os.Getpid()) {
-			if pid == p.pid {
+			if slices.Contains(own, pid) {
 				continue
 			}
 			env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for a zombie
