@@ -442,8 +442,8 @@ func (h *Host) Processes() []int {
 
 // Close ends all processes and waits for their end; invocations under way end
 // as crashes, asynchronous events that wait are forgotten. A process that
-// registered an extension gets SIGTERM and 500 ms, as Lambda gives it; the
-// others get SIGKILL at once
+// has extensions gets SIGTERM and 500 ms, and external ones 2 s more, as Lambda
+// gives them; the others get SIGKILL at once
 // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
 // It may be called twice.
 func (h *Host) Close() error {

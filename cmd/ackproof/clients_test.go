@@ -1,7 +1,10 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,7 +26,7 @@ type client struct {
 var clients = []client{
 	{"go", "main.go", func(_ *testing.T, code, cache string) [][]string {
 		return [][]string{{"go", "build", "-o", filepath.Join(cache, "bootstrap"), "./" + code}}
-	}, func(_, cache string) string { return filepath.Join(cache, "bootstrap") }},
+	}, func(_, cache string) string { return "'" + filepath.Join(cache, "fn.zip") + "'" }}, // as it is deployed
 	// The client has a native part. Its build wants cmake, a C++ compiler, make
 	// and autotools, which .ci/run installs.
 	{"node", "package-lock.json", func(t *testing.T, code, cache string) [][]string {
@@ -75,6 +78,9 @@ func (c client) installed(t *testing.T) (command, dir string) {
 				t.Fatalf("install what the %s client needs: %q: %v\n%s", c.name, args, err, out)
 			}
 		}
+		if c.name == "go" {
+			zipBootstrap(t, cache)
+		}
 		if err := os.WriteFile(complete, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -85,6 +91,29 @@ func (c client) installed(t *testing.T) (command, dir string) {
 		}
 	}
 	return c.command(code, cache), dir
+}
+
+// zipBootstrap makes the package that is deployed.
+func zipBootstrap(t *testing.T, dir string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	h.SetMode(0o755)
+	part, err := w.CreateHeader(h)
+	if err == nil {
+		_, err = part.Write(b)
+	}
+	if err = errors.Join(err, w.Close()); err == nil {
+		err = os.WriteFile(filepath.Join(dir, "fn.zip"), out.Bytes(), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func copyFile(t *testing.T, from, to string) {
@@ -116,6 +145,9 @@ func TestConformanceOfRuntimeClients(t *testing.T) {
 			s := startAckproofIn(t, dir, "run", "crash", "--rate", "200/s", "--for", "16s", "--quiet", "--set", listening, "--processor", command)
 			if code := s.code(); code != exitPass {
 				t.Errorf("exit code %d, want %d", code, exitPass)
+			}
+			if _, err := os.Stat(filepath.Join(s.latest(), "processor")); err == nil {
+				t.Error("the unpacked package is left in the run directory")
 			}
 			r := resultOf(t, s.latest())
 			t.Logf("seed %d, verdict %s, reasons %v", r.Run.Seed, r.Verdict, r.Reasons)
