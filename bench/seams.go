@@ -73,12 +73,13 @@ type Stack struct {
 
 // Processor is the function under test.
 type Processor struct {
-	Path        string        // a Lambda binary; empty: the built-in StreamProcessor
+	Path        string        // a Lambda binary, a package, or a command; empty: the built-in StreamProcessor
 	Env         []string      // K=V, beside what Lambda sets
 	Work        time.Duration // per record, waiting
 	Burn        time.Duration // per record, computing
 	Timeout     time.Duration // of one invocation
 	Concurrency int           // processes at most
+	MemoryMB    int           // that each may hold, 0: no limit
 }
 
 // Mapping holds the settings of the event source mapping under AWS's names.

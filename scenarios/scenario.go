@@ -100,7 +100,8 @@ type Processor struct {
 	Work        time.Duration     `yaml:"work"` // per record, waiting
 	Burn        time.Duration     `yaml:"burn"` // per record, computing
 	Timeout     time.Duration     `yaml:"timeout"`
-	Concurrency int               `yaml:"concurrency"` // processes at most
+	Concurrency int               `yaml:"concurrency"`      // processes at most
+	Memory      int               `yaml:"memory,omitempty"` // MB that a process may hold; 0: no limit
 	Env         map[string]string `yaml:"env"`
 	Accepts     []string          `yaml:"accepts"` // stream, proxy: the events that a binary of the user's own understands
 }

@@ -168,7 +168,7 @@ name: a b
 architecture: stream
 workload: {payload: 1MB}
 request: {path: items, body: "{{.Paylod}}", ack: [200, 99], refused: [200], connections: 0, timeout: 0s, headers: {Idempotency-Key: x}}
-processor: {timeout: 20m, concurrency: 0, env: {AWS_REGION: x, "a b": c}, accepts: [strem]}
+processor: {timeout: 20m, concurrency: 0, memory: 64, env: {LAMBDA_TASK_ROOT: x, AWS_REGION: x, "a b": c}, accepts: [strem]}
 table: {shards: 0}
 mapping: {batchSize: 10001, maximumBatchingWindowInSeconds: 301, maximumRetryAttempts: -2, maximumRecordAgeInSeconds: 59, onFailure: sqs, startingPosition: latest,
           parallelizationFactor: 11, tumblingWindowInSeconds: 901, functionResponseTypes: [ReportBatch], filterCriteria: ['{"a":[1]}', INSERT], startDelay: 2h}
@@ -180,8 +180,8 @@ gates: {rateKept: 101%, evidence: 0, generatorCPU: 0%}
 			"deadline of zero", `"101%" is more than 100%`, `name: "a b" is no name`, `architecture: "stream" is not known; did you mean streams?`,
 			"workload.payload: 1MB is out of range", `request.path: "items" is no path`, `gateway.path: "items" is no path`, "did you mean {{.Payload}}?",
 			"request.headers.Idempotency-Key: with this header", "request.ack[1]: 99 is out of range", "request.refused[0]: 200 is in request.ack too",
-			"request.timeout: 0s is out of range", "request.connections: 0 is out of range", "table.shards: 0", "processor.timeout: 20m0s", "processor.concurrency: 0",
-			`processor.env.AWS_REGION: ackproof sets it`, `processor.env.a b: "a b" is no name`, "processor.accepts[0]", "mapping.batchSize: 10001", "mapping.maximumBatchingWindowInSeconds: 301",
+			"request.timeout: 0s is out of range", "request.connections: 0 is out of range", "table.shards: 0", "processor.timeout: 20m0s", "processor.concurrency: 0", "processor.memory: 64",
+			`processor.env.AWS_REGION: ackproof sets it`, `processor.env.LAMBDA_TASK_ROOT: ackproof sets it`, `processor.env.a b: "a b" is no name`, "processor.accepts[0]", "mapping.batchSize: 10001", "mapping.maximumBatchingWindowInSeconds: 301",
 			"mapping.maximumRetryAttempts: -2", "mapping.maximumRecordAgeInSeconds: 59", "mapping.onFailure", `mapping.startingPosition: "latest" is not known; did you mean LATEST?`,
 			"mapping.parallelizationFactor: 11", "mapping.tumblingWindowInSeconds: 901", "mapping.functionResponseTypes[0]", "mapping.filterCriteria[1]: Invalid filter pattern definition", "mapping.startDelay: 2h0m0s",
 			"async.maximumRetryAttempts: 3", "async.maximumEventAgeInSeconds: 59",

@@ -22,6 +22,7 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 			Burn:        s.Processor.Burn,
 			Timeout:     s.Processor.Timeout,
 			Concurrency: s.Processor.Concurrency,
+			MemoryMB:    s.Processor.Memory,
 		},
 		Mapping: bench.Mapping{
 			BatchSize:                      s.Mapping.BatchSize,

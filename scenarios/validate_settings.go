@@ -83,12 +83,15 @@ func (c *checker) checkProcessor() {
 	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 	c.within("processor.timeout", p.Timeout, 10*time.Millisecond, 15*time.Minute)
 	c.between("processor.concurrency", p.Concurrency, 1, 1000)
+	if p.Memory != 0 {
+		c.between("processor.memory", p.Memory, 128, 10240) // MB
+	}
 	for _, key := range slices.Sorted(maps.Keys(p.Env)) {
 		path := "processor.env." + key
 		switch {
 		case !envName.MatchString(key):
 			c.failf(path, "%q is no name of an environment variable", key)
-		case strings.HasPrefix(key, "AWS_") || strings.HasPrefix(key, "_") || key == "ITEMS_TABLE" || key == "RESULTS_TABLE":
+		case strings.HasPrefix(key, "AWS_") || strings.HasPrefix(key, "_") || strings.HasPrefix(key, "LAMBDA_") || key == "ITEMS_TABLE" || key == "RESULTS_TABLE":
 			c.failf(path, "ackproof sets it itself; use another name")
 		case strings.ContainsRune(p.Env[key], 0):
 			c.failf(path, "the value has a zero byte")

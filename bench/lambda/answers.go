@@ -47,6 +47,9 @@ func (p *process) crash(request string) *bench.FunctionError {
 		message := fmt.Sprintf("Error: Init timed out after %.2f seconds", p.host.initLimit.Seconds())
 		return &bench.FunctionError{Type: TypeTimedout, Message: withRequest(request, message), Outcome: bench.DeliveryTimeout}
 	}
+	if p.cause.kind == extensionEnded {
+		return &bench.FunctionError{Type: TypeExtensionCrash, Message: withRequest(request, "Error: "+p.cause.text), Outcome: bench.DeliveryCrash}
+	}
 	message := "Error: Runtime exited with error: " + p.ending.String()
 	if p.ending.OK {
 		message = "Error: Runtime exited without providing a reason"

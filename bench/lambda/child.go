@@ -48,6 +48,12 @@ func (c command) Wait() Ending {
 	return Ending{Text: state.String(), Killed: ok && status.Signaled() && status.Signal() == syscall.SIGKILL, OK: state.Success()}
 }
 
-// Kill and Terminate fail only on a process that has ended already.
-func (c command) Kill()      { _ = c.cmd.Process.Kill() }
+// Kill sends SIGKILL to the process and its descendants. They are listed before:
+// the children of a dead process have another parent.
+func (c command) Kill() {
+	below := descendants(c.PID())
+	_ = c.cmd.Process.Kill() // an error: it has ended already
+	killAll(below)
+}
+
 func (c command) Terminate() { _ = c.cmd.Process.Signal(syscall.SIGTERM) }

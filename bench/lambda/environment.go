@@ -1,8 +1,10 @@
 package lambda
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,7 +16,6 @@ const (
 	keyDigits  = 8
 	maxProcess = 99_999_999 // that keyDigits can hold
 
-	handlerName     = "bootstrap" // what custom runtimes are called
 	functionVersion = "$LATEST"
 	accountID       = "000000000000"
 )
@@ -57,12 +58,14 @@ func environment(cfg Config, dir string, number int, api string) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	// The developer's own SDK settings are no part of the experiment.
-	env = append(env, "TZ=:UTC", "LANG=en_US.UTF-8", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	// The developer's own SDK settings are no part of the experiment. The system's
+	// own folders need not be in LD_LIBRARY_PATH: the loader knows them.
+	env = append(env, "TZ=:UTC", "LANG=en_US.UTF-8", "LD_LIBRARY_PATH="+dir+":"+filepath.Join(dir, "lib"), "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 	env = append(env, cfg.Env...)
 	return append(env,
 		"AWS_LAMBDA_RUNTIME_API="+api,
-		"_HANDLER="+handlerName,
+		"_HANDLER="+cfg.Handler,
 		"LAMBDA_TASK_ROOT="+dir,
 		"LAMBDA_RUNTIME_DIR="+dir,
 		"AWS_REGION="+cfg.Region,
@@ -72,7 +75,7 @@ func environment(cfg Config, dir string, number int, api string) []string {
 		"AWS_SESSION_TOKEN="+keyOf(number)+"token",
 		"AWS_LAMBDA_FUNCTION_NAME="+cfg.FunctionName,
 		"AWS_LAMBDA_FUNCTION_VERSION="+functionVersion,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.Itoa(cfg.MemoryMB),
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE="+strconv.Itoa(cmp.Or(cfg.MemoryMB, defaultMemory)),
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/"+cfg.FunctionName,
 		"AWS_LAMBDA_LOG_STREAM_NAME=process/["+functionVersion+"]"+strconv.Itoa(number),
 		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",

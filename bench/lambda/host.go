@@ -31,9 +31,12 @@
 // given the time; everything else here is a live driver, because there is no
 // virtual time for a process of the operating system.
 //
-// What is not modelled: external extensions, response streaming, and the second
-// run of a failed initialisation (Lambda runs it once more inside the
-// invocation; here the first failure is the invocation's answer).
+// An initialisation that fails under an invocation is run once more, as a part
+// of it and on its time; a second failure is its answer. Warm has no invocation:
+// there the first failure is the last.
+//
+// What is not modelled: response streaming to the caller. A streamed response is
+// taken, buffered, as the answers of an event source mapping are.
 package lambda
 
 import (
@@ -46,6 +49,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -55,14 +59,13 @@ import (
 // Config says what to run and how. The zero value of each field but Command is
 // the default; with Start, Command is not needed.
 type Config struct {
-	Command      []string       // the binary and its arguments; looked up in PATH like a shell does
+	Program                     // what to run; Command is looked up in PATH like a shell does, Dir "" is that of the binary
 	Env          []string       // K=V beside what Lambda sets; reserved names are refused
-	Dir          string         // working directory and task root; "": that of the binary, as /var/task is
 	FunctionName string         // "": StreamProcessor
 	Region       string         // "": us-east-1
 	Timeout      time.Duration  // of one invocation, at most 900 s; 0: 3 s, as Lambda's default
 	Concurrency  int            // processes, and invocations at once; 0: 1
-	MemoryMB     int            // told to the function, not enforced; 0: 128
+	MemoryMB     int            // a process with its descendants is killed above it; 0: no limit, and the function is told 128
 	Async        bench.Async    // rules of InvokeAsync; see NewQueue for the defaults
 	Log          io.Writer      // the children's output, line by line; nil: nowhere
 	Injector     bench.Injector // nil: no faults
@@ -80,7 +83,9 @@ type Config struct {
 
 const (
 	defaultTimeout = 3 * time.Second
+	defaultMemory  = 128               // MB, that a function without a limit is told
 	maxTimeout     = 900 * time.Second // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	maxEnv         = 4 << 10           // bytes of Env, names and values; the same page
 	// initLimit bounds the time from the start of a process to its first
 	// request for work
 	// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
@@ -89,6 +94,9 @@ const (
 
 // withDefaults fills in the zero values.
 func (c Config) withDefaults() Config {
+	if c.Handler == "" {
+		c.Handler = entryPoint
+	}
 	if c.FunctionName == "" {
 		c.FunctionName = "StreamProcessor"
 	}
@@ -100,9 +108,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 1
-	}
-	if c.MemoryMB == 0 {
-		c.MemoryMB = 128
 	}
 	if c.Log == nil {
 		c.Log = io.Discard
@@ -138,9 +143,14 @@ func (c Config) Validate() error {
 		bad("concurrency: %d; want 1 to %d, or 0 for 1", c.Concurrency, maxProcess)
 	}
 	if c.MemoryMB < 0 {
-		bad("memory: %d MB; want a positive number, or 0 for 128", c.MemoryMB)
+		bad("memory: %d MB; want a positive number, or 0 for no limit", c.MemoryMB)
 	}
+	if c.MemoryMB > 0 && !CanLimitMemory() {
+		bad("memory: %d MB; this system does not say how much memory a process holds, so no limit can be kept; leave it out", c.MemoryMB)
+	}
+	size := 0
 	for _, kv := range c.Env {
+		size += len(kv)
 		name, _, ok := strings.Cut(kv, "=")
 		switch {
 		case !ok || name == "":
@@ -148,6 +158,9 @@ func (c Config) Validate() error {
 		case reserved(name):
 			bad("env: %s is set by Lambda itself; leave it out", name)
 		}
+	}
+	if size > maxEnv {
+		bad("env: %d bytes in all, at most %d are allowed", size, maxEnv)
 	}
 	if _, err := NewQueue(c.Async); err != nil {
 		errs = append(errs, err)
@@ -184,8 +197,12 @@ type Host struct {
 	retrying bool          // retryLater is under way
 	lastInit error         // the last of them
 
-	closing  sync.Once
-	closeErr error
+	watching        sync.WaitGroup // watchMemory
+	lives           sync.WaitGroup // of processes with their extensions
+	extensionEvents atomic.Uint64  // given out
+	ended           chan struct{}  // closed by Close
+	closing         sync.Once
+	closeErr        error
 }
 
 // invocation is one call on its way. Its fields are guarded by Host.mu.
@@ -195,6 +212,7 @@ type invocation struct {
 	handedAt time.Time
 	finished bool // the answer is given
 	moved    bool // it has been taken from a process that died before it had the event
+	again    bool // an initialisation has failed under it: the second is its own
 	override *bench.FunctionError
 	done     chan bench.Answer // holds the one answer
 }
@@ -212,9 +230,12 @@ func Start(cfg Config) (*Host, error) {
 	}
 	h := &Host{
 		cfg: cfg, initLimit: initLimit, log: &lineLog{w: cfg.Log}, forker: newForker(),
-		procs: map[int]*process{}, settled: make(chan struct{}),
+		procs: map[int]*process{}, settled: make(chan struct{}), ended: make(chan struct{}),
 	}
 	h.async = newDispatcher(h, queue)
+	if cfg.MemoryMB > 0 {
+		h.watching.Go(h.watchMemory)
+	}
 	return h, nil
 }
 
@@ -432,8 +453,8 @@ func (h *Host) Processes() []int {
 
 // Close ends all processes and waits for their end; invocations under way end
 // as crashes, asynchronous events that wait are forgotten. A process that
-// registered an extension gets SIGTERM and 500 ms, as Lambda gives it; the
-// others get SIGKILL at once
+// has extensions gets SIGTERM and 500 ms, and external ones 2 s more, as Lambda
+// gives them; the others get SIGKILL at once
 // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
 // It may be called twice.
 func (h *Host) Close() error {
@@ -451,6 +472,8 @@ func (h *Host) Close() error {
 			h.doom(p, cause{kind: stopped})
 		}
 		h.mu.Unlock()
+		close(h.ended)
+		h.watching.Wait()
 		h.async.close()
 		for _, p := range dying {
 			<-p.dead
@@ -458,6 +481,7 @@ func (h *Host) Close() error {
 				p.output.wait() // Log is the caller's again after Close
 			}
 		}
+		h.lives.Wait()
 		h.forker.close()
 		if err := h.log.failure(); err != nil {
 			h.closeErr = fmt.Errorf("close lambda host: write log: %w", err)

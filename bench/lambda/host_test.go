@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,7 +61,7 @@ func TestEnds(t *testing.T) {
 		{role: "suicide", kind: TypeExitError, message: "Runtime exited with error: signal: killed", outcome: bench.DeliveryCrash, handed: true, death: "signal: killed"},
 		{role: "exit-in-init", kind: TypeExitError, message: "exit status 4", outcome: bench.DeliveryCrash, death: "exit status 4"},
 		{role: "init-error", kind: "Function.NoTable", message: "no table", outcome: bench.DeliveryCrash, death: "exit status 1"},
-		{role: "never-next", init: 200 * time.Millisecond, kind: TypeTimedout, message: "Init timed out after 0.20 seconds", outcome: bench.DeliveryTimeout, death: "never asked for work"},
+		{role: "never-next", init: 200 * time.Millisecond, timeout: 300 * time.Millisecond, kind: TypeTimedout, message: "Task timed out after 0.30 seconds", outcome: bench.DeliveryTimeout, death: "never asked for work"},
 		{role: "half-response", kind: TypeTruncated, outcome: bench.DeliveryError, handed: true},
 		{role: "huge-response", kind: TypeResponseSize, message: "6291556", outcome: bench.DeliveryError, handed: true},
 		{role: "trailer-error", kind: "Runtime.StreamError", message: "late", outcome: bench.DeliveryError, handed: true},
@@ -119,7 +120,7 @@ func TestEnds(t *testing.T) {
 }
 
 func TestInvalidEntrypoint(t *testing.T) {
-	h := startHost(t, Config{Command: []string{"/nowhere/bootstrap"}})
+	h := startHost(t, Config{Program: Program{Command: []string{"/nowhere/bootstrap"}}})
 	answer := invoke(t, h, goEvent{})
 	if answer.Error == nil || answer.Error.Type != TypeInvalidEntrypoint || !answer.HandedAt.IsZero() {
 		t.Errorf("answer %+v, want %s", answer, TypeInvalidEntrypoint)
@@ -153,6 +154,63 @@ func TestWarmTellsLastWords(t *testing.T) {
 	err := h.Warm(context.Background(), 1)
 	if err == nil || !strings.Contains(err.Error(), "no configuration found") || !strings.Contains(err.Error(), "exit status 4") {
 		t.Errorf("error %v, want exit status and last output", err)
+	}
+}
+
+// TestInitialisationIsRunAgain: what fails at the start is run once more inside
+// of the invocation, on the invocation's time, and no third time.
+func TestInitialisationIsRunAgain(t *testing.T) {
+	var events diary
+	cfg := config(t, "second-init")
+	cfg.Observer = &events
+	cfg.Env = append(cfg.Env, "MARK="+filepath.Join(t.TempDir(), "mark"))
+	h := startHost(t, cfg)
+	answer := invoke(t, h, goEvent{Say: "hello"})
+	if answer.Error != nil || answer.HandedAt.IsZero() {
+		t.Fatalf("the second initialisation succeeds, and the answer is %+v", answer.Error)
+	}
+	if deaths := events.of(bench.EventProcessorDeath); len(deaths) != 1 || !strings.Contains(deaths[0].Text, "exit status 6") {
+		t.Errorf("deaths %v, want that of the first initialisation", deaths)
+	}
+
+	var failing diary
+	cfg = config(t, "exit-in-init")
+	cfg.Observer = &failing
+	h = startHost(t, cfg)
+	if answer := invoke(t, h, goEvent{}); answer.Error == nil || answer.Error.Type != TypeExitError {
+		t.Fatalf("%+v", answer)
+	}
+	if deaths := failing.of(bench.EventProcessorDeath); len(deaths) != 2 {
+		t.Errorf("%d initialisations, want 2", len(deaths))
+	}
+
+	h = startHost(t, config(t, "never-next"))
+	h.initLimit = 200 * time.Millisecond
+	if err := h.Warm(context.Background(), 1); err == nil || !strings.Contains(err.Error(), "Init timed out after 0.20 seconds") {
+		t.Errorf("warm: %v", err)
+	}
+}
+
+// TestMemoryLimit: a function that stays below lives, one that grows past it is
+// killed as Lambda kills it, and so is one whose child grows.
+func TestMemoryLimit(t *testing.T) {
+	if !CanLimitMemory() {
+		t.Skip("this system does not say how much memory a process holds")
+	}
+	var events diary
+	cfg := config(t, "go")
+	cfg.MemoryMB = 256
+	cfg.Observer = &events
+	h := startHost(t, cfg)
+	if answer := invoke(t, h, goEvent{Hold: 16, Sleep: 100 * time.Millisecond}); answer.Error != nil {
+		t.Errorf("killed below its limit: %+v", answer.Error)
+	}
+	answer := invoke(t, h, goEvent{Hold: 400, Sleep: time.Minute})
+	if answer.Error == nil || answer.Error.Type != TypeExitError || !strings.HasSuffix(answer.Error.Message, "signal: killed") || answer.Error.Outcome != bench.DeliveryCrash {
+		t.Errorf("answer %+v, want a crash by SIGKILL", answer)
+	}
+	if deaths := events.of(bench.EventProcessorDeath); len(deaths) != 1 || !strings.Contains(deaths[0].Text, "more than 256 MB") {
+		t.Errorf("deaths %v", deaths)
 	}
 }
 

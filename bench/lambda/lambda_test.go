@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ var roles = map[string]func(){
 	"go":             func() { runtimeclient.Start(goHandler) },
 	"go-sigterm":     func() { runtimeclient.StartWithOptions(goHandler, runtimeclient.WithEnableSIGTERM(sayGoodbye)) },
 	"exit-in-init":   func() { fmt.Println("no configuration found"); os.Exit(4) },
+	"second-init":    secondInit,
 	"init-error":     postInitError,
 	"never-next":     func() { select {} },
 	"exit-3":         func() { take(); os.Exit(3) },
@@ -65,6 +67,7 @@ type goEvent struct {
 	Fail  string        `json:"fail,omitempty"`
 	Panic string        `json:"panic,omitempty"`
 	Sleep time.Duration `json:"sleep,omitempty"`
+	Hold  int           `json:"hold,omitempty"` // MB to hold while it sleeps
 	Env   bool          `json:"env,omitempty"`
 	Write string        `json:"write,omitempty"` // URL to post its access key to, as a write to DynamoDB would
 	Print string        `json:"print,omitempty"`
@@ -81,7 +84,9 @@ func goHandler(ctx context.Context, e goEvent) (any, error) {
 	case e.Panic != "":
 		panic(e.Panic)
 	case e.Sleep > 0:
+		held := bytes.Repeat([]byte{1}, e.Hold<<20)
 		time.Sleep(e.Sleep)
+		runtime.KeepAlive(held)
 	case e.Env:
 		deadline, _ := ctx.Deadline()
 		return append(os.Environ(), fmt.Sprintf("DEADLINE=%d", deadline.UnixMilli())), nil
@@ -97,6 +102,14 @@ func goHandler(ctx context.Context, e goEvent) (any, error) {
 	return map[string]any{"said": e.Say, "pid": os.Getpid()}, nil
 }
 
+// secondInit fails to initialise the first time.
+func secondInit() {
+	if os.Mkdir(os.Getenv("MARK"), 0o700) == nil {
+		os.Exit(6)
+	}
+	serveEcho()
+}
+
 // sayGoodbye shows that SIGTERM has arrived.
 func sayGoodbye() { fmt.Println("goodbye"); os.Exit(0) }
 
@@ -104,13 +117,19 @@ func api() string { return "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2
 
 // take asks for work as a hand-written runtime would, and returns the id.
 func take() string {
+	id, _ := takeEvent()
+	return id
+}
+
+// takeEvent returns the event too.
+func takeEvent() (id, event string) {
 	resp, err := http.Get(api() + "invocation/next")
 	if err != nil || resp.StatusCode != http.StatusOK {
 		os.Exit(98)
 	}
-	io.Copy(io.Discard, resp.Body)
+	body, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	return resp.Header.Get("Lambda-Runtime-Aws-Request-Id")
+	return resp.Header.Get("Lambda-Runtime-Aws-Request-Id"), string(body)
 }
 
 func post(id, verb, body string) int {
@@ -199,7 +218,7 @@ func trailerError() {
 func parentOfHost() {
 	os.Unsetenv(roleVariable)
 	self, _ := os.Executable()
-	h, err := Start(Config{Command: []string{self}, Env: []string{roleVariable + "=go"}, Concurrency: 2})
+	h, err := Start(Config{Program: Program{Command: []string{self}}, Env: []string{roleVariable + "=go"}, Concurrency: 2})
 	if err == nil {
 		err = h.Warm(context.Background(), 2)
 	}
@@ -296,7 +315,7 @@ func config(t testing.TB, role string) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{Command: []string{self}, Env: []string{roleVariable + "=" + role}, Timeout: 10 * time.Second}
+	return Config{Program: Program{Command: []string{self}}, Env: []string{roleVariable + "=" + role}, Timeout: 10 * time.Second}
 }
 
 // startHost starts a host that is closed, and checked for leftovers, at the end.

@@ -52,9 +52,8 @@ type output struct {
 
 // pump copies the child's output to the log, each line with time, process id
 // and the request that was under way when the line was read.
-func (h *Host) pump(p *process, pipe *os.File) *output {
+func (h *Host) pump(p *process, pid int, pipe *os.File) *output {
 	o := &output{ended: make(chan struct{})}
-	pid := p.pid
 	go func() {
 		defer close(o.ended)
 		defer pipe.Close()

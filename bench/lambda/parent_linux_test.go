@@ -2,11 +2,15 @@ package lambda
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestChildrenDieWithKilledParent: the host's process gets SIGKILL and can do
@@ -37,6 +41,62 @@ func TestChildrenDieWithKilledParent(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	poll(t, "both children dead", func() bool { return gone(first) && gone(second) })
+}
+
+// TestAnEnvironmentEndsWhole: a grandchild in a session of its own dies with the
+// process that made it, whether that was killed or has ended by itself.
+func TestAnEnvironmentEndsWhole(t *testing.T) {
+	if err := AdoptOrphans(); err != nil {
+		t.Fatal(err)
+	}
+	h := startHost(t, config(t, "detacher"))
+	grandchild := func() int {
+		t.Helper()
+		answer := invoke(t, h, goEvent{Say: "detach"})
+		var pid int
+		if answer.Error != nil || json.Unmarshal(answer.Payload, &pid) != nil || gone(pid) {
+			t.Fatalf("no grandchild: %s, %+v", answer.Payload, answer.Error)
+		}
+		return pid
+	}
+	first := grandchild()
+	if a := invoke(t, h, goEvent{Say: "exit"}); a.Error == nil || a.Error.Type != TypeExitError {
+		t.Errorf("%+v", a.Error)
+	}
+	if !gone(first) {
+		t.Errorf("grandchild %d outlives its environment, which has crashed", first)
+	}
+	second := grandchild()
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	poll(t, "the second grandchild is gone", func() bool { return gone(second) })
+}
+
+// detacher is a function that leaves a process behind.
+func detacher() {
+	for {
+		id, event := takeEvent()
+		if strings.Contains(event, "exit") {
+			os.Exit(5)
+		}
+		self, err := os.Executable()
+		if err != nil {
+			os.Exit(96)
+		}
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), roleVariable+"=linger")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			os.Exit(95)
+		}
+		post(id, "response", strconv.Itoa(cmd.Process.Pid))
+	}
+}
+
+func init() {
+	roles["detacher"] = detacher
+	roles["linger"] = func() { time.Sleep(time.Hour) } // longer than any test, and not for ever
 }
 
 // gone reports whether the process is dead; whether somebody has reaped it is

@@ -24,6 +24,7 @@ type process struct {
 	started  chan struct{}    // closed when child and pid are known
 	asked    chan struct{}    // closed at the first request for work
 	dead     chan struct{}    // closed when the process is buried
+	over     chan struct{}    // closed when its extensions are, too
 	output   *output
 	listener net.Listener
 	server   *http.Server
@@ -31,16 +32,20 @@ type process struct {
 	posting  sync.Mutex             // held while an answer is being accepted: next waits for that
 
 	// ---- guarded by Host.mu
-	child     Child  // nil until it is started
-	ending    Ending // once it is dead
-	pid       int
-	state     state
-	ready     bool // it has asked for work
-	extension bool // it has registered an extension
-	cause     cause
-	inv       *invocation
-	timer     *time.Timer          // of the initialisation, then of the invocation
-	initFail  *bench.FunctionError // why the initialisation failed
+	child      Child  // nil until it is started
+	ending     Ending // once it is dead
+	pid        int
+	state      state
+	ready      bool // it has asked for work
+	inside     bool // its initialisation is a part of an invocation, and runs on that one's time
+	began      time.Time
+	extensions []*extension
+	internal   bool          // one of them is the function itself
+	changed    chan struct{} // closed and renewed when something is new of an extension
+	cause      cause
+	inv        *invocation
+	timer      *time.Timer          // of the initialisation, then of the invocation
+	initFail   *bench.FunctionError // why the initialisation failed
 }
 
 // state is where a process stands in the protocol.
@@ -65,17 +70,20 @@ const (
 type cause struct {
 	kind   causeKind
 	strike bench.Strike // of byFault
+	text   string       // of extensionEnded
 }
 
 type causeKind uint8
 
 const (
-	alive        causeKind = iota
-	exited                 // by itself, or by a signal that is not ours
-	byFault                // a strike of processor.kill
-	timedOut               // the function's time-out
-	initTimedOut           // no first request for work within the limit
-	stopped                // Close
+	alive          causeKind = iota
+	exited                   // by itself, or by a signal that is not ours
+	byFault                  // a strike of processor.kill
+	timedOut                 // the function's time-out
+	initTimedOut             // no first request for work within the limit
+	outOfMemory              // more memory than Config.MemoryMB
+	extensionEnded           // an external extension is gone
+	stopped                  // Close
 )
 
 // launch makes a new process and starts it in the background. The caller holds
@@ -85,9 +93,14 @@ func (h *Host) launch() {
 	p := &process{
 		host: h, number: h.last, work: make(chan *invocation, 1),
 		started: make(chan struct{}), asked: make(chan struct{}), dead: make(chan struct{}),
+		over: make(chan struct{}), changed: make(chan struct{}),
+	}
+	p.began = h.cfg.Clock.Now()
+	for _, waiter := range h.waiters {
+		p.inside = p.inside || waiter.again
 	}
 	h.procs[p.number] = p
-	go h.live(p)
+	h.lives.Go(func() { h.live(p) })
 }
 
 // live is the whole life of a process, from the start to the burial. One
@@ -96,7 +109,9 @@ func (h *Host) live(p *process) {
 	err := h.spawn(p)
 	if err != nil {
 		h.mu.Lock()
-		p.initFail = &bench.FunctionError{Type: TypeInvalidEntrypoint, Message: err.Error(), Outcome: bench.DeliveryCrash}
+		if p.initFail == nil {
+			p.initFail = &bench.FunctionError{Type: TypeInvalidEntrypoint, Message: err.Error(), Outcome: bench.DeliveryCrash}
+		}
 		h.mu.Unlock()
 	} else {
 		ending := p.child.Wait()
@@ -122,7 +137,7 @@ func (h *Host) spawn(p *process) error {
 	}
 	go p.server.Serve(listener)
 
-	child, read, err := h.execute(p.number, listener.Addr().String())
+	child, read, err := p.execute(listener.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -130,7 +145,7 @@ func (h *Host) spawn(p *process) error {
 	defer h.mu.Unlock()
 	p.child, p.pid = child, child.PID()
 	if read != nil {
-		p.output = h.pump(p, read)
+		p.output = h.pump(p, p.pid, read)
 	}
 	close(p.started)
 	if p.cause.kind != alive { // it was doomed while it was being started
@@ -138,16 +153,21 @@ func (h *Host) spawn(p *process) error {
 		return nil
 	}
 	if !p.ready {
-		p.timer = time.AfterFunc(h.initLimit, func() { h.initExpired(p) })
+		limit := h.initLimit
+		if p.inside {
+			limit = h.cfg.Timeout
+		}
+		p.timer = time.AfterFunc(limit, func() { h.initExpired(p) })
 	}
 	return nil
 }
 
 // execute starts the child, whose Runtime API is at an address, and gives the
 // end of the pipe that it writes its output to.
-func (h *Host) execute(number int, api string) (Child, *os.File, error) {
+func (p *process) execute(api string) (Child, *os.File, error) {
+	h := p.host
 	if h.cfg.Start != nil {
-		child, err := h.cfg.Start(environment(h.cfg, h.cfg.Dir, number, api))
+		child, err := h.cfg.Start(environment(h.cfg, h.cfg.Dir, p.number, api))
 		return child, nil, err
 	}
 	path, err := lookPath(h.cfg.Command[0])
@@ -162,7 +182,13 @@ func (h *Host) execute(number int, api string) (Child, *os.File, error) {
 			return nil, nil, fmt.Errorf("find directory: %w", err)
 		}
 	}
-	cmd.Env = environment(h.cfg, cmd.Dir, number, api)
+	cmd.Env = environment(h.cfg, cmd.Dir, p.number, api)
+	if failure := p.startExtensions(cmd.Dir, api); failure != nil {
+		h.mu.Lock()
+		p.initFail = failure
+		h.mu.Unlock()
+		return nil, nil, errors.New(failure.Message)
+	}
 	cmd.SysProcAttr = sysProcAttr()
 	// A pipe of our own instead of an io.Writer: Wait then returns when the
 	// child is dead, also while a grandchild holds the pipe open.
@@ -184,9 +210,14 @@ func (h *Host) execute(number int, api string) (Child, *os.File, error) {
 func (h *Host) initExpired(p *process) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !p.ready {
-		h.doom(p, cause{kind: initTimedOut})
+	if p.ready {
+		return
 	}
+	kind := initTimedOut
+	if p.inside {
+		kind = timedOut
+	}
+	h.doom(p, cause{kind: kind})
 }
 
 // expired kills a process whose invocation has run into its time-out. One that
@@ -217,7 +248,7 @@ func (h *Host) doom(p *process, c cause) bool {
 			h.owed = max(h.owed, 1) // its own debt stands, or it had none: never more than the place it leaves
 		}
 	}
-	if c.kind == stopped && p.extension && p.child != nil {
+	if c.kind == stopped && (p.internal || len(p.extensions) > 0) && p.child != nil {
 		p.child.Terminate()
 		time.AfterFunc(shutdownGrace, p.kill)
 		return true
@@ -229,7 +260,7 @@ func (h *Host) doom(p *process, c cause) bool {
 // shutdownGrace is what a function with an internal extension gets at shutdown.
 const shutdownGrace = 500 * time.Millisecond
 
-// kill sends SIGKILL to a process that has been started.
+// kill ends a process that has been started, at once.
 func (p *process) kill() {
 	if p.child != nil {
 		p.child.Kill()
@@ -271,9 +302,7 @@ func (h *Host) bury(p *process) {
 
 	// Without h.mu from here: injector and observer are foreign code. Nobody
 	// else changes a doomed process.
-	if p.server != nil {
-		p.server.Close()
-	}
+	p.killOrphans()
 	if p.output != nil && !ready {
 		p.output.wait() // the reason of a failed start is in its last words
 	}
@@ -292,6 +321,11 @@ func (h *Host) bury(p *process) {
 	h.balance()
 	h.mu.Unlock()
 	close(p.dead)
+	p.endExtensions(c)
+	close(p.over)
+	if p.server != nil {
+		p.server.Close()
+	}
 }
 
 // settle answers for the invocation of a dead process. The caller holds h.mu.
@@ -317,18 +351,26 @@ func (h *Host) settle(p *process) {
 	if p.ready || p.cause.kind == stopped {
 		return
 	}
-	if p.initFail == nil {
+	posted := p.initFail != nil
+	if !posted {
 		p.initFail = p.crash("")
 	}
 	h.failures++
 	h.lastInit = p.initErrorLocked()
-	if len(h.waiters) > 0 {
-		// The oldest invocation pays for the failed start: each start has an end.
-		first := h.waiters[0]
+	if len(h.waiters) == 0 {
+		return
+	}
+	// The oldest invocation pays for the failed start: each start has an end.
+	if first := h.waiters[0]; !first.again {
+		first.again = true // balance starts the next, inside of this invocation
+	} else {
 		h.waiters = h.waiters[1:]
-		failure := *p.initFail
-		failure.Message = withRequest(first.id, failure.Message)
-		h.finish(first, bench.Answer{Error: &failure})
+		failure := p.crash(first.id)
+		if posted {
+			failure = p.initFail
+			failure.Message = withRequest(first.id, failure.Message)
+		}
+		h.finish(first, bench.Answer{Error: failure})
 		h.open--
 	}
 }
@@ -340,6 +382,10 @@ func (p *process) epitaph(timeout time.Duration) string {
 		return fmt.Sprintf("process %d killed by fault %s: %s", p.number, p.cause.strike.Kind, p.ending)
 	case timedOut:
 		return fmt.Sprintf("process %d reset by time-out of %v", p.number, timeout)
+	case extensionEnded:
+		return fmt.Sprintf("process %d reset: %s", p.number, p.cause.text)
+	case outOfMemory:
+		return fmt.Sprintf("process %d killed: it held more than %d MB", p.number, p.host.cfg.MemoryMB)
 	case initTimedOut:
 		return fmt.Sprintf("process %d never asked for work", p.number)
 	case stopped:

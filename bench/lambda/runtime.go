@@ -15,9 +15,8 @@ import (
 )
 
 // This file is the Runtime API, as a runtime interface client in the child sees it
-// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), and the two
-// calls of the Extensions API that a function makes which asks for SIGTERM
-// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html).
+// (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), for the
+// Extensions API see extensions.go.
 
 // Limits of a body, in bytes. A response may have 6 MiB and a little for its
 // frame (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
@@ -73,8 +72,11 @@ func parseCall(method, path string) (c call, id string) {
 
 // serveRuntime answers the child.
 func (p *process) serveRuntime(w http.ResponseWriter, r *http.Request) {
-	<-p.started // a quick child can ask before fork has told us its id
-	switch c, id := parseCall(r.Method, r.URL.Path); c {
+	c, id := parseCall(r.Method, r.URL.Path)
+	if c != callRegister && c != callExtensionNext { // extensions are there before the function is
+		<-p.started // a quick child can ask before fork has told us its id
+	}
+	switch c {
 	case callNext:
 		p.next(w, r)
 	case callResponse, callError:
@@ -84,11 +86,7 @@ func (p *process) serveRuntime(w http.ResponseWriter, r *http.Request) {
 	case callRegister:
 		p.register(w, r)
 	case callExtensionNext:
-		// An internal extension is sent no events here: it waits until the end.
-		select {
-		case <-p.dead:
-		case <-r.Context().Done():
-		}
+		p.extensionNext(w, r)
 	default:
 		reply(w, http.StatusNotFound, "InvalidRequest", r.Method+" "+r.URL.Path+" is not part of the Runtime API")
 	}
@@ -111,6 +109,9 @@ type errorBody struct {
 // went to the caller when it was posted, but only now is the process free, and
 // only now is it certain that it writes nothing more for that invocation.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
+	if !p.until(r.Context(), func(e *extension) bool { return !e.busy }) { // the extensions are a part of each phase
+		return
+	}
 	p.posting.Lock() // a child whose response broke off may be here before that is settled
 	ok := p.askForWork()
 	p.posting.Unlock()
@@ -226,7 +227,12 @@ func (p *process) handOver(w http.ResponseWriter, inv *invocation) bool {
 	}
 	// The clock of the time-out starts before the strike: a slow hand-over is
 	// part of the invocation.
-	p.timer = time.AfterFunc(h.cfg.Timeout, func() { h.expired(p, inv) })
+	left := h.cfg.Timeout
+	if p.inside { // of its time the second initialisation has taken a part
+		p.inside = false
+		left = max(0, left-now.Sub(p.began))
+	}
+	p.timer = time.AfterFunc(left, func() { h.expired(p, inv) })
 	h.mu.Unlock()
 
 	switch s := h.ask(bench.OpHandOver, p); s.Kind {
@@ -259,8 +265,13 @@ func (p *process) handOver(w http.ResponseWriter, inv *invocation) bool {
 	p.state = running
 	inv.handedAt = h.cfg.Clock.Now()
 	p.request.Store(&inv.id)
+	deadline := now.Add(left)
+	if len(p.extensions) > 0 {
+		p.send(extensionEvent{EventType: eventInvoke, DeadlineMs: deadline.UnixMilli(), RequestID: inv.id, InvokedFunctionArn: h.arn(),
+			Tracing: &tracingValue{"X-Amzn-Trace-Id", h.traceID(inv.id)}})
+	}
 	h.mu.Unlock()
-	p.writeEvent(w, inv, now.Add(h.cfg.Timeout))
+	p.writeEvent(w, inv, deadline)
 	return true
 }
 
@@ -452,25 +463,6 @@ func (p *process) initFailed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(w, `{"status":"OK"}`+"\n")
-}
-
-// register lets a function be its own extension, which is how it asks for
-// SIGTERM before its end.
-func (p *process) register(w http.ResponseWriter, r *http.Request) {
-	name := r.Header.Get("Lambda-Extension-Name")
-	if name == "" {
-		reply(w, http.StatusBadRequest, "Extension.InvalidExtensionName", "the header Lambda-Extension-Name is missing")
-		return
-	}
-	h := p.host
-	h.mu.Lock()
-	p.extension = true
-	h.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Lambda-Extension-Identifier", h.uuid("extension", uint64(p.number)))
-	_ = json.NewEncoder(w).Encode(map[string]string{
-		"functionName": h.cfg.FunctionName, "functionVersion": functionVersion, "handler": handlerName,
-	})
 }
 
 // discardLog keeps net/http's complaints about dying children off stderr: each

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/lambda"
 )
 
 // RoleEnv is the environment variable that tells a copy of the executable which
@@ -181,5 +182,6 @@ func (c *child) stop() error {
 // is gone. What is left of the group is then killed, this process included.
 func watchLifeline(stdin io.Reader) {
 	io.Copy(io.Discard, stdin)
+	lambda.KillDescendants() // those that have left the group
 	syscall.Kill(-syscall.Getpgrp(), syscall.SIGKILL)
 }

@@ -32,8 +32,12 @@ type cloudConfig struct {
 	Stack bench.Stack
 	Token string
 	Exe   string // plays the built-in processor
-	Port  int    // of DynamoDB, 0: a free one
-	site  site
+
+	// Processor is what is run of Stack.Processor.Path, the zero value for the
+	// built-in one.
+	Processor lambda.Program
+	Port      int // of DynamoDB, 0: a free one
+	site      site
 }
 
 // cloud is the process that holds DynamoDB, the event source mapping and the
@@ -138,7 +142,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		return err
 	}
 	c.onStop(log.Close)
-	command := []string{stack.Processor.Path}
+	program := c.cfg.Processor
 	env := append([]string{
 		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + ResultsTable(stack.Run),
 		"AWS_ENDPOINT_URL_DYNAMODB=" + url,
@@ -147,12 +151,12 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		"ACKPROOF_PARTIAL=" + strconv.FormatBool(len(stack.Mapping.FunctionResponseTypes) > 0),
 	}, stack.Processor.Env...)
 	if stack.Processor.Path == "" {
-		command = []string{c.cfg.Exe}
+		program = lambda.Program{Command: []string{c.cfg.Exe}}
 		env = append(env, RoleEnv+"="+RoleProcessor)
 	}
 	c.host, err = lambda.Start(c.cfg.site.host(lambda.Config{
-		Command: command, Env: env, FunctionName: functionName, Region: Region,
-		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, Async: stack.Async,
+		Program: program, Env: env, FunctionName: functionName, Region: Region,
+		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, MemoryMB: stack.Processor.MemoryMB, Async: stack.Async,
 		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
 	}))
 	if err != nil {

@@ -45,7 +45,11 @@ func (Inside) Name() string { return "in-process" }
 // name here, and no file.
 func (i Inside) Lacks(stack bench.Stack) []string {
 	stack.Processor.Path = ""
-	return i.Target.Lacks(stack)
+	lacks := i.Target.Lacks(stack)
+	if stack.Processor.MemoryMB > 0 {
+		lacks = append(lacks, "processor.memory: the function has no memory of its own in this process; leave it out")
+	}
+	return lacks
 }
 
 // DialContext reaches the endpoints that Start returns.

@@ -27,6 +27,7 @@ import (
 	"os"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/lambda"
 	"github.com/ackproof/ackproof/bench/processor"
 )
 
@@ -70,6 +71,11 @@ func play(role string, newFaults NewFaults) error {
 	go watchLifeline(in)
 	switch role {
 	case RoleCloud:
+		// Of a process of its own: inside a test it would kill what is the test's.
+		if err := lambda.AdoptOrphans(); err != nil {
+			return err
+		}
+		defer lambda.KillDescendants()
 		return playRole(line, newFaults, func(c cloudConfig) bench.Stack { return c.Stack }, runCloud)
 	case RoleGateway:
 		return playRole(line, newFaults, func(c gatewayConfig) bench.Stack { return c.Stack }, runGateway)

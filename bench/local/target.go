@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/eventsource"
+	"github.com/ackproof/ackproof/bench/lambda"
 )
 
 // Options say how the local target is run.
@@ -27,6 +29,7 @@ type Target struct {
 	site    site   // of all its parts
 	cloud   *child
 	gateway *child
+	code    string // folder of the processor's unpacked package
 }
 
 // New makes a local target.
@@ -52,11 +55,12 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 		}
 	}
 	lacks = append(lacks, gatewayLacks(stack)...)
+	if stack.Processor.MemoryMB > 0 && !lambda.CanLimitMemory() {
+		lacks = append(lacks, "processor.memory: this system does not say how much memory a process holds; leave it out")
+	}
 	if p := stack.Processor.Path; p != "" {
-		if info, err := os.Stat(p); err != nil {
-			lacks = append(lacks, fmt.Sprintf("the processor %s cannot be used: %v", p, err))
-		} else if info.IsDir() || info.Mode()&0o111 == 0 {
-			lacks = append(lacks, fmt.Sprintf("the processor %s is no executable file; build one with 'go build -o bootstrap ./cmd/streamprocessor'", p))
+		if err := lambda.CheckProgram(p); err != nil {
+			lacks = append(lacks, err.Error())
 		}
 	}
 	return lacks
@@ -82,11 +86,15 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	if t.places, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		return bench.Endpoints{}, err
 	}
-	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
-	var cloud, gateway ready
-	t.cloud, cloud, err = t.startCloud(ctx, cloudConfig{Stack: stack, Token: token, Exe: exe, site: t.site}, events)
+	program, err := t.openProcessor(stack)
 	if err != nil {
 		return bench.Endpoints{}, err
+	}
+	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
+	var cloud, gateway ready
+	t.cloud, cloud, err = t.startCloud(ctx, cloudConfig{Stack: stack, Token: token, Exe: exe, Processor: program, site: t.site}, events)
+	if err != nil {
+		return bench.Endpoints{}, errors.Join(err, t.Stop())
 	}
 	t.gateway, gateway, err = t.spawn(ctx, exe, RoleGateway, token,
 		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port, site: t.site}, events)
@@ -97,6 +105,16 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 		API: gateway.URL, DynamoDB: cloud.URL, Region: Region,
 		ItemsTable: ItemsTable(stack.Run), ResultsTable: ResultsTable(stack.Run),
 	}, nil
+}
+
+// openProcessor finds the user's processor. A zip is unpacked here and not in
+// the cloud, since the cloud may be killed and could not clean up.
+func (t *Target) openProcessor(stack bench.Stack) (lambda.Program, error) {
+	if stack.Processor.Path == "" || t.site.function != nil {
+		return lambda.Program{}, nil
+	}
+	t.code = filepath.Join(stack.Dir, "processor")
+	return lambda.OpenProgram(stack.Processor.Path, t.code)
 }
 
 // startCloud starts a cloud. One that is given the data folder of another, which
@@ -167,6 +185,10 @@ func (t *Target) Stop() error {
 			errs = append(errs, (*c).stop())
 			*c = nil
 		}
+	}
+	if t.code != "" {
+		errs = append(errs, os.RemoveAll(t.code))
+		t.code = ""
 	}
 	return errors.Join(errs...)
 }

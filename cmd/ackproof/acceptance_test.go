@@ -68,7 +68,13 @@ func (s *safeBuffer) String() string {
 // startAckproof starts a call; the test ends it if nothing else does.
 func startAckproof(t *testing.T, args ...string) *session {
 	t.Helper()
-	s := &session{t: t, dir: t.TempDir()}
+	return startAckproofIn(t, t.TempDir(), args...)
+}
+
+// startAckproofIn starts a call in a folder that is there.
+func startAckproofIn(t *testing.T, dir string, args ...string) *session {
+	t.Helper()
+	s := &session{t: t, dir: dir}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir) // what a killed call leaves goes with the test

@@ -63,7 +63,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl := cmd.Flags()
 	fl.StringVar(&f.target, "target", "local", "the system under test: local")
 	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
-	fl.StringVar(&f.processor, "processor", "", "a Lambda binary instead of the built-in StreamProcessor")
+	fl.StringVar(&f.processor, "processor", "", "a Lambda binary, a zip as deployed, or a command such as 'node index.mjs', instead of the built-in StreamProcessor")
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")

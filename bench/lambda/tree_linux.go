@@ -1,0 +1,133 @@
+package lambda
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// The end of an execution environment is the end of all its processes. What
+// asks for work may be a grandchild (`npx aws-lambda-ric` is three processes),
+// and if that lived on it would go on writing after the kill.
+
+// AdoptOrphans makes this process the parent of every orphan among its
+// descendants, so that a grandchild that has detached itself is still found.
+// It is for a process that exists to be a host, since it cannot be undone.
+func AdoptOrphans() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("adopt orphans: %w", err)
+	}
+	return nil
+}
+
+// KillDescendants sends SIGKILL to every descendant of this process, again and
+// again until none is left: for the end of a process that has adopted orphans.
+func KillDescendants() {
+	for range sweeps {
+		all := descendants(os.Getpid())
+		all = slices.DeleteFunc(all, func(pid int) bool { return stateOf(pid) == 'Z' })
+		if len(all) == 0 {
+			return
+		}
+		killAll(all)
+	}
+}
+
+// sweeps bounds the rounds: a descendant may fork while it is being killed.
+const sweeps = 100
+
+// children lists the children of a process, of all its threads.
+func children(pid int) (all []int) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, task := range tasks {
+		b, _ := os.ReadFile(task) // an error: the thread is gone
+		for field := range strings.FieldsSeq(string(b)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				all = append(all, child)
+			}
+		}
+	}
+	return all
+}
+
+// descendants lists the children of a process and theirs, elders first.
+func descendants(pid int) []int {
+	all := children(pid)
+	for i := 0; i < len(all); i++ {
+		all = append(all, children(all[i])...)
+	}
+	return all
+}
+
+func killAll(pids []int) {
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // an error: it is gone
+	}
+}
+
+// stateOf is the letter of a process's state, Z for a zombie, 0 for none.
+func stateOf(pid int) byte {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if i := bytes.LastIndex(b, []byte(") ")); i >= 0 && i+2 < len(b) {
+		return b[i+2]
+	}
+	return 0
+}
+
+// killOrphans kills what a dead process has left behind and this process has
+// adopted. An orphan is told by the Runtime API in its environment, which is of
+// one process alone; one that has changed even that lives to KillDescendants.
+func (p *process) killOrphans() {
+	if p.listener == nil || p.host.cfg.Start != nil { // what Start makes has no processes
+		return
+	}
+	p.host.mu.Lock()
+	own := []int{p.pid}
+	for _, e := range p.extensions {
+		if e.cmd != nil { // these get their time
+			own = append(own, e.cmd.Process.Pid)
+		}
+	}
+	p.host.mu.Unlock()
+	mark := []byte("AWS_LAMBDA_RUNTIME_API=" + p.listener.Addr().String() + "\x00")
+	for range sweeps {
+		found := false
+		for _, pid := range children(os.Getpid()) {
+			if slices.Contains(own, pid) {
+				continue
+			}
+			env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for a zombie
+			if err != nil || !bytes.Contains(append([]byte{0}, env...), append([]byte{0}, mark...)) {
+				continue
+			}
+			found = true
+			killAll(append([]int{pid}, descendants(pid)...))
+			_, _ = syscall.Wait4(pid, nil, 0, nil) // by its id: the others are waited for elsewhere
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+// memoryOf is how many bytes a process and its descendants hold in memory.
+func memoryOf(pid int) (bytes int64) {
+	for _, pid := range append(descendants(pid), pid) {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+		if fields := strings.Fields(string(b)); len(fields) > 1 {
+			pages, _ := strconv.ParseInt(fields[1], 10, 64)
+			bytes += pages * int64(os.Getpagesize())
+		}
+	}
+	return bytes
+}
+
+// CanLimitMemory reports whether a memory limit can be kept on this system.
+func CanLimitMemory() bool { return memoryOf(os.Getpid()) > 0 }
