@@ -86,4 +86,10 @@
 // # events.jsonl
 //
 // See [EventWriter].
+//
+// # Export
+//
+// None of these files is made for other people's tools. [NewExporter] writes
+// what they say together, a [Row] a request, as CSV, JSON lines, Parquet or
+// vegeta results; [Columns] is the one list of what is in it.
 package ledger

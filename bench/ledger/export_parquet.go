@@ -19,14 +19,14 @@ const (
 // version, plain or dictionary encoding, zstd.
 // https://docs.aws.amazon.com/athena/latest/ug/compression-formats.html
 type parquetSink struct {
-	w    *parquet.Writer
+	w    *parquet.GenericWriter[any]
 	rows []parquet.Row
 	n    int
 }
 
 func newParquetSink(out *bufio.Writer) *parquetSink {
 	s := &parquetSink{
-		w: parquet.NewWriter(out, parquet.NewSchema("requests", newColumnGroup()), parquet.Compression(&parquet.Zstd),
+		w: parquet.NewGenericWriter[any](out, parquet.NewSchema("requests", newColumnGroup()), parquet.Compression(&parquet.Zstd),
 			parquet.MaxRowsPerRowGroup(rowGroup), parquet.DataPageVersion(1), parquet.CreatedBy("ackproof", "", "")),
 		rows: make([]parquet.Row, parquetBatch),
 	}
