@@ -151,6 +151,16 @@ const (
 	PlaceInvoke    Place = "invoke"    // an invocation, before a process is chosen
 	PlaceProcessor Place = "processor" // one processor process; see the operation names below
 	PlaceGateway   Place = "gateway"   // an API request, after the upstream has acted and before the answer
+
+	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
+)
+
+// The places at which nothing is asked for: a fault there is done by the target
+// when it is armed, and taken back when it is taken away.
+const (
+	PlaceMapping Place = "mapping" // the event source mapping as a whole
+	PlaceStream  Place = "stream"  // the stream of the items table
+	PlaceClock   Place = "clock"   // the time of table, stream and mapping
 )
 
 // Names of the operations at PlaceProcessor. Elsewhere the name is that of the
