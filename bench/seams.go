@@ -155,12 +155,15 @@ const (
 	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
 )
 
-// The places at which nothing is asked for: a fault there is done by the target
-// when it is armed, and taken back when it is taken away.
+// The places of the levers. Nothing happens there by itself: the target asks
+// under the name OpPull when a fault is armed, does what the strike says, and
+// takes it back when the fault is taken away.
 const (
 	PlaceMapping Place = "mapping" // the event source mapping as a whole
 	PlaceStream  Place = "stream"  // the stream of the items table
 	PlaceClock   Place = "clock"   // the time of table, stream and mapping
+
+	OpPull = "Pull"
 )
 
 // Names of the operations at PlaceProcessor. Elsewhere the name is that of the

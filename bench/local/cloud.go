@@ -38,10 +38,14 @@ type cloudConfig struct {
 // Lambda host with the processor's processes.
 type cloud struct {
 	cfg     cloudConfig
-	clock   clock.Clock
+	clock   clock.Clock   // of this machine
+	time    *skippedClock // of table, stream and mapping
 	faults  Faults
+	levers  levers
 	watch   *watch
 	engine  *dynamo.Engine
+	db      *dynamodb.Client
+	stream  string // ARN of the stream that the mapping reads
 	host    *lambda.Host
 	mapping *eventsource.Mapping // nil but for the architecture streams
 	streams *skipping
@@ -55,7 +59,10 @@ type cloud struct {
 func runCloud(ctx context.Context, cfg cloudConfig, faults Faults, events io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &cloud{cfg: cfg, clock: clock.Real{}, faults: faults}
+	c := &cloud{
+		cfg: cfg, clock: clock.Real{}, time: &skippedClock{real: clock.Real{}}, faults: faults,
+		levers: levers{pulled: map[int]string{}, undone: map[int]error{}},
+	}
 	out := &eventWriter{out: events}
 	r, err := c.start(ctx, cancel, out)
 	if err != nil {
@@ -78,9 +85,9 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.onStop(c.watch.close)
 
 	c.engine = dynamo.New(dynamo.Options{Region: Region, Shards: stack.Shards, Seed: stack.Seed})
-	injector := told{c.faults, c.watch, c.clock}
+	injector, observer := told{c.faults, c.watch, c.clock}, realTime{c.watch, c.time}
 	server := dynamo.NewServer(dynamo.ServerOptions{
-		Engine: c.engine, Clock: c.clock, Injector: injector, Observer: c.watch,
+		Engine: c.engine, Clock: c.time, Injector: injector, Observer: observer,
 		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
 	})
 	db, url, err := serve(c.cfg.Port, server)
@@ -90,8 +97,8 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.onStop(db.Close)
 
 	sdk := sdkConfig(aws.String(url))
-	streamARN, err := createTables(ctx, dynamodb.NewFromConfig(sdk), stack)
-	if err != nil {
+	c.db = dynamodb.NewFromConfig(sdk)
+	if c.stream, err = createTables(ctx, c.db, stack); err != nil {
 		return ready{}, err
 	}
 	if err := c.startHost(ctx, url, injector); err != nil {
@@ -99,12 +106,12 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	}
 	if stack.Architecture == bench.Streams {
 		client := dynamodbstreams.NewFromConfig(sdk)
-		c.letters.streams = client
-		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.Ends(ItemsTable(stack.Run)) }}
+		c.letters.streams, c.letters.injector = client, injector
+		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.StreamEnds(c.stream) }}
 		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
-			Settings: stack.Mapping, StreamARN: streamARN, FunctionARN: functionARN, Region: Region,
+			Settings: stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
 			Streams: c.streams, Function: c.host, Destination: &c.letters,
-			Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
+			Observer: observer, Clock: c.time, Seed: stack.Seed,
 		})
 		if err != nil {
 			return ready{}, err
@@ -158,19 +165,23 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 
 // controls are the calls that the parent may make.
 func (c *cloud) controls(stop func()) *controlServer {
-	s := newControlServer(c.cfg.Token, c.faults, c.settled, stop)
+	s := newControlServer(c.cfg.Token, c.faults, c.pull, c.settled, stop)
 	s.answer("GET /position", func() (any, error) { return c.position(), nil })
 	s.answer("GET /deadletters", func() (any, error) { return c.letters.readBack() })
 	return s
 }
 
 // settled waits until the successor of every processor that a fault has killed
-// has asked for work. The other faults are over when they are taken away.
+// has asked for work, or takes a lever back. The other faults are over when they
+// are taken away.
 func (c *cloud) settled(ctx context.Context, fault int) error {
-	if c.faults.Place(fault) != bench.PlaceProcessor {
-		return nil
+	switch place := c.faults.Place(fault); {
+	case place == bench.PlaceProcessor:
+		return c.host.Settled(ctx)
+	case isLever(place):
+		return c.release(ctx, fault)
 	}
-	return c.host.Settled(ctx)
+	return nil
 }
 
 // wrote is told of every committed write before it is answered.
@@ -192,18 +203,34 @@ func (c *cloud) position() bench.Position {
 	}
 	p.Shards = c.mapping.Position()
 	last := map[string]string{}
-	for _, end := range c.engine.Ends(ItemsTable(c.cfg.Stack.Run)) {
+	for _, end := range c.engine.StreamEnds(c.stream) {
 		last[end.Shard] = end.Last
 	}
 	for i := range p.Shards {
-		p.Shards[i].Last = last[p.Shards[i].Shard]
-		p.Shards[i].Checkpoint = c.streams.reached(p.Shards[i])
+		c.locate(&p.Shards[i], last)
 		delete(last, p.Shards[i].Shard)
 	}
 	for shard, end := range last { // not read by the mapping yet
 		p.Shards = append(p.Shards, bench.ShardPosition{Shard: shard, Last: end})
 	}
 	return p
+}
+
+// locate sets where the shard of the mapping's stream ends, and how far it is
+// settled. What the stream has trimmed will never be delivered: it is lost, and
+// must not pass for work that is still to be done. The same holds of what is in
+// another stream of the table than the mapping's: nobody reads it.
+func (c *cloud) locate(p *bench.ShardPosition, last map[string]string) {
+	p.Checkpoint = c.streams.reached(*p)
+	end, kept := last[p.Shard]
+	switch {
+	case !kept: // the stream has let go of the whole shard
+		p.Last = p.Checkpoint
+		return
+	case p.Behind == 0 && p.Checkpoint != end && c.engine.StreamBehind(c.stream, p.Shard, p.Checkpoint) == 0:
+		p.Checkpoint = end
+	}
+	p.Last = end
 }
 
 func (c *cloud) onStop(f func() error) { c.close = append(c.close, f) }

@@ -76,8 +76,8 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	if err != nil {
 		return ready{}, nil, err
 	}
-	works := func(context.Context, int) error { return nil } // a cut ends when it is taken away
-	controls := newControlServer(cfg.Token, faults, works, cancel)
+	nothing, works := func(int) {}, func(context.Context, int) error { return nil } // a fault here is over when it is taken away
+	controls := newControlServer(cfg.Token, faults, nothing, works, cancel)
 	controls.answer("GET /open", func() (any, error) { return counted.open.Load(), nil })
 	control, controlURL, err := serve(0, controls)
 	if err != nil {

@@ -42,8 +42,14 @@ func (t *Target) Name() string { return "local" }
 // Lacks names what the local target cannot do of a stack.
 func (t *Target) Lacks(stack bench.Stack) []string {
 	var lacks []string
-	if _, err := t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
+	faults, err := t.opts.NewFaults(stack.Seed, stack.Faults)
+	if err != nil {
 		lacks = append(lacks, err.Error())
+	}
+	for i := 0; err == nil && i < len(stack.Faults) && stack.Architecture != bench.Streams; i++ {
+		if place := faults.Place(i); isLever(place) || place == bench.PlaceDestination {
+			lacks = append(lacks, fmt.Sprintf("the fault %q needs a stream and a mapping, and the architecture %s has none: use %s, or leave it out", stack.Faults[i], stack.Architecture, bench.Streams))
+		}
 	}
 	if stack.Architecture == bench.Streams {
 		for _, err := range eventsource.Validate(stack.Mapping) {
