@@ -55,6 +55,8 @@ type Stack struct {
 	Architecture string
 	Shards       int
 	ViewType     string // NEW_IMAGE, NEW_AND_OLD_IMAGES, ...
+	OneTable     bool   // effects are written onto the items; there is no results table
+	TimeToLive   string // attribute of the items that says when they expire; empty: they do not
 	Processor    Processor
 	Mapping      Mapping
 	Async        Async
@@ -277,6 +279,7 @@ type ShardPosition struct {
 	Shard      string
 	Last       string // sequence number of the newest record, "" without one
 	Checkpoint string // everything up to it is settled
+	Oldest     string // sequence number of the oldest record that is read and not settled, "" without one: what is before it is over
 	Behind     int    // records not settled
 	Head       *Head  // the record at the head of a batch that fails, if it does
 }

@@ -248,7 +248,7 @@ func (e *Engine) commit(now time.Time, t *table, k *key, old, new *row, expired 
 	}
 	t.stream.shardOf(k.hash).append(now, e.options.Retention, record{old: old, new: new, expired: expired}, func(sh *shard, off uint64) {
 		if _, deaf := e.observer.(bench.NoObserver); !deaf {
-			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now})
+			e.observer.Committed(bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now, Removed: new == nil})
 		}
 	})
 	return units

@@ -9,10 +9,11 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
-// skippedClock is the time of the cloud's table, stream and mapping: the real
-// one, ahead by what clock.skip has let pass. So a day of AWS fits into a run
-// without any of its limits being another than on AWS. The processes around it
-// keep the real time, and so does everything that is told: see [realTime].
+// skippedClock is the time of the API, and of the cloud's table, stream and
+// mapping: the real one, ahead by what clock.skip has let pass. So a day of AWS
+// fits into a run without any of its limits being another than on AWS. The
+// processor keeps the real time, and so does everything that is told: see
+// [realTime].
 type skippedClock struct {
 	real  clock.Clock
 	ahead atomic.Int64 // ns
@@ -30,7 +31,7 @@ type skip struct {
 // Now is the time as the cloud sees it.
 func (c *skippedClock) Now() time.Time { return c.real.Now().Add(time.Duration(c.ahead.Load())) }
 
-// skip lets time pass.
+// skip lets time pass, at once and for good.
 func (c *skippedClock) skip(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +40,7 @@ func (c *skippedClock) skip(by time.Duration) {
 	c.ahead.Store(int64(ahead))
 }
 
-// real gives the real time of a moment by the skipped clock.
+// realTime gives the real time of a moment by the skipped clock.
 func (c *skippedClock) realTime(t time.Time) time.Time {
 	if c.ahead.Load() == 0 {
 		return t

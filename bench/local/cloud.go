@@ -141,7 +141,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	c.onStop(log.Close)
 	command := []string{stack.Processor.Path}
 	env := append([]string{
-		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + ResultsTable(stack.Run),
+		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + resultsTable(stack),
 		"AWS_ENDPOINT_URL_DYNAMODB=" + url,
 		"ACKPROOF_WORK=" + stack.Processor.Work.String(), "ACKPROOF_BURN=" + stack.Processor.Burn.String(),
 		// The built-in processor reports what failed where the mapping listens.
@@ -186,12 +186,13 @@ func (c *cloud) settled(ctx context.Context, fault int) error {
 
 // wrote is told of every committed write before it is answered.
 func (c *cloud) wrote(w dynamo.Write) {
-	switch w.Table {
-	case ItemsTable(c.cfg.Stack.Run):
-		c.stored.Add(int64(w.Rows))
-	case ResultsTable(c.cfg.Stack.Run):
+	_, processor := lambda.ProcessOfKey(w.AccessKeyID)
+	switch results := resultsTable(c.cfg.Stack); {
+	case w.Table == results && (processor || !c.cfg.Stack.OneTable):
 		c.effects.Add(int64(w.Rows))
 		c.host.Wrote(w.AccessKeyID, w.Rows)
+	case w.Table == ItemsTable(c.cfg.Stack.Run):
+		c.stored.Add(int64(w.Rows))
 	}
 }
 
@@ -245,7 +246,7 @@ func (c *cloud) stop(err error) error {
 	return err
 }
 
-// createTables makes the run's two tables, and the stream where one is wanted.
+// createTables makes the run's tables, and the stream where one is wanted.
 func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (streamARN string, err error) {
 	in := dynamodb.CreateTableInput{
 		BillingMode:          types.BillingModePayPerRequest,
@@ -254,8 +255,10 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 	}
 	results := in
 	results.TableName = aws.String(ResultsTable(stack.Run))
-	if _, err := db.CreateTable(ctx, &results); err != nil {
-		return "", fmt.Errorf("create the results table: %w", err)
+	if !stack.OneTable {
+		if _, err := db.CreateTable(ctx, &results); err != nil {
+			return "", fmt.Errorf("create the results table: %w", err)
+		}
 	}
 	in.TableName = aws.String(ItemsTable(stack.Run))
 	if stack.Architecture == bench.Streams {
@@ -264,6 +267,12 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 	out, err := db.CreateTable(ctx, &in)
 	if err != nil {
 		return "", fmt.Errorf("create the items table: %w", err)
+	}
+	if stack.TimeToLive != "" {
+		ttl := &types.TimeToLiveSpecification{AttributeName: &stack.TimeToLive, Enabled: aws.Bool(true)}
+		if _, err := db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: in.TableName, TimeToLiveSpecification: ttl}); err != nil {
+			return "", fmt.Errorf("set the time to live: %w", err)
+		}
 	}
 	return aws.ToString(out.TableDescription.LatestStreamArn), nil
 }

@@ -85,7 +85,7 @@ func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
 		}
 		for _, text := range l.ids {
-			if id, err := bench.ParseID(text); err == nil {
+			if id, err := bench.ParseKey(text); err == nil {
 				dead = append(dead, bench.DeadLetter{Seq: id.Seq, Readable: found[text], At: at})
 			}
 		}
