@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -41,6 +42,9 @@ func FuzzParseID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if id, err := ParseID(s); err == nil && id.String() != s {
 			t.Fatalf("ParseID(%q) prints %q", s, id)
+		}
+		if id, err := ParseKey(s); err == nil && s != id.String() && !strings.HasPrefix(s, id.String()+"#") {
+			t.Fatalf("ParseKey(%q) gives %s", s, id)
 		}
 	})
 }

@@ -163,6 +163,8 @@ expect: [lots == 0]
 		{"null", minimal + "request:\n", []string{"request: no value"}},
 		{"kinds", minimal + "request: [1]\nfaults: {a: b}\nname: [x]\noverload: maybe\ntable: {shards: many}\n",
 			[]string{"request: want a map", "faults: want a list", "name: want one value", "neither true nor false", `"many" is no whole number`}},
+		{"article without its table", minimal + "processor: {env: {ACKPROOF_ARTICLE: printed}}\ntable: {timeToLive: " + strings.Repeat("x", 256) + "}\n",
+			[]string{"processor.env.ACKPROOF_ARTICLE: the article's processor writes onto the items", "table.timeToLive: a name of 256 characters"}},
 		{"not built", minimal + `
 workload: {kind: versions, keys: 10, skew: zipf}
 request: {method: PUT, retries: {max: 1}, sign: sigv4, headers: {Authorization: "${env:TOKEN}"}}

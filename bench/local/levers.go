@@ -129,7 +129,11 @@ func (c *cloud) takeBack(kind string) error {
 	case leverDisable:
 		err = c.mapping.Enable()
 	case leverRestart:
-		return c.switchStream(true)
+		err := c.switchStream(true)
+		if err == nil {
+			c.watch.Event(bench.Event{At: c.clock.Now(), Kind: bench.EventEvidence, Text: "the table has a new stream; the mapping is on the old one, " + c.stream})
+		}
+		return err
 	case leverUpdate, leverRecreate:
 	default:
 		return nil

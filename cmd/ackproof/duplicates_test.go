@@ -31,12 +31,11 @@ var duplicates = []builtin{
 	}},
 	{"own-update", exitFail, func(t *testing.T, r *bench.Result, dir string) {
 		s := watched(t, dir)
-		inserts, times := map[string]bool{}, map[uint64]int{}
-		first := seqs{}
+		inserts, times, known := map[string]bool{}, map[uint64]int{}, seqs{}
 		for _, c := range s.commits {
-			if before := len(first); first.add(t, c.ID) >= 0 && len(first) > before {
-				inserts[c.Shard+c.Sequence] = true
-			}
+			before := len(known)
+			known.add(t, c.ID)
+			inserts[c.Shard+c.Sequence] = len(known) > before // the first of its item
 		}
 		for _, d := range s.deliveries {
 			if inserts[d.Shard+d.Sequence] {

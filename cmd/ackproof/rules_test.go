@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/ackproof/ackproof/bench"
@@ -105,4 +107,12 @@ func TestConformanceScenarios(t *testing.T) {
 	for _, c := range cured {
 		playWith(t, builtin{c.name, exitPass, c.check}, c.with...)
 	}
+	// Without the condition the replayed versions are applied again; what is
+	// promised here is at least once, so that only their count shows it.
+	playWith(t, builtin{"old-version", exitPass, func(t *testing.T, _ *bench.Result, dir string) {
+		_, effects := watched(t, dir).read()
+		if most := slices.Max(slices.Collect(maps.Values(effects))); most <= 2 {
+			t.Errorf("an item of two versions was applied %d times at most", most)
+		}
+	}}, "--env", "ACKPROOF_DEFECT=non-idempotent")
 }
