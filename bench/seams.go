@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"time"
 )
 
@@ -44,6 +45,12 @@ type Target interface {
 	// Stop takes the system down and leaves nothing behind. It may be called
 	// twice, and after a failed Start.
 	Stop() error
+}
+
+// Dialer is a [Target] that is not on the machine's network: whoever wants to
+// talk to its endpoints opens the connections through it.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Stack is the system under test as a run wants it: what the scenario says,

@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -53,6 +54,10 @@ type Config struct {
 
 	AccessKeyID     string
 	SecretAccessKey string
+
+	// Dial opens the connections to the upstream; default: those of the
+	// machine's network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Injector bench.Injector // default bench.NoFaults
 	Clock    clock.Clock    // default clock.Real

@@ -43,12 +43,15 @@ type upstream struct {
 // whole process and keeps two idle connections a host, so that under load most
 // requests would pay for a dial.
 func newUpstream(c Config) *upstream {
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	}
 	return &upstream{
 		transport: &http.Transport{
 			// No proxy, no compression, no HTTP/2: one call is one plain
 			// exchange, and a connection is kept for each one in flight, so
 			// that a dial is no part of the API's response time.
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			DialContext:         c.Dial,
 			MaxIdleConns:        0, // no bound
 			MaxIdleConnsPerHost: 4096,
 			IdleConnTimeout:     90 * time.Second,

@@ -47,8 +47,8 @@ func (p *process) crash(request string) *bench.FunctionError {
 		message := fmt.Sprintf("Error: Init timed out after %.2f seconds", p.host.initLimit.Seconds())
 		return &bench.FunctionError{Type: TypeTimedout, Message: withRequest(request, message), Outcome: bench.DeliveryTimeout}
 	}
-	message := "Error: Runtime exited with error: " + p.ending()
-	if p.cmd != nil && p.cmd.ProcessState != nil && p.cmd.ProcessState.Success() {
+	message := "Error: Runtime exited with error: " + p.ending.String()
+	if p.ending.OK {
 		message = "Error: Runtime exited without providing a reason"
 	}
 	return &bench.FunctionError{Type: TypeExitError, Message: withRequest(request, message), Outcome: bench.DeliveryCrash}

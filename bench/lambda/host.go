@@ -41,6 +41,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,7 @@ import (
 )
 
 // Config says what to run and how. The zero value of each field but Command is
-// the default.
+// the default; with Start, Command is not needed.
 type Config struct {
 	Command      []string       // the binary and its arguments; looked up in PATH like a shell does
 	Env          []string       // K=V beside what Lambda sets; reserved names are refused
@@ -68,6 +69,13 @@ type Config struct {
 	Observer     bench.Observer // nil: nobody
 	Clock        clock.Clock    // nil: the wall clock
 	Seed         uint64         // of request and trace ids
+
+	// Listen opens the listener of a process's Runtime API; nil: on a loopback
+	// port. Start starts an execution environment with the environment
+	// variables that it has; nil: a process of the operating system that runs
+	// Command. Both are for a function that lives in the caller's memory.
+	Listen func() (net.Listener, error)
+	Start  func(env []string) (Child, error)
 }
 
 const (
@@ -108,6 +116,9 @@ func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
 	}
+	if c.Listen == nil {
+		c.Listen = func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+	}
 	return c
 }
 
@@ -117,7 +128,7 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(c.Command) == 0 || c.Command[0] == "" {
+	if c.Start == nil && (len(c.Command) == 0 || c.Command[0] == "") {
 		bad("command: empty; give the path of the function's binary")
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {

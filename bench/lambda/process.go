@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -22,7 +21,7 @@ type process struct {
 	host     *Host
 	number   int
 	work     chan *invocation // holds the one that is assigned
-	started  chan struct{}    // closed when cmd and pid are known
+	started  chan struct{}    // closed when child and pid are known
 	asked    chan struct{}    // closed at the first request for work
 	dead     chan struct{}    // closed when the process is buried
 	output   *output
@@ -32,7 +31,8 @@ type process struct {
 	posting  sync.Mutex             // held while an answer is being accepted: next waits for that
 
 	// ---- guarded by Host.mu
-	cmd       *exec.Cmd // nil until it is started
+	child     Child  // nil until it is started
+	ending    Ending // once it is dead
 	pid       int
 	state     state
 	ready     bool // it has asked for work
@@ -91,8 +91,7 @@ func (h *Host) launch() {
 }
 
 // live is the whole life of a process, from the start to the burial. One
-// goroutine does it all, so a death is noticed once, whatever it came from, and
-// ProcessState needs no lock.
+// goroutine does it all, so a death is noticed once, whatever it came from.
 func (h *Host) live(p *process) {
 	err := h.spawn(p)
 	if err != nil {
@@ -100,19 +99,17 @@ func (h *Host) live(p *process) {
 		p.initFail = &bench.FunctionError{Type: TypeInvalidEntrypoint, Message: err.Error(), Outcome: bench.DeliveryCrash}
 		h.mu.Unlock()
 	} else {
-		// Whether Wait fails says nothing that ProcessState does not.
-		_ = p.cmd.Wait()
+		ending := p.child.Wait()
+		h.mu.Lock()
+		p.ending = ending
+		h.mu.Unlock()
 	}
 	h.bury(p)
 }
 
 // spawn opens the listener and starts the child.
 func (h *Host) spawn(p *process) error {
-	path, err := lookPath(h.cfg.Command[0])
-	if err != nil {
-		return err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := h.cfg.Listen()
 	if err != nil {
 		return fmt.Errorf("open runtime api: %w", err)
 	}
@@ -125,33 +122,16 @@ func (h *Host) spawn(p *process) error {
 	}
 	go p.server.Serve(listener)
 
-	cmd := exec.Command(path, h.cfg.Command[1:]...)
-	cmd.Dir = filepath.Dir(path)
-	if h.cfg.Dir != "" {
-		// Absolute, since it is the child's LAMBDA_TASK_ROOT too.
-		if cmd.Dir, err = filepath.Abs(h.cfg.Dir); err != nil {
-			return fmt.Errorf("find directory: %w", err)
-		}
-	}
-	cmd.Env = environment(h.cfg, cmd.Dir, p.number, listener.Addr().String())
-	cmd.SysProcAttr = sysProcAttr()
-	// A pipe of our own instead of an io.Writer: Wait then returns when the
-	// child is dead, also while a grandchild holds the pipe open.
-	read, write, err := os.Pipe()
+	child, read, err := h.execute(p.number, listener.Addr().String())
 	if err != nil {
-		return fmt.Errorf("open output pipe: %w", err)
-	}
-	cmd.Stdout, cmd.Stderr = write, write
-	err = h.forker.start(cmd)
-	write.Close()
-	if err != nil {
-		read.Close()
-		return fmt.Errorf("start %s: %w", path, err)
+		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.cmd, p.pid = cmd, cmd.Process.Pid
-	p.output = h.pump(p, read)
+	p.child, p.pid = child, child.PID()
+	if read != nil {
+		p.output = h.pump(p, read)
+	}
 	close(p.started)
 	if p.cause.kind != alive { // it was doomed while it was being started
 		p.kill()
@@ -161,6 +141,43 @@ func (h *Host) spawn(p *process) error {
 		p.timer = time.AfterFunc(h.initLimit, func() { h.initExpired(p) })
 	}
 	return nil
+}
+
+// execute starts the child, whose Runtime API is at an address, and gives the
+// end of the pipe that it writes its output to.
+func (h *Host) execute(number int, api string) (Child, *os.File, error) {
+	if h.cfg.Start != nil {
+		child, err := h.cfg.Start(environment(h.cfg, h.cfg.Dir, number, api))
+		return child, nil, err
+	}
+	path, err := lookPath(h.cfg.Command[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(path, h.cfg.Command[1:]...)
+	cmd.Dir = filepath.Dir(path)
+	if h.cfg.Dir != "" {
+		// Absolute, since it is the child's LAMBDA_TASK_ROOT too.
+		if cmd.Dir, err = filepath.Abs(h.cfg.Dir); err != nil {
+			return nil, nil, fmt.Errorf("find directory: %w", err)
+		}
+	}
+	cmd.Env = environment(h.cfg, cmd.Dir, number, api)
+	cmd.SysProcAttr = sysProcAttr()
+	// A pipe of our own instead of an io.Writer: Wait then returns when the
+	// child is dead, also while a grandchild holds the pipe open.
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open output pipe: %w", err)
+	}
+	cmd.Stdout, cmd.Stderr = write, write
+	err = h.forker.start(cmd)
+	write.Close()
+	if err != nil {
+		read.Close()
+		return nil, nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return command{cmd}, read, nil
 }
 
 // initExpired kills a process that has not asked for work in time.
@@ -200,8 +217,8 @@ func (h *Host) doom(p *process, c cause) bool {
 			h.owed = max(h.owed, 1) // its own debt stands, or it had none: never more than the place it leaves
 		}
 	}
-	if c.kind == stopped && p.extension && p.cmd != nil {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if c.kind == stopped && p.extension && p.child != nil {
+		p.child.Terminate()
 		time.AfterFunc(shutdownGrace, p.kill)
 		return true
 	}
@@ -212,10 +229,10 @@ func (h *Host) doom(p *process, c cause) bool {
 // shutdownGrace is what a function with an internal extension gets at shutdown.
 const shutdownGrace = 500 * time.Millisecond
 
-// kill sends SIGKILL. An error means that the process has ended already.
+// kill sends SIGKILL to a process that has been started.
 func (p *process) kill() {
-	if p.cmd != nil {
-		_ = p.cmd.Process.Kill()
+	if p.child != nil {
+		p.child.Kill()
 	}
 }
 
@@ -262,7 +279,7 @@ func (h *Host) bury(p *process) {
 	}
 	// A process that exited by itself in the moment in which the strike was
 	// drawn was not struck.
-	if c.kind == byFault && p.killed() {
+	if c.kind == byFault && p.ending.Killed {
 		h.struck(c.strike, p.pid)
 	}
 	if p.pid != 0 {
@@ -316,36 +333,19 @@ func (h *Host) settle(p *process) {
 	}
 }
 
-// killed reports whether SIGKILL ended the process.
-func (p *process) killed() bool {
-	if p.cmd == nil || p.cmd.ProcessState == nil {
-		return false
-	}
-	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
-}
-
-// ending says how the process ended, in the words of the operating system.
-func (p *process) ending() string {
-	if p.cmd == nil || p.cmd.ProcessState == nil {
-		return "not started"
-	}
-	return p.cmd.ProcessState.String()
-}
-
 // epitaph says for people how the process came to its end.
 func (p *process) epitaph(timeout time.Duration) string {
 	switch p.cause.kind {
 	case byFault:
-		return fmt.Sprintf("process %d killed by fault %s: %s", p.number, p.cause.strike.Kind, p.ending())
+		return fmt.Sprintf("process %d killed by fault %s: %s", p.number, p.cause.strike.Kind, p.ending)
 	case timedOut:
 		return fmt.Sprintf("process %d reset by time-out of %v", p.number, timeout)
 	case initTimedOut:
 		return fmt.Sprintf("process %d never asked for work", p.number)
 	case stopped:
-		return fmt.Sprintf("process %d stopped: %s", p.number, p.ending())
+		return fmt.Sprintf("process %d stopped: %s", p.number, p.ending)
 	}
-	return fmt.Sprintf("process %d ended: %s", p.number, p.ending())
+	return fmt.Sprintf("process %d ended: %s", p.number, p.ending)
 }
 
 // initError returns why the process never asked for work, with its last

@@ -74,6 +74,7 @@ type Config struct {
 	Timeout     time.Duration // from due until a request is given up
 	Connections int           // at most, all to one host
 	Start       time.Time     // start of load: due times count from here
+	Dialer      bench.Dialer  // nil: the machine's network
 	Clock       clock.Clock
 }
 
@@ -110,6 +111,9 @@ func New(cfg Config, plan Plan, book Book) *Attack {
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // a body is read as it came
 		Proxy:               nil,  // the host that was confirmed is the host that is loaded
+	}
+	if cfg.Dialer != nil {
+		a.client.DialContext = cfg.Dialer.DialContext
 	}
 	return a
 }

@@ -32,7 +32,8 @@ const (
 // killed.
 const stopGrace = 5 * time.Second
 
-// child is a copy of ackproof in another role.
+// child is a part of the target beside us: a copy of ackproof in another role,
+// or the same role in a goroutine (see inside.go).
 //
 // It reads its configuration as the first line of standard input. What follows
 // is a lifeline: the parent writes nothing more and holds the pipe open, and
@@ -44,13 +45,14 @@ const stopGrace = 5 * time.Second
 // reaches the parent alone and one signal ends a child with its descendants.
 type child struct {
 	role     string
-	cmd      *exec.Cmd
-	lifeline io.WriteCloser
+	pid      int
 	lines    *bufio.Reader
 	control  *control
 	stopping chan struct{}
 	exited   chan struct{} // closed when it has been reaped
 	drained  sync.WaitGroup
+	kill     func()       // ends it and all its descendants at once
+	reap     func() error // waits for its end, after its output's
 	waitErr  error
 }
 
@@ -83,7 +85,9 @@ func spawn(ctx context.Context, exe, role, token string, config any, log io.Writ
 	if err := cmd.Start(); err != nil {
 		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
 	}
-	c := &child{role: role, cmd: cmd, lifeline: stdin, lines: bufio.NewReader(stdout), stopping: make(chan struct{}), exited: make(chan struct{})}
+	c := newChild(role, cmd.Process.Pid, stdout)
+	c.kill = func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	c.reap = cmd.Wait // closes stdin, the lifeline, too
 	abort := context.AfterFunc(ctx, c.kill)
 	defer abort()
 	if _, err := stdin.Write(append(line, '\n')); err != nil {
@@ -91,6 +95,20 @@ func spawn(ctx context.Context, exe, role, token string, config any, log io.Writ
 		c.wait()
 		return nil, ready{}, fmt.Errorf("start %s: hand over its configuration: %w", role, err)
 	}
+	r, err := c.attach(func(url string) *control { return newControl(url, token) }, events)
+	if err != nil {
+		return nil, ready{}, err
+	}
+	return c, r, nil
+}
+
+func newChild(role string, pid int, out io.Reader) *child {
+	return &child{role: role, pid: pid, lines: bufio.NewReader(out), stopping: make(chan struct{}), exited: make(chan struct{})}
+}
+
+// attach waits until a child is ready, and listens to it from then on. One that
+// fails is gone when it returns.
+func (c *child) attach(reach func(url string) *control, events func(bench.Event)) (ready, error) {
 	var r ready
 	first, err := c.lines.ReadBytes('\n')
 	if err == nil {
@@ -102,9 +120,9 @@ func spawn(ctx context.Context, exe, role, token string, config any, log io.Writ
 	if err != nil {
 		c.kill()
 		c.wait()
-		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+		return ready{}, fmt.Errorf("start %s: %w", c.role, err)
 	}
-	c.control = newControl(r.Control, token)
+	c.control = reach(r.Control)
 	c.drained.Add(1)
 	go c.pump(events)
 	go func() {
@@ -112,10 +130,10 @@ func spawn(ctx context.Context, exe, role, token string, config any, log io.Writ
 		select {
 		case <-c.stopping:
 		default:
-			events(bench.Event{At: clock.Real{}.Now(), Kind: bench.EventTargetDeath, PID: cmd.Process.Pid, Text: fmt.Sprintf("the %s is gone: %v", role, c.waitErr)})
+			events(bench.Event{At: clock.Real{}.Now(), Kind: bench.EventTargetDeath, PID: c.pid, Text: fmt.Sprintf("the %s is gone: %v", c.role, c.waitErr)})
 		}
 	}()
-	return c, r, nil
+	return r, nil
 }
 
 // pump hands the child's events on until its output ends.
@@ -137,12 +155,9 @@ func (c *child) pump(events func(bench.Event)) {
 // close the pipe under the reader.
 func (c *child) wait() {
 	c.drained.Wait()
-	c.waitErr = c.cmd.Wait()
+	c.waitErr = c.reap()
 	close(c.exited)
 }
-
-// kill ends the child and all its descendants at once.
-func (c *child) kill() { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) }
 
 // stop asks the child to close its files and go, and kills what is left.
 func (c *child) stop() error {
@@ -159,7 +174,6 @@ func (c *child) stop() error {
 	}
 	c.kill()
 	<-c.exited
-	c.lifeline.Close()
 	return err
 }
 

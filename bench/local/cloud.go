@@ -21,6 +21,7 @@ import (
 	"github.com/ackproof/ackproof/bench/eventsource"
 	"github.com/ackproof/ackproof/bench/lambda"
 	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // functionName is AWS's name for the processor in everything that it is told.
@@ -32,6 +33,7 @@ type cloudConfig struct {
 	Token string
 	Exe   string // plays the built-in processor
 	Port  int    // of DynamoDB, 0: a free one
+	site  site
 }
 
 // cloud is the process that holds DynamoDB, the event source mapping and the
@@ -90,13 +92,13 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		Engine: c.engine, Clock: c.time, Injector: injector, Observer: observer,
 		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
 	})
-	db, url, err := serve(c.cfg.Port, server)
+	db, url, err := c.cfg.site.serve(c.cfg.Port, server)
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(db.Close)
 
-	sdk := sdkConfig(aws.String(url))
+	sdk := sdkConfig(aws.String(url), c.cfg.site.dial())
 	c.db = dynamodb.NewFromConfig(sdk)
 	if c.stream, err = createTables(ctx, c.db, stack); err != nil {
 		return ready{}, err
@@ -118,12 +120,12 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		}
 		c.onStop(func() error { c.mapping.Stop(); return nil })
 	}
-	invoke, invokeURL, err := serve(0, c.host)
+	invoke, invokeURL, err := c.cfg.site.serve(0, c.host)
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(invoke.Close)
-	control, controlURL, err := serve(0, c.controls(cancel))
+	control, controlURL, err := c.cfg.site.serve(0, c.controls(cancel))
 	if err != nil {
 		return ready{}, err
 	}
@@ -151,11 +153,11 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 		command = []string{c.cfg.Exe}
 		env = append(env, RoleEnv+"="+RoleProcessor)
 	}
-	c.host, err = lambda.Start(lambda.Config{
+	c.host, err = lambda.Start(c.cfg.site.host(lambda.Config{
 		Command: command, Env: env, FunctionName: functionName, Region: Region,
 		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, Async: stack.Async,
 		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -279,11 +281,12 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 
 // sdkConfig is an SDK configuration for an endpoint on this machine. Retries are
 // off: whoever uses it wants to see what really happened.
-func sdkConfig(url *string) aws.Config {
+func sdkConfig(url *string, dial Dial) aws.Config {
 	return aws.Config{
 		Region:           Region,
 		BaseEndpoint:     url,
 		Credentials:      credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
+		HTTPClient:       sdk.HTTPClient(dial),
 		RetryMaxAttempts: 1,
 		Retryer:          func() aws.Retryer { return aws.NopRetryer{} },
 	}

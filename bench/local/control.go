@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,7 +28,12 @@ type control struct {
 }
 
 func newControl(url, token string) *control {
-	return &control{url: url, token: token, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
+	return newControlOver(&http.Transport{}, url, token)
+}
+
+func newControlOver(transport *http.Transport, url, token string) *control {
+	transport.MaxIdleConnsPerHost = 4
+	return &control{url: url, token: token, http: &http.Client{Transport: transport}}
 }
 
 // callTimeout bounds every call: a child that is frozen must not freeze its
@@ -138,9 +142,10 @@ func (s *controlServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// serve listens on a loopback port (0: a free one) and serves until closed.
-func serve(port int, h http.Handler) (*http.Server, string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+// serve listens on a loopback port (0: a free one), or in memory, and serves
+// until closed.
+func (s site) serve(port int, h http.Handler) (*http.Server, string, error) {
+	l, err := s.listen(port)
 	if err != nil {
 		return nil, "", fmt.Errorf("listen on port %d: %w", port, trimListen(err))
 	}

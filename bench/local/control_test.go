@@ -26,7 +26,7 @@ func (f *oneFault) Place(int) bench.Place { return bench.PlaceTable }
 // serveControl serves a control channel on loopback.
 func serveControl(t *testing.T, f Faults) string {
 	t.Helper()
-	srv, address, err := serve(0, newControlServer("secret", f, func(int) {}, func(context.Context, int) error { return nil }, func() {}))
+	srv, address, err := site{}.serve(0, newControlServer("secret", f, func(int) {}, func(context.Context, int) error { return nil }, func() {}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestListenersAreOnLoopback(t *testing.T) {
 // A child that is frozen must not freeze its parent.
 func TestACallToAFrozenChildEnds(t *testing.T) {
 	frozen := make(chan struct{})
-	srv, address, err := serve(0, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-frozen }))
+	srv, address, err := site{}.serve(0, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-frozen }))
 	if err != nil {
 		t.Fatal(err)
 	}

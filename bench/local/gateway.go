@@ -18,6 +18,7 @@ type gatewayConfig struct {
 	DynamoDB string // URL
 	Invoke   string // URL
 	Port     int    // of the API, 0: a free one
+	site     site
 }
 
 // runGateway plays the gateway until it is told to stop.
@@ -66,13 +67,13 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 		Architecture: cfg.Stack.Architecture, Settings: cfg.Stack.Gateway,
 		DynamoDB: cfg.DynamoDB, Invoke: cfg.Invoke, FunctionName: functionName,
 		ItemsTable: ItemsTable(cfg.Stack.Run), Region: Region, AccessKeyID: "ackproof", SecretAccessKey: "local",
-		Injector: told{faults, out, c.real}, Clock: c, Random: clock.Entropy(),
+		Injector: told{faults, out, c.real}, Clock: c, Random: clock.Entropy(), Dial: cfg.site.dial(),
 	})
 	if err != nil {
 		return ready{}, nil, err
 	}
 	counted := &counting{Handler: handler}
-	api, url, err := serve(cfg.Port, counted)
+	api, url, err := cfg.site.serve(cfg.Port, counted)
 	if err != nil {
 		return ready{}, nil, err
 	}
@@ -86,7 +87,7 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	works := func(context.Context, int) error { return nil } // a fault here is over when it is taken away
 	controls := newControlServer(cfg.Token, faults, skip, works, cancel)
 	controls.answer("GET /open", func() (any, error) { return counted.open.Load(), nil })
-	control, controlURL, err := serve(0, controls)
+	control, controlURL, err := cfg.site.serve(0, controls)
 	if err != nil {
 		api.Close()
 		return ready{}, nil, err

@@ -32,12 +32,12 @@ func (c *movable) Now() time.Time { return begin.Add(time.Duration(c.ahead.Load(
 func streamOf(t *testing.T, c *movable, items int) (*dynamodbstreams.Client, *dynamo.Engine, string, []types.Record, func(seq int)) {
 	t.Helper()
 	engine := dynamo.New(dynamo.Options{Region: Region, Shards: 1, Seed: 1})
-	server, url, err := serve(0, dynamo.NewServer(dynamo.ServerOptions{Engine: engine, Clock: c}))
+	server, url, err := site{}.serve(0, dynamo.NewServer(dynamo.ServerOptions{Engine: engine, Clock: c}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
-	sdk := sdkConfig(&url)
+	sdk := sdkConfig(&url, nil)
 	db, streams := dynamodb.NewFromConfig(sdk), dynamodbstreams.NewFromConfig(sdk)
 	stack := bench.Stack{Run: "k3v9x2ab", Architecture: bench.Streams, ViewType: "NEW_IMAGE"}
 	arn, err := createTables(t.Context(), db, stack)

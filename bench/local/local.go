@@ -14,6 +14,8 @@
 // Every listener is on 127.0.0.1. A control channel, guarded by a token made for
 // the run, moves the faults and tells how far the pipeline has come. No process
 // outlives its parent, however the parent ends.
+//
+// [Inside] is the same target without processes, for tests of Go code.
 package local
 
 import (

@@ -24,6 +24,7 @@ type Options struct {
 type Target struct {
 	opts    Options
 	places  Faults // asked for places only
+	site    site   // of all its parts
 	cloud   *child
 	gateway *child
 }
@@ -87,12 +88,12 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	}
 	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
 	var cloud, gateway ready
-	t.cloud, cloud, err = spawn(ctx, exe, RoleCloud, token, cloudConfig{Stack: stack, Token: token, Exe: exe}, t.opts.Log, events)
+	t.cloud, cloud, err = t.spawn(ctx, exe, RoleCloud, token, cloudConfig{Stack: stack, Token: token, Exe: exe, site: t.site}, events)
 	if err != nil {
 		return bench.Endpoints{}, err
 	}
-	t.gateway, gateway, err = spawn(ctx, exe, RoleGateway, token,
-		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port}, t.opts.Log, events)
+	t.gateway, gateway, err = t.spawn(ctx, exe, RoleGateway, token,
+		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port, site: t.site}, events)
 	if err != nil {
 		return bench.Endpoints{}, errors.Join(err, t.Stop())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 const (
@@ -31,12 +33,17 @@ type reader struct {
 	endpoints bench.Endpoints
 }
 
-func newReader(e bench.Endpoints, run bench.RunID) *reader {
+func newReader(e bench.Endpoints, run bench.RunID, dialer bench.Dialer) *reader {
+	var dial func(context.Context, string, string) (net.Conn, error)
+	if dialer != nil {
+		dial = dialer.DialContext
+	}
 	return &reader{run: run, endpoints: e, db: dynamodb.New(dynamodb.Options{
 		Region:       e.Region,
 		BaseEndpoint: aws.String(e.DynamoDB),
 		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
 		Retryer:      aws.NopRetryer{}, // a page is tried again here, also where its body broke off
+		HTTPClient:   sdk.HTTPClient(dial),
 	})}
 }
 
@@ -73,10 +80,8 @@ func (r *reader) scan(ctx context.Context, table string, each func(attributes) e
 	return group.Wait()
 }
 
-// page reads one page. The SDK's client sometimes closes a connection under an
-// answer that it is still reading (aws-sdk-go-v2 issues 1825, 2737, 2935), so a
-// page that failed is asked for again, from the same key. Nothing of a failed
-// page has been handed on.
+// page reads one page. One that failed is asked for again, from the same key:
+// nothing of a failed page has been handed on.
 func (r *reader) page(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
 	var errs []error
 	for range pageAttempts {

@@ -109,7 +109,7 @@ func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
 	if err != nil {
 		return endpoints, NotStarted{err}
 	}
-	reader := newReader(endpoints, r.id)
+	reader := newReader(endpoints, r.id, r.dialer())
 	if err := r.seeCleanStart(ctx, reader); err != nil {
 		return endpoints, NotStarted{err}
 	}
@@ -148,6 +148,12 @@ func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
 	return endpoints, r.manifest.write(r.dir)
 }
 
+// dialer is how the target is reached; nil: over the machine's network.
+func (r *Run) dialer() bench.Dialer {
+	d, _ := r.opts.Target.(bench.Dialer)
+	return d
+}
+
 // load sends the plan while the faults strike. It returns when every request is
 // over and every fault has been taken away.
 func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
@@ -168,7 +174,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	attack := load.New(load.Config{
 		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
-		Start: started, Clock: r.opts.Clock,
+		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, r.plan, r.book)
 
 	stopView := r.watch(ctx, attack, started)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // requests is how many requests a case sends: enough for a batch on every shard.
@@ -57,6 +58,7 @@ type system struct {
 	run       bench.RunID
 	endpoints bench.Endpoints
 	db        *dynamodb.Client
+	http      *http.Client
 
 	mu     sync.Mutex
 	events []bench.Event
@@ -96,10 +98,15 @@ func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.endpoints = endpoints
+	s.endpoints, s.http = endpoints, sdk.HTTPClient(nil)
+	if d, ok := target.(bench.Dialer); ok {
+		s.http = sdk.HTTPClient(d.DialContext)
+	}
+	t.Cleanup(s.http.CloseIdleConnections)
 	s.db = dynamodb.New(dynamodb.Options{
 		Region: endpoints.Region, BaseEndpoint: aws.String(endpoints.DynamoDB),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		HTTPClient:  s.http,
 	})
 	return s
 }
@@ -114,7 +121,7 @@ func (s *system) post(seq uint64) int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	resp, err := http.Post(s.endpoints.API+"/items", "application/json", bytes.NewReader(body))
+	resp, err := s.http.Post(s.endpoints.API+"/items", "application/json", bytes.NewReader(body))
 	if err != nil {
 		return 0
 	}
