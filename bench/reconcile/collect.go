@@ -134,9 +134,13 @@ func (j *judge) commits() {
 			continue
 		}
 		n, err := bench.ParseSequence(c.Sequence)
-		if until, ok := shards[c.Shard]; ok && err == nil && n.Compare(until) <= 0 {
+		until, known := shards[c.Shard]
+		switch {
+		case c.Removed: // asks for no work: nothing depends on its being settled
+			j.mark(seq, inStream)
+		case known && err == nil && n.Compare(until) <= 0:
 			j.mark(seq, inStream|over)
-		} else {
+		default:
 			j.mark(seq, inStream|open)
 		}
 		switch {

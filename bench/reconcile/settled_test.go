@@ -59,6 +59,10 @@ func TestSettledNeedsEveryRecord(t *testing.T) {
 	if a := w.judge(); a.Items.Pending != 2 || a.Items.Lost() != 0 {
 		t.Errorf("%+v, want both pending", a.Items)
 	}
+	w.commits[len(w.commits)-1].Removed = true // which brings no effect, so nobody waits for it
+	if a := w.judge(); a.Of(10) != bench.LostProcessing || a.Of(20) != bench.Pending {
+		t.Errorf("10 is %s, 20 is %s", a.Of(10), a.Of(20))
+	}
 }
 
 // TestARemovalIsNoNewerVersion: an item that has expired was there, its effect is

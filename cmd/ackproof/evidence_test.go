@@ -124,7 +124,7 @@ func (s *seen) undelivered(before time.Time) seqs {
 
 // applied says how often each request was processed by a processor that works in
 // sequence and stops at a poisoned record, in the attempts that count.
-func (s *seen) applied(poison uint64, counts func(attempt int) bool) map[uint64]int {
+func (s *seen) applied(poison seqs, counts func(attempt int) bool) map[uint64]int {
 	type invocation struct {
 		batch   uint64
 		attempt int
@@ -134,7 +134,7 @@ func (s *seen) applied(poison uint64, counts func(attempt int) bool) map[uint64]
 	for _, d := range s.deliveries {
 		call := invocation{d.Batch, d.Attempt}
 		seq := seqs{}.add(s.t, d.ID)
-		if stopped[call] = stopped[call] || seq == poison; !stopped[call] && counts(d.Attempt) {
+		if stopped[call] = stopped[call] || poison[seq]; !stopped[call] && counts(d.Attempt) {
 			times[seq]++
 		}
 	}

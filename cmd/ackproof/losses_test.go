@@ -10,20 +10,17 @@ import (
 	"github.com/ackproof/ackproof/scenarios"
 )
 
-// never is no request: nothing is poisoned.
-const never = 1 << 62
-
 // The scenarios in which something is really lost, and those beside them in which
 // nothing is.
 var losses = []builtin{
 	{"given-up", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
 		s := watched(t, dir)
-		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(400, every), 0, 0))
+		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(seqs{400: true}, every), 0, 0))
 	}},
 	{"marked-first", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
 		s := watched(t, dir)
 		first := func(attempt int) bool { return attempt == 1 }
-		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(400, first), 0, 0))
+		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(seqs{400: true}, first), 0, 0))
 	}},
 	{"too-old", exitFail, checkWaited},
 	{"retention", exitFail, checkWaited},
@@ -219,7 +216,7 @@ var cured = []struct {
 	{"background", []string{"--env", "ACKPROOF_DEFECT="}, checkAll},
 	{"marked-first", []string{"--env", "ACKPROOF_DEFECT=", "--set", "mapping.bisectBatchOnFunctionError=true"}, checkDead(1)},
 	{"retried-batch", []string{"--env", "ACKPROOF_DEFECT="}, checkNoneTwice},
-	{"bisected", []string{"--env", "ACKPROOF_DEFECT="}, checkDead(1)},
+	{"bisected", []string{"--env", "ACKPROOF_DEFECT="}, checkDead(3)},
 	{"done-twice", []string{"--env", "ACKPROOF_DEFECT="}, checkAll},
 	{"replayed", []string{"--env", "ACKPROOF_DEFECT="}, func(t *testing.T, r *bench.Result, dir string) {
 		checkAll(t, r, dir)
