@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -41,6 +42,9 @@ func FuzzParseID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if id, err := ParseID(s); err == nil && id.String() != s {
 			t.Fatalf("ParseID(%q) prints %q", s, id)
+		}
+		if id, err := ParseKey(s); err == nil && s != id.String() && !strings.HasPrefix(s, id.String()+"#") {
+			t.Fatalf("ParseKey(%q) gives %s", s, id)
 		}
 	})
 }
@@ -161,6 +165,27 @@ func TestDrainedOnlyWhenNothingIsLeft(t *testing.T) {
 		change(&p)
 		if p.Drained() {
 			t.Errorf("%s: drained all the same", name)
+		}
+	}
+}
+
+func TestParseKey(t *testing.T) {
+	for key, want := range map[string]bool{
+		"k3v9x2ab-00-0000000001": true, "k3v9x2ab-00-0000000001#": true, "k3v9x2ab-00-0000000001#5f1c-22#x": true,
+		"k3v9x2ab-00-0000000001-": false, "k3v9x2ab-00-000000001#1": false, "#k3v9x2ab-00-0000000001": false, "": false,
+	} {
+		id, err := ParseKey(key)
+		if (err == nil) != want || want && id != (ID{Run: "k3v9x2ab", Seq: 1}) {
+			t.Errorf("ParseKey(%q) = %+v, %v", key, id, err)
+		}
+	}
+}
+
+func TestSequenceBefore(t *testing.T) {
+	for _, tt := range [][2]string{{"1000", "999"}, {"18446744073709551616", "18446744073709551615"}, {"1", "0"}, {"0", "0"}} {
+		n, err := ParseSequence(tt[0])
+		if err != nil || n.Before().String() != tt[1] {
+			t.Errorf("before %s comes %s (%v), want %s", tt[0], n.Before(), err, tt[1])
 		}
 	}
 }

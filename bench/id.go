@@ -88,6 +88,16 @@ func ParseID(s string) (ID, error) {
 	return ID{Run: run, Agent: uint8(agent), Seq: seq}, nil
 }
 
+// ParseKey reads the id of the request that an item's key belongs to: the key is
+// the id, or the id and, behind a #, what tells several items of one request
+// apart.
+func ParseKey(key string) (ID, error) {
+	if len(key) > idLen && key[idLen] == '#' {
+		key = key[:idLen]
+	}
+	return ParseID(key)
+}
+
 // parseDigits reads decimal digits only: strconv would also take a sign.
 func parseDigits(s string) (uint64, error) {
 	var n uint64

@@ -135,6 +135,16 @@ func (n Sequence) Compare(m Sequence) int {
 	return 0
 }
 
+// Before gives the number one less; zero has none, and stays.
+func (n Sequence) Before() Sequence {
+	lo, borrow := bits.Sub64(n.Lo, 1, 0)
+	hi, under := bits.Sub64(n.Hi, 0, borrow)
+	if under != 0 {
+		return Sequence{}
+	}
+	return Sequence{hi, lo}
+}
+
 // IsZero reports whether the sequence number is absent.
 func (n Sequence) IsZero() bool { return n == Sequence{} }
 
@@ -213,4 +223,5 @@ type Commit struct {
 	Sequence string
 	ID       string
 	At       time.Time
+	Removed  bool // the item is gone with it: deleted, or expired
 }

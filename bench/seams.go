@@ -62,6 +62,8 @@ type Stack struct {
 	Architecture string
 	Shards       int
 	ViewType     string // NEW_IMAGE, NEW_AND_OLD_IMAGES, ...
+	OneTable     bool   // effects are written onto the items; there is no results table
+	TimeToLive   string // attribute of the items that says when they expire; empty: they do not
 	Processor    Processor
 	Mapping      Mapping
 	Async        Async
@@ -160,6 +162,19 @@ const (
 	PlaceInvoke    Place = "invoke"    // an invocation, before a process is chosen
 	PlaceProcessor Place = "processor" // one processor process; see the operation names below
 	PlaceGateway   Place = "gateway"   // an API request, after the upstream has acted and before the answer
+
+	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
+)
+
+// The places of the levers. Nothing happens there by itself: the target asks
+// under the name OpPull when a fault is armed, does what the strike says, and
+// takes it back when the fault is taken away.
+const (
+	PlaceMapping Place = "mapping" // the event source mapping as a whole
+	PlaceStream  Place = "stream"  // the stream of the items table
+	PlaceClock   Place = "clock"   // the time of table, stream and mapping
+
+	OpPull = "Pull"
 )
 
 // Names of the operations at PlaceProcessor. Elsewhere the name is that of the
@@ -273,6 +288,7 @@ type ShardPosition struct {
 	Shard      string
 	Last       string // sequence number of the newest record, "" without one
 	Checkpoint string // everything up to it is settled
+	Oldest     string // sequence number of the oldest record that is read and not settled, "" without one: what is before it is over
 	Behind     int    // records not settled
 	Head       *Head  // the record at the head of a batch that fails, if it does
 }

@@ -24,6 +24,9 @@
 // says, and reports that it has happened. What was planned and what has bitten
 // are counted apart, because a fault that never struck proves nothing.
 //
+// A lever is a fault of the control plane: it waits for no operation, the target
+// does it when it begins and takes it back when it ends.
+//
 // # One more kind
 //
 // A kind is a value in a file of its own (processor_kill.go is the model), named

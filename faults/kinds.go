@@ -16,7 +16,7 @@ type Kind struct {
 	// can strike, the default first. Empty: the place has one point only.
 	Placements []Placement
 	Keys       []Key    // key=value parameters
-	Ops        []string // names that `on OP` takes
+	Ops        []string // names that `on OP` takes; none of a lever
 
 	Correct string // what a system without bugs shows under it
 	Exposes string // which bug it brings to light
@@ -26,6 +26,10 @@ type Kind struct {
 	// answered, so inside its window requests need not be acknowledged. True
 	// means so for the streams architecture; OnAcceptPath knows the others.
 	AcceptPath bool
+
+	// Lever: it waits for no operation, it is done when it begins and taken back
+	// when it ends. It has no Ops, and goes by time alone.
+	Lever bool
 
 	// Single: one begin is one strike even in a window, because what is struck
 	// is gone afterwards.
@@ -69,6 +73,13 @@ var kinds = []*Kind{
 	&invokeFail,
 	&tableThrottle,
 	&gatewayCut,
+	&gatewayRepeat,
+	&mappingDisable,
+	&mappingUpdate,
+	&mappingRecreate,
+	&streamRestart,
+	&destinationRefuse,
+	&clockSkip,
 }
 
 // Kinds lists every kind. The kinds are shared: do not change them.

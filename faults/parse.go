@@ -196,7 +196,9 @@ func (p *parser) numbers(head []word) {
 		return
 	}
 	p.f.On, p.f.Placement = head[1].text, ""
-	if k := p.f.Kind; k != nil && !slices.Contains(k.Ops, p.f.On) {
+	if k := p.f.Kind; k != nil && k.Lever {
+		p.errorf(head[0].at, "%s waits for no operation: say when, with \"at TIME\"", k.Name)
+	} else if k != nil && !slices.Contains(k.Ops, p.f.On) {
 		p.unknown(head[1], "operation of "+k.Name, k.Ops)
 	}
 	first, ok := p.count(head[2])

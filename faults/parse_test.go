@@ -30,7 +30,7 @@ func TestKinds(t *testing.T) {
 		if !strings.HasPrefix(k.Name, string(k.Place)+".") {
 			t.Errorf("%s is not at place %s", k.Name, k.Place)
 		}
-		if k.About == "" || k.Correct == "" || k.Exposes == "" || len(k.Ops) == 0 {
+		if k.About == "" || k.Correct == "" || k.Exposes == "" || (len(k.Ops) == 0) != k.Lever {
 			t.Errorf("%s is not described in full", k.Name)
 		}
 	}
@@ -88,6 +88,8 @@ func TestParseErrors(t *testing.T) {
 		{"at 5s for 1s: processor.slow bye=1s", []string{"did you mean by?", "wants by=DURATION"}},
 		{"at 5s: processor.kill by=1s", []string{`unknown key of processor.kill "by"`}},
 		{"on PutItm 5: table.throttle", []string{"did you mean PutItem?"}},
+		{"on Invoke 5: mapping.disable", []string{"column 1", "mapping.disable waits for no operation"}},
+		{"at 1s: clock.skip", []string{"wants by=DURATION"}},
 		{"on PutItem: table.throttle", []string{"want \"on OPERATION NUMBER\""}},
 		{"on PutItem 0: table.throttle", []string{"from 1 up"}},
 		{"on PutItem 5 to 4: table.throttle", []string{"4 is below 5"}},
@@ -118,7 +120,7 @@ func drawFault(t *rapid.T) Fault {
 	if len(k.Keys) > 0 {
 		f.By = time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "by"))
 	}
-	if rapid.Bool().Draw(t, "numbered") {
+	if !k.Lever && rapid.Bool().Draw(t, "numbered") {
 		f.On = rapid.SampledFrom(k.Ops).Draw(t, "op")
 		f.First = rapid.Uint64Range(1, 1000).Draw(t, "first")
 		f.Last = f.First + rapid.Uint64Range(0, 100).Draw(t, "more")

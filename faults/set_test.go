@@ -206,7 +206,7 @@ func TestConcurrent(t *testing.T) {
 // TestSetProperties: whatever happens, a set that is obeyed bites no more than
 // it planned, and an ended fault never strikes.
 func TestSetProperties(t *testing.T) {
-	places := []bench.Place{bench.PlaceProcessor, bench.PlaceInvoke, bench.PlaceTable, bench.PlaceGateway}
+	places := []bench.Place{bench.PlaceProcessor, bench.PlaceInvoke, bench.PlaceTable, bench.PlaceGateway, bench.PlaceMapping, bench.PlaceClock}
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SliceOfN(rapid.Custom(drawFault), 1, 5).Draw(t, "faults")
 		s := NewSet(rapid.Uint64().Draw(t, "seed"), all)
@@ -218,8 +218,8 @@ func TestSetProperties(t *testing.T) {
 			case 1:
 				s.End(i)
 			default:
-				k := all[i].Kind
-				op := bench.Op{Place: rapid.SampledFrom(places).Draw(t, "place"), Name: rapid.SampledFrom(k.Ops).Draw(t, "op"), Process: rapid.IntRange(1, 3).Draw(t, "process")}
+				names := append([]string{bench.OpPull}, all[i].Kind.Ops...)
+				op := bench.Op{Place: rapid.SampledFrom(places).Draw(t, "place"), Name: rapid.SampledFrom(names).Draw(t, "op"), Process: rapid.IntRange(1, 3).Draw(t, "process")}
 				armed := s.Armed()
 				strike := s.Ask(op)
 				s.Struck(strike)

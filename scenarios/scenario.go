@@ -93,6 +93,8 @@ type Retries struct {
 type Table struct {
 	Shards         int    `yaml:"shards"`
 	StreamViewType string `yaml:"streamViewType"`
+	OneTable       bool   `yaml:"oneTable,omitempty"`   // the processor writes its effects onto the items; there is no results table
+	TimeToLive     string `yaml:"timeToLive,omitempty"` // attribute that says when an item expires, in seconds since 1970
 }
 
 // Processor is the function under test.

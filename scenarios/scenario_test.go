@@ -25,7 +25,13 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 }
 
 func TestBuiltins(t *testing.T) {
-	want := []string{"baseline", "crash", "escape", "gateway-limit", "ignored-answer", "lanes", "late-answer", "late-start", "lossy", "lost-answer", "naive-mapping", "outage", "overwrite", "partial-answer", "passthrough", "poison", "poison-bisect", "throttled"}
+	want := []string{
+		"article", "article-corrected", "background", "baseline", "big-batch", "bisected", "crash", "done-twice", "escape", "gateway-limit", "given-up",
+		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
+		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
+		"poison-bisect", "poison-expired", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "short-life", "throttled",
+		"too-old", "updated",
+	}
 	if got := Builtins(); !slices.Equal(got, want) {
 		t.Fatalf("built in are %v, want %v", got, want)
 	}
@@ -157,6 +163,8 @@ expect: [lots == 0]
 		{"null", minimal + "request:\n", []string{"request: no value"}},
 		{"kinds", minimal + "request: [1]\nfaults: {a: b}\nname: [x]\noverload: maybe\ntable: {shards: many}\n",
 			[]string{"request: want a map", "faults: want a list", "name: want one value", "neither true nor false", `"many" is no whole number`}},
+		{"article without its table", minimal + "processor: {env: {ACKPROOF_ARTICLE: printed}}\ntable: {timeToLive: " + strings.Repeat("x", 256) + "}\n",
+			[]string{"processor.env.ACKPROOF_ARTICLE: the article's processor writes onto the items", "table.timeToLive: a name of 256 characters"}},
 		{"not built", minimal + `
 workload: {kind: versions, keys: 10, skew: zipf}
 request: {method: PUT, retries: {max: 1}, sign: sigv4, headers: {Authorization: "${env:TOKEN}"}}
@@ -300,7 +308,7 @@ func TestSetErrors(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	for name, want := range map[string]string{"carsh": "did you mean crash?", "quite-unlike-them": "built in are baseline,", "./missing.yaml": "no such file", t.TempDir(): "is a directory"} {
+	for name, want := range map[string]string{"carsh": "did you mean crash?", "quite-unlike-them": "built in are article,", "./missing.yaml": "no such file", t.TempDir(): "is a directory"} {
 		if _, err := Load(name, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Load(%q): %v, want %q", name, err, want)
 		}

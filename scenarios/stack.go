@@ -17,6 +17,8 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 		Architecture: s.Architecture,
 		Shards:       s.Table.Shards,
 		ViewType:     s.Table.StreamViewType,
+		OneTable:     s.Table.OneTable,
+		TimeToLive:   s.Table.TimeToLive,
 		Processor: bench.Processor{
 			Work:        s.Processor.Work,
 			Burn:        s.Processor.Burn,

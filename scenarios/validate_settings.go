@@ -78,6 +78,13 @@ func (c *checker) checkProcessor() {
 	c.between("table.shards", c.Table.Shards, 1, 1000)
 	c.oneOf("table.streamViewType", c.Table.StreamViewType, "NEW_IMAGE", "NEW_AND_OLD_IMAGES", "OLD_IMAGE", "KEYS_ONLY")
 
+	if n := len(c.Table.TimeToLive); n > 255 {
+		c.failf("table.timeToLive", "a name of %d characters; an attribute's has 255 at most", n)
+	}
+	if _, article := c.Processor.Env["ACKPROOF_ARTICLE"]; article && !c.Table.OneTable {
+		c.failf("processor.env.ACKPROOF_ARTICLE", "the article's processor writes onto the items: say table: {oneTable: true}")
+	}
+
 	p := c.Processor
 	// Lambda's own bounds, but for a time-out below a second, which tests like:
 	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -254,7 +254,7 @@ func (e *Engine) commit(now time.Time, token *tokenMark, changes []change) {
 		changed = true
 		r := record{old: c.old, new: c.new, expired: c.expired}
 		if s := c.table.stream; s != nil && s.closed.IsZero() {
-			r = s.shardOf(c.key.hash).append(now, e.options.Retention, r, func(sh *shard, off uint64) { e.committed(now, sh, off, c.key) })
+			r = s.shardOf(c.key.hash).append(now, e.options.Retention, r, func(sh *shard, off uint64) { e.committed(now, sh, off, c) })
 		}
 		if e.log != nil {
 			e.log.change(c, &r)
@@ -273,11 +273,11 @@ func (e *Engine) commit(now time.Time, token *tokenMark, changes []change) {
 
 // committed tells the observer of a record whose shard is locked, or notes that
 // it is to be told.
-func (e *Engine) committed(now time.Time, sh *shard, off uint64, k *key) {
+func (e *Engine) committed(now time.Time, sh *shard, off uint64, made *change) {
 	if _, deaf := e.observer.(bench.NoObserver); deaf {
 		return
 	}
-	c := bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: k.part, At: now}
+	c := bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: made.key.part, At: now, Removed: made.new == nil}
 	if e.log != nil {
 		e.log.told = append(e.log.told, c)
 		return

@@ -73,7 +73,20 @@ type ShardEnd struct {
 // Ends gives the ends of all shards of the table's current stream, closed ones
 // included, or nil if it has none.
 func (e *Engine) Ends(table string) []ShardEnd {
-	s := e.currentStream(table)
+	return e.currentStream(table).ends()
+}
+
+// StreamEnds is Ends for a stream by its ARN, also for one that is switched off
+// and can still be read; nil: there is none.
+func (e *Engine) StreamEnds(arn string) []ShardEnd { return e.streamOf(arn).ends() }
+
+func (e *Engine) streamOf(arn string) *stream {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.streams[arn]
+}
+
+func (s *stream) ends() []ShardEnd {
 	if s == nil {
 		return nil
 	}
@@ -97,7 +110,15 @@ func (e *Engine) Ends(table string) []ShardEnd {
 // O(log n). It returns -1 where there is no such table, stream or shard, or after
 // is no sequence number.
 func (e *Engine) Behind(table, shard, after string) int64 {
-	s := e.currentStream(table)
+	return e.currentStream(table).behind(shard, after)
+}
+
+// StreamBehind is Behind for a stream by its ARN.
+func (e *Engine) StreamBehind(arn, shard, after string) int64 {
+	return e.streamOf(arn).behind(shard, after)
+}
+
+func (s *stream) behind(shard, after string) int64 {
 	if s == nil {
 		return -1
 	}

@@ -214,6 +214,21 @@ func TestClosedShards(t *testing.T) {
 	w.must(err)
 	w.put("items", avMap{"pk": s("unseen")})
 	d := w.stream("items")
+	// A stream that is off has its ends still, by its ARN; so it has beside the
+	// next one, whose shards are others.
+	old := w.engine.StreamEnds(*d.StreamArn)
+	_, err = w.db.UpdateTable(w.ctx, &dynamodb.UpdateTableInput{TableName: aws.String("items"),
+		StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: "NEW_IMAGE"}})
+	w.must(err)
+	if len(old) != 2 || old[0].Records+old[1].Records != 50 || !cmp.Equal(w.engine.StreamEnds(*d.StreamArn), old) || w.engine.Ends("items")[0].Shard == old[0].Shard {
+		t.Errorf("ends %+v, and with a new stream %+v", old, w.engine.Ends("items"))
+	}
+	if n := w.engine.StreamBehind(*d.StreamArn, old[0].Shard, ""); n != old[0].Records || w.engine.StreamBehind(*d.StreamArn, old[0].Shard, old[0].Last) != 0 {
+		t.Errorf("%d behind, want %d", n, old[0].Records)
+	}
+	if w.engine.StreamEnds("none") != nil || w.engine.StreamBehind("none", "x", "") != -1 {
+		t.Error("there is a stream that is none")
+	}
 	total := 0
 	for _, sh := range d.Shards {
 		if sh.SequenceNumberRange.EndingSequenceNumber == nil {

@@ -86,6 +86,9 @@ func (m *Machine) step(now time.Time, l *lane) (a Action, wake time.Time) {
 		}
 		m.encode(l, b)
 		switch {
+		case b.condemned == recordExpired:
+			m.counters.Expired += int64(len(b.records))
+			m.settle(l)
 		case b.condemned != "" && m.config.Settings.OnFailure != "":
 			return Send{Lane: l.number, Document: m.document(now, l, b), Records: b.facts()}, wake
 		case b.condemned != "":
@@ -122,15 +125,27 @@ func (m *Machine) gather(now time.Time, l *lane) *batch {
 	return b
 }
 
+// retention is how long a stream keeps its records
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
+// "For ever", the default of both limits, means until then: no batch outlives its
+// records
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html).
+const retention = 24 * time.Hour
+
+// recordExpired condemns what the stream itself has forgotten. No limit of the
+// mapping was reached, so no destination hears of it, and no metric counts it.
+const recordExpired Condition = "expired"
+
 // expire condemns the records of the head batch that are older than
-// MaximumRecordAgeInSeconds. Records are in the order of their time, so these
-// are the first ones; a younger rest is cut off.
+// MaximumRecordAgeInSeconds, or than the stream's retention. Records are in the
+// order of their time, so these are the first ones; a younger rest is cut off.
 func (m *Machine) expire(now time.Time, l *lane, b *batch) {
-	limit := m.config.Settings.MaximumRecordAgeInSeconds
-	if limit == forever {
-		return
+	// A second more: Created is rounded down, and the stream still has the record.
+	limit, why := retention+time.Second, recordExpired
+	if s := m.config.Settings.MaximumRecordAgeInSeconds; s != forever && time.Duration(s)*time.Second <= retention {
+		limit, why = time.Duration(s)*time.Second, RecordAgeExceeded
 	}
-	oldest := now.Add(-time.Duration(limit) * time.Second)
+	oldest := now.Add(-limit)
 	old := 0
 	for old < len(b.records) && b.records[old].Created.Before(oldest) {
 		old++
@@ -138,7 +153,7 @@ func (m *Machine) expire(now time.Time, l *lane, b *batch) {
 	if old == 0 {
 		return
 	}
-	b.condemned = RecordAgeExceeded
+	b.condemned = why
 	if old < len(b.records) {
 		m.cut(l, old)
 	}

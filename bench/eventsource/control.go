@@ -168,6 +168,9 @@ func (m *Mapping) pause(s State) {
 // StartingPosition. The caller holds control, and nothing runs.
 func (m *Mapping) begin(lost bool) {
 	m.enter(Enabled)
+	if lost {
+		m.rewind() // at once: until the first poll nobody may take the old positions for proof
+	}
 	var reading context.Context
 	reading, m.stop = context.WithCancel(m.ctx)
 	delay := m.config.Settings.StartDelay
@@ -191,19 +194,29 @@ func (m *Mapping) begin(lost bool) {
 // closed has nothing to wait for. Shards that come later are read from their
 // beginnings.
 func (m *Mapping) launch(reading context.Context, lost bool) {
-	m.mu.Lock()
-	var from *From
 	if lost {
-		from = &From{Kind: Horizon}
-		if m.config.Settings.StartingPosition == latest {
-			from.Kind = Latest
-		}
+		m.rewind()
+	} else {
+		m.restart(nil)
 	}
-	for _, s := range m.shards {
-		s.restart(m.config.Settings, from)
-	}
-	m.mu.Unlock()
 	m.startShards(reading)
+}
+
+// rewind gives every position up for StartingPosition.
+func (m *Mapping) rewind() {
+	from := From{Kind: Horizon}
+	if m.config.Settings.StartingPosition == latest {
+		from.Kind = Latest
+	}
+	m.restart(&from)
+}
+
+func (m *Mapping) restart(lost *From) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.shards {
+		s.restart(m.config.Settings, lost)
+	}
 }
 
 // pause waits. It reports false where ctx ended before.

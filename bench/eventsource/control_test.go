@@ -320,3 +320,30 @@ func TestIteratorAge(t *testing.T) {
 		t.Errorf("iterator age %v, want 30 s", c.IteratorAge)
 	}
 }
+
+// TestAMappingMadeAnewHasNoOldPosition: until its first poll the old checkpoints
+// must not pass for a proof that everything is done.
+func TestAMappingMadeAnewHasNoOldPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{}
+		config := testConfig(oneShard(records(1, 2, epoch)...), works, j)
+		m := start(t, config)
+		settle(time.Second)
+		if p := m.Position()[0]; p.Checkpoint != sequenceText(2) {
+			t.Fatalf("position %+v", p)
+		}
+		settings := config.Settings
+		settings.StartDelay = time.Minute
+		if err := m.Recreate(settings); err != nil {
+			t.Fatal(err)
+		}
+		settle(time.Second)
+		if p := m.Position()[0]; p.Checkpoint != "" {
+			t.Errorf("position %+v before the first poll", p)
+		}
+		settle(time.Minute)
+		if got, want := j.told(), "1/1/ok 2/1/ok 1/1/ok 2/1/ok"; got != want || m.Position()[0].Checkpoint != sequenceText(2) {
+			t.Errorf("told %s, want %s; position %+v", got, want, m.Position()[0])
+		}
+	})
+}

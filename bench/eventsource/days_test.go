@@ -22,10 +22,7 @@ type days struct {
 	given        int // records in documents
 }
 
-const (
-	everyRecord = 30 * time.Second
-	retention   = 24 * time.Hour // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
-)
+const everyRecord = 30 * time.Second
 
 func (d *days) created(n int) time.Time { return epoch.Add(time.Duration(n) * everyRecord) }
 
@@ -97,8 +94,8 @@ func TestDaysOfOperation(t *testing.T) {
 		change func(*bench.Mapping)
 		check  func(d *days, lost int, n Counters) bool
 	}{
-		// A record that is in the shard's hands outlives the retention; what
-		// could not be read meanwhile does not.
+		// What the shard holds ends with the stream's retention as what it could
+		// not read does: without a document, and without being counted as dropped.
 		{"retry for ever", func(*bench.Mapping) {}, func(d *days, lost int, n Counters) bool {
 			return d.gaps == 1 && lost > 650 && lost < 750 && n.Dropped == 0 // six hours of records
 		}},

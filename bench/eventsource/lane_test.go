@@ -114,7 +114,7 @@ func TestBlockedLaneBlocksTheShardInTheEnd(t *testing.T) {
 			pages[n/2] = append(pages[n/2], r)
 		}
 	}
-	tr := &trace{machine: m, pages: append(pages, nil), until: epoch.Add(24 * time.Hour)}
+	tr := &trace{machine: m, pages: append(pages, nil), until: epoch.Add(22 * time.Hour)}
 	tr.answer = func(n int) bench.Answer {
 		if tr.invokes[n].Records[0].ID == a {
 			return failure(epoch)

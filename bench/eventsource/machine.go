@@ -298,6 +298,9 @@ func (m *Machine) Counters() Counters { return m.counters }
 // several lanes that fail, the head is the one that holds the checkpoint back.
 func (m *Machine) Position() bench.ShardPosition {
 	p := bench.ShardPosition{Shard: m.config.Shard, Checkpoint: m.progress.checkpoint, Behind: m.progress.open}
+	if m.progress.open > 0 {
+		p.Oldest = m.progress.entries[0].sequence // those before it are cut off
+	}
 	oldest := uint64(math.MaxUint64)
 	for i := range m.lanes {
 		l := &m.lanes[i]

@@ -110,17 +110,17 @@ func TestThrottlesInARow(t *testing.T) {
 	}
 }
 
-// TestBlockedForADay is the default: a failing batch holds its shard until it
+// TestBlockedForHours is the default: a failing batch holds its shard until it
 // succeeds, and the shard is not polled meanwhile.
-func TestBlockedForADay(t *testing.T) {
+func TestBlockedForHours(t *testing.T) {
 	m := newTestMachine(defaults())
-	tr := &trace{machine: m, pages: [][]types.Record{records(1, 100, epoch), records(101, 120, epoch)}, answer: always(failure), until: epoch.Add(24 * time.Hour)}
+	tr := &trace{machine: m, pages: [][]types.Record{records(1, 100, epoch), records(101, 120, epoch)}, answer: always(failure), until: epoch.Add(22 * time.Hour)}
 	tr.run(t)
 	if len(tr.polls) != 1 {
 		t.Errorf("%d polls while the batch failed, want the 1 before", len(tr.polls))
 	}
-	if n := len(tr.invokes); n < 1200 || n > 1900 {
-		t.Errorf("%d calls in a day, want about one a minute", n)
+	if n := len(tr.invokes); n < 1100 || n > 1750 {
+		t.Errorf("%d calls in 22 hours, want about one a minute", n)
 	}
 	p := m.Position()
 	if p.Checkpoint != "" || p.Behind != 100 || p.Head == nil || p.Head.ID != "k3v9x2ab-00-0000000001" ||
@@ -134,6 +134,27 @@ func TestBlockedForADay(t *testing.T) {
 	healed := tr.invokes[calls:]
 	if !tr.ended || len(healed) != 2 || numbers(healed[1].Records) != numbers(factsOf(101, 120)) || healed[0].Batch == healed[1].Batch || healed[0].RequestID == healed[1].RequestID {
 		t.Errorf("after healing: ended %v, %d calls", tr.ended, len(healed))
+	}
+}
+
+// TestBlockedUntilTheStreamForgets: "for ever" ends with the records. Nobody is
+// told, not even a destination, and what is younger goes on.
+func TestBlockedUntilTheStreamForgets(t *testing.T) {
+	for _, age := range []int{forever, 604_800} {
+		s := defaults()
+		s.MaximumRecordAgeInSeconds, s.OnFailure = age, onFailurePayload
+		m := newTestMachine(s)
+		page := append(records(1, 60, epoch), records(61, 100, epoch.Add(2*time.Hour))...)
+		tr := &trace{machine: m, pages: [][]types.Record{page}, answer: always(failure), until: epoch.Add(25 * time.Hour)}
+		tr.run(t)
+		if c := m.Counters(); c.Expired != 60 || c.Dropped != 0 || len(tr.sent) != 0 || m.Position().Behind != 40 {
+			t.Errorf("record age %d: after a day %d expired, %d dropped, %d sent, %+v", age, c.Expired, c.Dropped, len(tr.sent), m.Position())
+		}
+		tr.answer, tr.until = always(success), tr.now.Add(time.Hour)
+		tr.run(t)
+		if c := m.Counters(); !tr.ended || c.Settled != 40 {
+			t.Errorf("record age %d: ended %v, %d settled", age, tr.ended, c.Settled)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type Counters struct {
 	Settled                     int64 // records that the function has succeeded on
 	DeadLettered                int64 // records that the destination took
 	Dropped                     int64 // records given up that no destination took
+	Expired                     int64 // records that the stream's retention has ended while they were tried; no metric of AWS's counts them
 	DestinationDeliveryFailures int64 // documents that the destination refused
 	ReadErrors                  int64 // polls that failed
 	Gaps                        int64 // times at which the place to read on from was lost
@@ -44,6 +45,7 @@ func (c *Counters) add(d Counters) {
 	c.Settled += d.Settled
 	c.DeadLettered += d.DeadLettered
 	c.Dropped += d.Dropped
+	c.Expired += d.Expired
 	c.DestinationDeliveryFailures += d.DestinationDeliveryFailures
 	c.ReadErrors += d.ReadErrors
 	c.Gaps += d.Gaps

@@ -274,7 +274,7 @@ func (s *shard) send(ctx context.Context, send Send) {
 func deadLetters(now time.Time, send Send) []bench.DeadLetter {
 	var letters []bench.DeadLetter
 	for _, r := range send.Records {
-		if id, err := bench.ParseID(r.ID); err == nil {
+		if id, err := bench.ParseKey(r.ID); err == nil {
 			letters = append(letters, bench.DeadLetter{Seq: id.Seq, Readable: send.Document.Payload != "", At: now})
 		}
 	}

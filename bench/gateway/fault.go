@@ -9,16 +9,22 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// StrikeCut is the kind of strike that the gateway knows: the connection is
-// reset after the upstream has acted, without a byte of the answer. The client
-// cannot tell it from a request that never arrived; the item is stored.
-const StrikeCut = "gateway.cut"
+// The kinds of strikes that the gateway knows. A cut resets the connection after
+// the upstream has acted, without a byte of the answer: the client cannot tell it
+// from a request that never arrived; the item is stored. A repeat stands for a
+// client that has given up on the answer and sends again: the same bytes are
+// taken for another request, with an id of its own, and its answer is sent.
+const (
+	StrikeCut    = "gateway.cut"
+	StrikeRepeat = "gateway.repeat"
+)
 
 // strike asks whether this request is struck, and lets it happen. It returns
 // true when the client's connection is gone, and an answer to be sent instead
-// when the strike cannot be done: a fault that did not bite must be seen. A
-// client that had gone before was not bitten, so that it is not counted.
-func (g *gateway) strike(w http.ResponseWriter, hr *http.Request) (bool, *answer) {
+// where there is another, or when the strike cannot be done: a fault that did
+// not bite must be seen. A client that had gone before was not bitten, so that
+// it is not counted.
+func (g *gateway) strike(w http.ResponseWriter, hr *http.Request, r request) (bool, *answer) {
 	s := g.injector.Ask(bench.Op{Place: bench.PlaceGateway, Name: "Request"})
 	if s.Kind == "" {
 		return false, nil
@@ -26,9 +32,15 @@ func (g *gateway) strike(w http.ResponseWriter, hr *http.Request) (bool, *answer
 	if s.Kind == StrikeCut && hr.Context().Err() != nil {
 		return true, nil
 	}
-	err := fmt.Errorf("strike %q: the gateway knows only %s", s.Kind, StrikeCut)
-	if s.Kind == StrikeCut {
+	err := fmt.Errorf("strike %q: the gateway knows only %s and %s", s.Kind, StrikeCut, StrikeRepeat)
+	switch s.Kind {
+	case StrikeCut:
 		err = cut(w)
+	case StrikeRepeat:
+		r.id = g.newID()
+		a, _ := g.integrate(r)
+		g.injector.Struck(s)
+		return false, &a
 	}
 	if err != nil {
 		a := configurationError(err.Error()).answer()

@@ -109,3 +109,23 @@ func TestCutClientGone(t *testing.T) {
 		t.Errorf("asked %d times, struck %d times", in.asked.Load(), in.struck.Load())
 	}
 }
+
+// TestRepeat: the API acts twice, under two request ids, and answers once.
+func TestRepeat(t *testing.T) {
+	up := &fake{status: 200, body: `{}`}
+	in := &injector{strike: bench.Strike{Fault: 3, Kind: StrikeRepeat}}
+	api := start(t, bench.Streams, up, func(c *Config) {
+		c.Injector = in
+		c.Settings.Template = `{"TableName":"$stageVariables.itemsTable","Item":{"id":{"S":"$context.requestId"}}}`
+	})
+	status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
+	if status != 200 || !strings.HasPrefix(text, `{"requestId":"`) {
+		t.Errorf("answer %d %s", status, text)
+	}
+	if up.calls() != 2 || in.struck.Load() != 1 {
+		t.Fatalf("%d upstream calls, struck %d times", up.calls(), in.struck.Load())
+	}
+	if up.texts[0] == up.texts[1] {
+		t.Errorf("both requests have the id of %s", up.texts[0])
+	}
+}

@@ -167,18 +167,34 @@ func (c Config) validate() (errs []error) {
 // ServeHTTP answers one request.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r, refused := g.accept(w, hr)
-	var c call
-	if refused == nil {
-		c, refused = g.integration.call(r)
-	}
 	if refused != nil {
 		send(w, r, refused.answer())
 		return
 	}
+	a, acted := g.integrate(r)
+	if !acted {
+		send(w, r, a)
+		return
+	}
+	if struck, other := g.strike(w, hr, r); struck {
+		return
+	} else if other != nil {
+		a = *other
+	}
+	send(w, r, a)
+}
+
+// integrate has the upstream act, and gives the answer to the client; acted says
+// that it is the upstream's own.
+func (g *gateway) integrate(r request) (a answer, acted bool) {
+	c, refused := g.integration.call(r)
+	if refused != nil {
+		return refused.answer(), false
+	}
 	// A client that goes away takes nothing back: AWS lets the integration
 	// finish, and so a request without an answer may well be stored. Neither
 	// does the time-out, which ends our waiting and not what DynamoDB is doing.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(hr.Context()), g.timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.http.Context()), g.timeout)
 	defer cancel()
 	status, header, body, err := g.upstream.post(ctx, c)
 	if err != nil {
@@ -186,16 +202,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		if errors.Is(err, context.DeadlineExceeded) {
 			failed = integrationTimeout
 		}
-		send(w, r, failed.answer())
-		return
+		return failed.answer(), false
 	}
-	a := g.integration.answer(r, status, header, body)
-	if struck, other := g.strike(w, hr); struck {
-		return
-	} else if other != nil {
-		a = *other
-	}
-	send(w, r, a)
+	return g.integration.answer(r, status, header, body), true
 }
 
 // accept checks route, headers, rate and size, and reads the body. Whoever is

@@ -21,6 +21,7 @@ const (
 	recCommit     = 2
 	recDelivery   = 3
 	recDeadLetter = 4
+	recRemoval    = 5 // a commit that took the item away; the fields are a commit's
 )
 
 // Deliveries records what the machines did: it is the part of a bench.Observer
@@ -54,7 +55,11 @@ func (d *Deliveries) Committed(c bench.Commit) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	shard := d.shard(c.Shard)
-	d.buf = append(d.buf, recCommit)
+	kind := byte(recCommit)
+	if c.Removed {
+		kind = recRemoval
+	}
+	d.buf = append(d.buf, kind)
 	d.buf = binary.AppendUvarint(d.buf, shard)
 	d.buf = appendText(d.buf, c.Sequence)
 	d.buf = appendText(d.buf, c.ID)
@@ -197,27 +202,28 @@ func (l *DeliveryLog) Problems() []string { return l.problems.all() }
 // Commits gives the writes that reached the table and its stream.
 func (l *DeliveryLog) Commits() iter.Seq[bench.Commit] {
 	return func(yield func(bench.Commit) bool) {
-		l.each(recCommit, func(d *recordDecoder) bool { return yield(d.commit) })
+		commit := func(kind byte) bool { return kind == recCommit || kind == recRemoval }
+		l.each(commit, func(d *recordDecoder) bool { return yield(d.commit) })
 	}
 }
 
 // Deliveries gives the records handed to the processor.
 func (l *DeliveryLog) Deliveries() iter.Seq[bench.Delivery] {
 	return func(yield func(bench.Delivery) bool) {
-		l.each(recDelivery, func(d *recordDecoder) bool { return yield(d.delivery) })
+		l.each(func(kind byte) bool { return kind == recDelivery }, func(d *recordDecoder) bool { return yield(d.delivery) })
 	}
 }
 
 // DeadLetters gives the records handed to the on-failure destination.
 func (l *DeliveryLog) DeadLetters() iter.Seq[bench.DeadLetter] {
 	return func(yield func(bench.DeadLetter) bool) {
-		l.each(recDeadLetter, func(d *recordDecoder) bool { return yield(d.letter) })
+		l.each(func(kind byte) bool { return kind == recDeadLetter }, func(d *recordDecoder) bool { return yield(d.letter) })
 	}
 }
 
-// each gives the records of one kind, up to the first in each block that cannot
+// each gives the records of the wanted kinds, up to the first in each block that cannot
 // be read; ReadDeliveries has reported those.
-func (l *DeliveryLog) each(kind byte, yield func(*recordDecoder) bool) {
+func (l *DeliveryLog) each(wanted func(kind byte) bool, yield func(*recordDecoder) bool) {
 	var seen problems
 	_ = scanBlocks(l.path, &seen, func(b block) bool {
 		if b.kind != blockRecords {
@@ -225,7 +231,7 @@ func (l *DeliveryLog) each(kind byte, yield func(*recordDecoder) bool) {
 		}
 		dec := recordDecoder{b: b.body}
 		for dec.next() {
-			if dec.kind == kind && !yield(&dec) {
+			if wanted(dec.kind) && !yield(&dec) {
 				return false
 			}
 		}
@@ -254,8 +260,8 @@ func (d *recordDecoder) next() bool {
 	switch d.kind {
 	case recShard:
 		d.shards = append(d.shards, d.text())
-	case recCommit:
-		d.commit = bench.Commit{Shard: d.shard(), Sequence: d.text(), ID: d.text(), At: d.time()}
+	case recCommit, recRemoval:
+		d.commit = bench.Commit{Shard: d.shard(), Sequence: d.text(), ID: d.text(), At: d.time(), Removed: d.kind == recRemoval}
 	case recDelivery:
 		d.delivery = bench.Delivery{
 			Shard: d.shard(), Sequence: d.text(), ID: d.text(), Batch: d.uvarint(), Attempt: int(d.uvarint()),

@@ -207,7 +207,7 @@ func TestReadDamage(t *testing.T) {
 }
 
 func commit(n int) bench.Commit {
-	return bench.Commit{Shard: fmt.Sprint("shard-", n%4), Sequence: fmt.Sprint(1000 + n),
+	return bench.Commit{Removed: n%5 == 0, Shard: fmt.Sprint("shard-", n%4), Sequence: fmt.Sprint(1000 + n),
 		ID: bench.ID{Run: testRun, Seq: uint64(n)}.String(), At: testStart.Add(time.Duration(n))}
 }
 

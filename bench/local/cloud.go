@@ -44,10 +44,14 @@ type cloudConfig struct {
 // Lambda host with the processor's processes.
 type cloud struct {
 	cfg     cloudConfig
-	clock   clock.Clock
+	clock   clock.Clock   // of this machine
+	time    *skippedClock // of table, stream and mapping
 	faults  Faults
+	levers  levers
 	watch   *watch
 	engine  *dynamo.Engine
+	db      *dynamodb.Client
+	stream  string // ARN of the stream that the mapping reads
 	host    *lambda.Host
 	mapping *eventsource.Mapping // nil but for the architecture streams
 	streams *skipping
@@ -62,7 +66,10 @@ type cloud struct {
 func runCloud(ctx context.Context, cfg cloudConfig, faults Faults, events io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &cloud{cfg: cfg, clock: clock.Real{}, faults: faults}
+	c := &cloud{
+		cfg: cfg, clock: clock.Real{}, time: &skippedClock{real: clock.Real{}}, faults: faults,
+		levers: levers{pulled: map[int]string{}, undone: map[int]error{}},
+	}
 	out := &eventWriter{out: events}
 	r, err := c.start(ctx, cancel, out)
 	if err != nil {
@@ -87,9 +94,9 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if err := c.openEngine(); err != nil {
 		return ready{}, err
 	}
-	injector := told{c.faults, c.watch, c.clock}
+	injector, observer := told{c.faults, c.watch, c.clock}, realTime{c.watch, c.time}
 	server := dynamo.NewServer(dynamo.ServerOptions{
-		Engine: c.engine, Clock: c.clock, Injector: injector, Observer: c.watch,
+		Engine: c.engine, Clock: c.time, Injector: injector, Observer: observer,
 		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
 	})
 	db, url, err := c.cfg.site.serve(c.cfg.Port, server)
@@ -99,8 +106,8 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.onStop(db.Close)
 
 	sdk := sdkConfig(aws.String(url), c.cfg.site.dial())
-	streamARN, err := createTables(ctx, dynamodb.NewFromConfig(sdk), stack)
-	if err != nil {
+	c.db = dynamodb.NewFromConfig(sdk)
+	if c.stream, err = createTables(ctx, c.db, stack); err != nil {
 		return ready{}, err
 	}
 	if err := c.startHost(ctx, url, injector); err != nil {
@@ -108,12 +115,12 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	}
 	if stack.Architecture == bench.Streams {
 		client := dynamodbstreams.NewFromConfig(sdk)
-		c.letters.streams = client
-		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.Ends(ItemsTable(stack.Run)) }}
+		c.letters.streams, c.letters.injector = client, injector
+		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.StreamEnds(c.stream) }}
 		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
-			Settings: stack.Mapping, StreamARN: streamARN, FunctionARN: functionARN, Region: Region,
+			Settings: stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
 			Streams: c.streams, Function: c.host, Destination: &c.letters,
-			Observer: c.watch, Clock: c.clock, Seed: stack.Seed, Positions: c.resumed,
+			Observer: observer, Clock: c.time, Seed: stack.Seed, Positions: c.resumed,
 		})
 		if err != nil {
 			return ready{}, err
@@ -144,7 +151,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	c.onStop(log.Close)
 	program := c.cfg.Processor
 	env := append([]string{
-		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + ResultsTable(stack.Run),
+		"ITEMS_TABLE=" + ItemsTable(stack.Run), "RESULTS_TABLE=" + resultsTable(stack),
 		"AWS_ENDPOINT_URL_DYNAMODB=" + url,
 		"ACKPROOF_WORK=" + stack.Processor.Work.String(), "ACKPROOF_BURN=" + stack.Processor.Burn.String(),
 		// The built-in processor reports what failed where the mapping listens.
@@ -168,29 +175,34 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 
 // controls are the calls that the parent may make.
 func (c *cloud) controls(stop func()) *controlServer {
-	s := newControlServer(c.cfg.Token, c.faults, c.settled, stop)
+	s := newControlServer(c.cfg.Token, c.faults, c.pull, c.settled, stop)
 	s.answer("GET /position", func() (any, error) { return c.position(), nil })
 	s.answer("GET /deadletters", func() (any, error) { return c.letters.readBack() })
 	return s
 }
 
 // settled waits until the successor of every processor that a fault has killed
-// has asked for work. The other faults are over when they are taken away.
+// has asked for work, or takes a lever back. The other faults are over when they
+// are taken away.
 func (c *cloud) settled(ctx context.Context, fault int) error {
-	if c.faults.Place(fault) != bench.PlaceProcessor {
-		return nil
+	switch place := c.faults.Place(fault); {
+	case place == bench.PlaceProcessor:
+		return c.host.Settled(ctx)
+	case isLever(place):
+		return c.release(ctx, fault)
 	}
-	return c.host.Settled(ctx)
+	return nil
 }
 
 // wrote is told of every committed write before it is answered.
 func (c *cloud) wrote(w dynamo.Write) {
-	switch w.Table {
-	case ItemsTable(c.cfg.Stack.Run):
-		c.stored.Add(int64(w.Rows))
-	case ResultsTable(c.cfg.Stack.Run):
+	_, processor := lambda.ProcessOfKey(w.AccessKeyID)
+	switch results := resultsTable(c.cfg.Stack); {
+	case w.Table == results && (processor || !c.cfg.Stack.OneTable):
 		c.effects.Add(int64(w.Rows))
 		c.host.Wrote(w.AccessKeyID, w.Rows)
+	case w.Table == ItemsTable(c.cfg.Stack.Run):
+		c.stored.Add(int64(w.Rows))
 	}
 }
 
@@ -202,18 +214,34 @@ func (c *cloud) position() bench.Position {
 	}
 	p.Shards = c.mapping.Position()
 	last := map[string]string{}
-	for _, end := range c.engine.Ends(ItemsTable(c.cfg.Stack.Run)) {
+	for _, end := range c.engine.StreamEnds(c.stream) {
 		last[end.Shard] = end.Last
 	}
 	for i := range p.Shards {
-		p.Shards[i].Last = last[p.Shards[i].Shard]
-		p.Shards[i].Checkpoint = c.streams.reached(p.Shards[i])
+		c.locate(&p.Shards[i], last)
 		delete(last, p.Shards[i].Shard)
 	}
 	for shard, end := range last { // not read by the mapping yet
 		p.Shards = append(p.Shards, bench.ShardPosition{Shard: shard, Last: end})
 	}
 	return p
+}
+
+// locate sets where the shard of the mapping's stream ends, and how far it is
+// settled. What the stream has trimmed will never be delivered: it is lost, and
+// must not pass for work that is still to be done. The same holds of what is in
+// another stream of the table than the mapping's: nobody reads it.
+func (c *cloud) locate(p *bench.ShardPosition, last map[string]string) {
+	p.Checkpoint = c.streams.reached(*p)
+	end, kept := last[p.Shard]
+	switch {
+	case !kept: // the stream has let go of the whole shard
+		p.Last = p.Checkpoint
+		return
+	case p.Behind == 0 && p.Checkpoint != end && c.engine.StreamBehind(c.stream, p.Shard, p.Checkpoint) == 0:
+		p.Checkpoint = end
+	}
+	p.Last = end
 }
 
 func (c *cloud) onStop(f func() error) { c.close = append(c.close, f) }
@@ -238,8 +266,10 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 	}
 	results := in
 	results.TableName = aws.String(ResultsTable(stack.Run))
-	if _, err := createTable(ctx, db, &results, stack.Data != ""); err != nil {
-		return "", fmt.Errorf("create the results table: %w", err)
+	if !stack.OneTable {
+		if _, err := createTable(ctx, db, &results, stack.Data != ""); err != nil {
+			return "", fmt.Errorf("create the results table: %w", err)
+		}
 	}
 	in.TableName = aws.String(ItemsTable(stack.Run))
 	if stack.Architecture == bench.Streams {
@@ -247,6 +277,12 @@ func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (
 	}
 	if streamARN, err = createTable(ctx, db, &in, stack.Data != ""); err != nil {
 		return "", fmt.Errorf("create the items table: %w", err)
+	}
+	if stack.TimeToLive != "" {
+		ttl := &types.TimeToLiveSpecification{AttributeName: &stack.TimeToLive, Enabled: aws.Bool(true)}
+		if _, err := db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: in.TableName, TimeToLiveSpecification: ttl}); err != nil {
+			return "", fmt.Errorf("set the time to live: %w", err)
+		}
 	}
 	return streamARN, nil
 }

@@ -91,12 +91,12 @@ type controlServer struct {
 	token string
 }
 
-// newControlServer serves the calls that every child has. settled waits until
-// what fault i has broken works again.
-func newControlServer(token string, faults Faults, settled func(ctx context.Context, fault int) error, stop func()) *controlServer {
+// newControlServer serves the calls that every child has. begun is told of each
+// begin; settled waits until what fault i has broken works again.
+func newControlServer(token string, faults Faults, begun func(fault int), settled func(ctx context.Context, fault int) error, stop func()) *controlServer {
 	s := &controlServer{mux: http.NewServeMux(), token: token}
 	s.mux.HandleFunc("POST /faults/{fault}/begin", func(w http.ResponseWriter, r *http.Request) {
-		s.fault(w, r, faults, func(i int) error { faults.Begin(i); return nil })
+		s.fault(w, r, faults, func(i int) error { faults.Begin(i); begun(i); return nil })
 	})
 	s.mux.HandleFunc("POST /faults/{fault}/end", func(w http.ResponseWriter, r *http.Request) {
 		s.fault(w, r, faults, func(i int) error { faults.End(i); return settled(r.Context(), i) })

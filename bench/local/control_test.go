@@ -26,7 +26,7 @@ func (f *oneFault) Place(int) bench.Place { return bench.PlaceTable }
 // serveControl serves a control channel on loopback.
 func serveControl(t *testing.T, f Faults) string {
 	t.Helper()
-	srv, address, err := site{}.serve(0, newControlServer("secret", f, func(context.Context, int) error { return nil }, func() {}))
+	srv, address, err := site{}.serve(0, newControlServer("secret", f, func(int) {}, func(context.Context, int) error { return nil }, func() {}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,8 @@ const readBackTimeout = time.Minute
 // records were, as a message in SQS does, and are read back from there:
 // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
 type letterBox struct {
-	streams eventsource.Streams
+	streams  eventsource.Streams
+	injector bench.Injector // nil: it takes everything
 
 	mu      sync.Mutex
 	letters []letter
@@ -37,8 +38,18 @@ type letter struct {
 	ids []string
 }
 
-// Send keeps a document.
+// errRefused is what a destination says that was deleted, or that the mapping
+// may not write to.
+var errRefused = errors.New("the destination refuses the document")
+
+// Send keeps a document, unless a fault refuses it.
 func (b *letterBox) Send(_ context.Context, doc eventsource.Document, records []eventsource.Record) error {
+	if b.injector != nil {
+		if strike := b.injector.Ask(bench.Op{Place: bench.PlaceDestination, Name: "Send"}); strike.Kind != "" {
+			b.injector.Struck(strike)
+			return errRefused
+		}
+	}
 	l := letter{doc: doc}
 	for _, r := range records {
 		l.ids = append(l.ids, r.ID)
@@ -74,7 +85,7 @@ func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
 		}
 		for _, text := range l.ids {
-			if id, err := bench.ParseID(text); err == nil {
+			if id, err := bench.ParseKey(text); err == nil {
 				dead = append(dead, bench.DeadLetter{Seq: id.Seq, Readable: found[text], At: at})
 			}
 		}

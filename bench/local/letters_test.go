@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -123,6 +124,29 @@ func TestLettersAreReadBack(t *testing.T) {
 	put(2000) // trimming is done when something is written
 	if letters, err = box.readBack(); err != nil || spelled(letters) != "2- 3- 5+ 6-" {
 		t.Errorf("after a day: %s (%v)", spelled(letters), err)
+	}
+}
+
+// refusing strikes every document.
+type refusing struct{ struck int }
+
+func (r *refusing) Ask(op bench.Op) bench.Strike {
+	if op.Place != bench.PlaceDestination {
+		return bench.Strike{}
+	}
+	return bench.Strike{Kind: "destination.refuse"}
+}
+
+func (r *refusing) Struck(bench.Strike) { r.struck++ }
+
+func TestARefusedDocumentIsNotKept(t *testing.T) {
+	r := &refusing{}
+	box := &letterBox{injector: r}
+	if err := box.Send(t.Context(), eventsource.Document{Timestamp: "2026-01-02T03:04:06.234Z"}, nil); !errors.Is(err, errRefused) || r.struck != 1 {
+		t.Errorf("%v, struck %d times", err, r.struck)
+	}
+	if letters, err := box.readBack(); len(letters) != 0 || err != nil {
+		t.Errorf("%v (%v)", letters, err)
 	}
 }
 

@@ -42,6 +42,14 @@ func ItemsTable(run bench.RunID) string { return "ackproof-" + string(run) + "-i
 // ResultsTable is the name of a run's results table.
 func ResultsTable(run bench.RunID) string { return "ackproof-" + string(run) + "-results" }
 
+// resultsTable is where effects are written: a table of their own, or the items.
+func resultsTable(stack bench.Stack) string {
+	if stack.OneTable {
+		return ItemsTable(stack.Run)
+	}
+	return ResultsTable(stack.Run)
+}
+
 // Main plays the role that the environment names and returns the exit code. It
 // reports false, at once, in a process that has no role.
 func Main(newFaults NewFaults) (code int, played bool) {

@@ -46,8 +46,17 @@ func (t *Target) Name() string { return "local" }
 // Lacks names what the local target cannot do of a stack.
 func (t *Target) Lacks(stack bench.Stack) []string {
 	var lacks []string
-	if _, err := t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
+	faults, err := t.opts.NewFaults(stack.Seed, stack.Faults)
+	if err != nil {
 		lacks = append(lacks, err.Error())
+	}
+	if stack.OneTable && stack.Architecture != bench.Streams {
+		lacks = append(lacks, fmt.Sprintf("with one table for items and effects the architecture %s would write an item twice in one transaction: leave table.oneTable out, or use %s", stack.Architecture, bench.Streams))
+	}
+	for i := 0; err == nil && i < len(stack.Faults) && stack.Architecture != bench.Streams; i++ {
+		if place := faults.Place(i); isLever(place) || place == bench.PlaceDestination {
+			lacks = append(lacks, fmt.Sprintf("the fault %q needs a stream and a mapping, and the architecture %s has none: use %s, or leave it out", stack.Faults[i], stack.Architecture, bench.Streams))
+		}
 	}
 	if stack.Architecture == bench.Streams {
 		for _, err := range eventsource.Validate(stack.Mapping) {
@@ -103,7 +112,7 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	}
 	return bench.Endpoints{
 		API: gateway.URL, DynamoDB: cloud.URL, Region: Region,
-		ItemsTable: ItemsTable(stack.Run), ResultsTable: ResultsTable(stack.Run),
+		ItemsTable: ItemsTable(stack.Run), ResultsTable: resultsTable(stack),
 	}, nil
 }
 
@@ -131,8 +140,13 @@ func (t *Target) holder(fault int) *child {
 	return t.cloud
 }
 
-// Begin arms a fault, or adds a strike.
+// Begin arms a fault, or adds a strike. Time passes for both processes.
 func (t *Target) Begin(ctx context.Context, fault int) error {
+	if t.places.Place(fault) == bench.PlaceClock {
+		if err := t.gateway.control.call(ctx, "POST", fmt.Sprintf("/faults/%d/begin", fault), nil); err != nil {
+			return err
+		}
+	}
 	return t.holder(fault).control.call(ctx, "POST", fmt.Sprintf("/faults/%d/begin", fault), nil)
 }
 

@@ -1,10 +1,14 @@
 package processor
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 // The names of the planted defects.
@@ -16,6 +20,7 @@ const (
 	DefectDouble        = "double-nth"     // every K-th effect is applied twice: duplicated
 	DefectInsertOnly    = "insert-only"    // MODIFY records are left out: wrong_effect in the versions workload
 	DefectDropTail      = "drop-tail"      // the last record of a batch of several is left out: lost_processing
+	DefectMarkFirst     = "mark-first"     // the request id is marked as done before the work, and a retry carries the same id: lost_processing
 	DefectEarlyAnswer   = "early-answer"   // success is reported before the work is done: lost_processing when the process dies
 )
 
@@ -38,6 +43,7 @@ func Defects() []Defect {
 		{DefectDouble, DefectDouble + "=K", "Every K-th effect that a process applies is applied twice."},
 		{DefectInsertOnly, DefectInsertOnly, "MODIFY records are left out, so an item written again keeps its first effect."},
 		{DefectDropTail, DefectDropTail, "The last record of a batch of two or more is silently left out."},
+		{DefectMarkFirst, DefectMarkFirst, "The request id is marked as done before the work, so the retry of a batch, which has the same id, does nothing."},
 		{DefectEarlyAnswer, DefectEarlyAnswer, "Success is reported at once and the work goes on behind it, to be lost in a crash."},
 	}
 }
@@ -74,6 +80,32 @@ func parseDefect(s string) (defect, error) {
 		return defect{name: name, nth: n}, nil
 	}
 	return defect{}, fmt.Errorf("defect %q is unknown; known are %s", s, strings.Join(forms, ", "))
+}
+
+// marks are the request ids that a process has seen, for the defect that takes
+// them for idempotency keys. Lambda hands an unchanged batch over under the same
+// id again.
+type marks struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// first marks the request of a context and reports whether it was not marked.
+func (m *marks) first(ctx context.Context) bool {
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok {
+		return true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen[lc.AwsRequestID] {
+		return false
+	}
+	if m.seen == nil {
+		m.seen = map[string]bool{}
+	}
+	m.seen[lc.AwsRequestID] = true
+	return true
 }
 
 // counter counts up to every n-th call. The count is one process's own and

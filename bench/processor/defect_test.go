@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 )
@@ -20,7 +22,7 @@ func TestDefects(t *testing.T) {
 			f := newFake()
 			h := New(Config{ItemsTable: "items", ResultsTable: "results", Work: time.Second, Defect: defect}, f, clock.Real{})
 			for _, e := range events {
-				ctx, cancel := context.WithCancel(t.Context())
+				ctx, cancel := context.WithCancel(lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "same"}))
 				before := time.Now()
 				if _, err := h.Handle(ctx, e); err != nil {
 					t.Errorf("%s: %v", defect, err)
@@ -59,6 +61,7 @@ func TestDefects(t *testing.T) {
 		{"insert-only", []json.RawMessage{batch(t, "INSERT:1:a:x", "MODIFY:2:a:y")}, map[string]int{"a": 1}},
 		{"drop-tail", []json.RawMessage{five, batch(t, "INSERT:6:f:x")}, map[string]int{"a": 1, "b": 1, "c": 1, "d": 1, "f": 1}},
 		{"corrupt", []json.RawMessage{five}, all},
+		{"mark-first", []json.RawMessage{batch(t, "INSERT:1:a:x"), five}, map[string]int{"a": 1}},
 		{"early-answer", []json.RawMessage{five}, all},
 		{"early-answer", []json.RawMessage{a}, map[string]int{"a": 1}},
 	}

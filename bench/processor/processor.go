@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type Config struct {
 	Work         time.Duration // waited for each record, as for a slow third party
 	Burn         time.Duration // computed for each record, on one CPU
 	Defect       string        // see Defects; empty: none
+	Article      string        // play the article's own processor, in one of its forms; empty: no
 	Partial      bool          // answer which record of a batch failed, instead of an error
 }
 
@@ -49,6 +51,7 @@ type Config struct {
 //	ITEMS_TABLE, RESULTS_TABLE    table names, needed
 //	ACKPROOF_WORK, ACKPROOF_BURN  Go durations, default 0
 //	ACKPROOF_DEFECT               a planted defect, default none
+//	ACKPROOF_ARTICLE              printed, intended or corrected: the article's own processor, default none
 //	ACKPROOF_PARTIAL              true: answer with batchItemFailures, default false
 func FromEnv(getenv func(string) string) (Config, error) {
 	var errs []error
@@ -73,10 +76,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
 		ItemsTable: table("ITEMS_TABLE"), ResultsTable: table("RESULTS_TABLE"),
 		Work: duration("ACKPROOF_WORK"), Burn: duration("ACKPROOF_BURN"),
-		Defect: getenv("ACKPROOF_DEFECT"), Partial: getenv("ACKPROOF_PARTIAL") == "true",
+		Defect: getenv("ACKPROOF_DEFECT"), Article: getenv("ACKPROOF_ARTICLE"), Partial: getenv("ACKPROOF_PARTIAL") == "true",
 	}
 	if p := getenv("ACKPROOF_PARTIAL"); p != "" && p != "true" && p != "false" {
 		errs = append(errs, fmt.Errorf("ACKPROOF_PARTIAL=%s: want true or false", p))
+	}
+	if c.Article != "" && !slices.Contains(Articles(), c.Article) {
+		errs = append(errs, fmt.Errorf("ACKPROOF_ARTICLE=%s: want %s", c.Article, strings.Join(Articles(), " or ")))
 	}
 	if _, err := parseDefect(c.Defect); err != nil {
 		errs = append(errs, fmt.Errorf("ACKPROOF_DEFECT: %w", err))
@@ -102,6 +108,7 @@ type Handler struct {
 	client        DynamoDB
 	clock         clock.Clock
 	defect        defect
+	marked        marks
 	seen, applied counter // records and effects of this process, for the defects that count
 }
 
@@ -132,6 +139,8 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (any, error
 		return nil, fmt.Errorf("read event: %w", err)
 	}
 	switch {
+	case e.Records != nil && h.cfg.Article != "":
+		return nil, h.article(ctx, *e.Records)
 	case e.Records != nil:
 		return h.batch(ctx, *e.Records, e.Window != nil, e.State)
 	case e.HTTPMethod != "":

@@ -281,15 +281,15 @@ func TestBurn(t *testing.T) {
 }
 
 func TestFromEnv(t *testing.T) {
-	env := map[string]string{"ITEMS_TABLE": "i", "RESULTS_TABLE": "r", "ACKPROOF_WORK": "2ms", "ACKPROOF_BURN": "1us", "ACKPROOF_DEFECT": "skip-nth=3", "ACKPROOF_PARTIAL": "true"}
+	env := map[string]string{"ITEMS_TABLE": "i", "RESULTS_TABLE": "r", "ACKPROOF_WORK": "2ms", "ACKPROOF_BURN": "1us", "ACKPROOF_DEFECT": "skip-nth=3", "ACKPROOF_ARTICLE": "printed", "ACKPROOF_PARTIAL": "true"}
 	got, err := FromEnv(func(k string) string { return env[k] })
-	want := Config{ItemsTable: "i", ResultsTable: "r", Work: 2 * time.Millisecond, Burn: time.Microsecond, Defect: "skip-nth=3", Partial: true}
+	want := Config{ItemsTable: "i", ResultsTable: "r", Work: 2 * time.Millisecond, Burn: time.Microsecond, Defect: "skip-nth=3", Article: "printed", Partial: true}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	env = map[string]string{"ACKPROOF_WORK": "5", "ACKPROOF_BURN": "-1s", "ACKPROOF_DEFECT": "x", "ACKPROOF_PARTIAL": "yes"}
+	env = map[string]string{"ACKPROOF_WORK": "5", "ACKPROOF_BURN": "-1s", "ACKPROOF_DEFECT": "x", "ACKPROOF_ARTICLE": "read", "ACKPROOF_PARTIAL": "yes"}
 	_, err = FromEnv(func(k string) string { return env[k] })
-	for _, name := range []string{"ITEMS_TABLE", "RESULTS_TABLE", "ACKPROOF_WORK=5", "ACKPROOF_BURN=-1s", "ACKPROOF_DEFECT", "ACKPROOF_PARTIAL=yes"} {
+	for _, name := range []string{"ITEMS_TABLE", "RESULTS_TABLE", "ACKPROOF_WORK=5", "ACKPROOF_BURN=-1s", "ACKPROOF_DEFECT", "ACKPROOF_ARTICLE=read", "ACKPROOF_PARTIAL=yes"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error %v does not mention %s", err, name)
 		}

@@ -60,6 +60,9 @@ type itemFailure struct {
 // processor aggregates nothing. Without Partial a failure is an error, and the
 // whole batch comes again; with it the first record that failed is named.
 func (h *Handler) batch(ctx context.Context, records []record, windowed bool, state json.RawMessage) (any, error) {
+	if h.defect.name == DefectMarkFirst && !h.marked.first(ctx) {
+		records = nil // "done already"
+	}
 	var failed string
 	err := h.finish(ctx, func(ctx context.Context) error { return h.stream(ctx, records, &failed) })
 	if err != nil && (!h.cfg.Partial || failed == "") {

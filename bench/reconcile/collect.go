@@ -24,6 +24,8 @@ const (
 	seenFirst                      // a row in the first read of the results table
 	seenSecond                     // and in the second
 	haveDigest                     // expected[seq] is filled in
+	over                           // a record of it is settled
+	open                           // a record of it is not, as far as is known
 
 	found = inItems | inStream | applied
 )
@@ -41,8 +43,9 @@ type judge struct {
 	seen     []flags
 	outcome  []bench.Outcome // Unsent: not sent
 	beyond   map[uint64]flags
-	expected []bench.Digest   // by seq, see digest
-	newest   []bench.Sequence // of the commits, by seq; nil: no commits were seen
+	expected []bench.Digest            // by seq, see digest
+	newest   []bench.Sequence          // of the commits that wrote, by seq; nil: no commits were seen
+	removals map[uint64]bench.Sequence // by seq: the commit that took the item away, if one did
 
 	itemsKnown   bool // what is not in the items table is known not to be there
 	effectsKnown bool
@@ -58,7 +61,7 @@ type judge struct {
 
 // seq gives the number of an id of this run, as text; false: it is none.
 func (j *judge) seq(id string) (uint64, bool) {
-	v, err := bench.ParseID(id)
+	v, err := bench.ParseKey(id)
 	if err != nil || v.Run != j.e.Run || v.Agent != j.e.Agent {
 		return 0, false
 	}
@@ -121,20 +124,53 @@ func (j *judge) commits() {
 	if j.e.Commits == nil {
 		return
 	}
-	j.newest = make([]bench.Sequence, j.n)
+	j.newest, j.removals = make([]bench.Sequence, j.n), map[uint64]bench.Sequence{}
 	var records int64
+	shards := j.settled()
 	for c := range j.e.Commits {
 		records++
 		seq, ours := j.seq(c.ID)
 		if !ours {
 			continue
 		}
-		j.mark(seq, inStream)
-		if n, err := bench.ParseSequence(c.Sequence); err == nil && seq < j.n && n.Compare(j.newest[seq]) > 0 {
+		n, err := bench.ParseSequence(c.Sequence)
+		until, known := shards[c.Shard]
+		switch {
+		case c.Removed: // asks for no work: nothing depends on its being settled
+			j.mark(seq, inStream)
+		case known && err == nil && n.Compare(until) <= 0:
+			j.mark(seq, inStream|over)
+		default:
+			j.mark(seq, inStream|open)
+		}
+		switch {
+		case err != nil || seq >= j.n:
+		case c.Removed:
+			// What has gone was there: an effect of the last version is not
+			// outdated by it, and to be handed its removal is not to be handed it.
+			j.removals[seq] = n
+		case !j.e.OneTable && n.Compare(j.newest[seq]) > 0:
 			j.newest[seq] = n
 		}
 	}
 	j.account.Deliveries.Records = &records
+}
+
+// settled gives, by shard, the sequence number up to which everything is over:
+// the checkpoint, or all that lies before the oldest record that is still tried.
+// What is between the two was trimmed from the stream and can never be read.
+func (j *judge) settled() map[string]bench.Sequence {
+	shards := map[string]bench.Sequence{}
+	for _, p := range j.e.Over {
+		n, err := bench.ParseSequence(p.Checkpoint)
+		if oldest, bad := bench.ParseSequence(p.Oldest); bad == nil {
+			n, err = oldest.Before(), nil
+		}
+		if err == nil {
+			shards[p.Shard] = n
+		}
+	}
+	return shards
 }
 
 // deliveries counts what was handed over. A record is its id and its sequence
@@ -170,6 +206,10 @@ func (j *judge) deliveries() {
 			others[r] = true
 		default:
 			first[seq] = n
+		}
+		if gone, ok := j.removals[seq]; ok && gone == n {
+			j.mark(seq, mark&^delivered)
+			continue
 		}
 		j.mark(seq, mark)
 	}

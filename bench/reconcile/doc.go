@@ -29,6 +29,9 @@
 //	                            else                     lost_processing   fails
 //	never sent, and stored or with an effect             unexpected        fails
 //
+// Where a drain was not proven, what is settled beside the shard that is blocked
+// is over all the same: without an effect it is lost and not pending.
+//
 // Three readings of that table that are not obvious:
 //
 //   - What two reads found is joined: a thing seen once was there. For dead

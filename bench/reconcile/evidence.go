@@ -36,6 +36,7 @@ type Evidence struct {
 	ReadProblems    []string
 	ItemsObserved   bool  // an items table is named
 	EffectsObserved bool  // a results table is named
+	OneTable        bool  // effects are written onto the items: their own commits are no newer versions of them
 	TablesShared    bool  // the tables are the user's own and hold other data: they were asked for this run's ids alone
 	CleanStart      *bool // the tables were seen to hold nothing of another run before the load; nil: nobody looked
 	Sentinels       uint64
@@ -49,6 +50,10 @@ type Evidence struct {
 	Guarantee Guarantee
 	Drain     bench.Drain
 	Blocked   []bench.ShardPosition // shards that still failed when the drain gave up
+	// Over holds the last position of each shard, where nothing was applied from
+	// then to the end of the reads. Where the drain gave up, a record that was
+	// settled by then is over all the same: what has no effect will have none.
+	Over []bench.ShardPosition
 
 	LoadFinished    bool // the load came to the end of its plan
 	HarnessFinished bool // the run came to the end of its phases

@@ -167,7 +167,7 @@ func (j *judge) missing(s flags, v bench.ItemVerdict) bench.ItemVerdict {
 	switch {
 	case s&deadReadable != 0:
 		return bench.DeadLettered
-	case !j.drained:
+	case !j.drained && (v == bench.LostWrite || s&over == 0 || s&open != 0):
 		return bench.Pending
 	}
 	return v

@@ -61,7 +61,7 @@ func (f *files) watched(t *times, n int) {
 		return
 	}
 	for c := range f.log.Commits() {
-		if i, ok := f.index(c.ID, n); ok {
+		if i, ok := f.index(c.ID, n); ok && !c.Removed {
 			t.items[i].Stored = min(t.items[i].Stored, c.At.Sub(f.started))
 		}
 	}
@@ -74,7 +74,7 @@ func (f *files) watched(t *times, n int) {
 
 // index is the number of an id of this run.
 func (f *files) index(id string, n int) (int, bool) {
-	parsed, err := bench.ParseID(id)
+	parsed, err := bench.ParseKey(id)
 	if err != nil || parsed.Run != f.manifest.Run || parsed.Agent != 0 || parsed.Seq >= uint64(n) {
 		return 0, false
 	}

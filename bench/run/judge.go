@@ -227,8 +227,8 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 		Planned: f.plan.Len(), Request: f.ledger.Request, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
-		ItemsObserved: true, EffectsObserved: true, CleanStart: story.clean,
-		Drain: story.proof(), Blocked: f.blocked(t),
+		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
+		Drain: story.proof(), Blocked: f.blocked(t), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),
 		WorkerCapHit: story.generator != nil && story.generator.WorkerCapHit,
@@ -289,7 +289,7 @@ func (f *files) blocked(t *times) []bench.ShardPosition {
 		for c := range f.log.Commits() {
 			i, ours := f.index(c.ID, len(t.items))
 			at, err := bench.ParseSequence(c.Sequence)
-			if !ours || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || t.items[i].Effect != stats.Never {
+			if !ours || c.Removed || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || t.items[i].Effect != stats.Never {
 				continue
 			}
 			if waiting++; waiting == 1 && f.manifest.Processor == builtIn {

@@ -148,7 +148,7 @@ func (r *Run) readOnce(ctx context.Context, rd *reader, n int) error {
 func (r *reader) rows(ctx context.Context, w *ledger.ReadWriter, table string, kind ledger.Table, row func(uint64, attributes) error) error {
 	return r.scan(ctx, table, func(item attributes) error {
 		key := text(item["id"])
-		id, err := bench.ParseID(key)
+		id, err := bench.ParseKey(key)
 		if err != nil || id.Run != r.run || id.Agent != 0 {
 			return w.Foreign(kind, key)
 		}
@@ -169,6 +169,9 @@ func (r *reader) items(ctx context.Context, w *ledger.ReadWriter) error {
 
 func (r *reader) effects(ctx context.Context, w *ledger.ReadWriter) error {
 	return r.rows(ctx, w, r.endpoints.ResultsTable, ledger.Effects, func(seq uint64, item attributes) error {
+		if r.endpoints.ResultsTable == r.endpoints.ItemsTable && item["processedAt"] == nil {
+			return nil // one table for both: an item without an effect yet
+		}
 		e := bench.Effect{Seq: seq, Count: -1}
 		if n, err := strconv.ParseInt(number(item["count"]), 10, 64); err == nil {
 			e.Count = n

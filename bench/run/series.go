@@ -68,7 +68,7 @@ func (f *files) notes(r *bench.Result) {
 		}
 	}
 	if gaps := f.story.gaps; gaps > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): records were trimmed before they were read", gaps))
+		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): what was trimmed and not read yet can never be delivered", gaps))
 	}
 	if dropped := f.story.dropped; dropped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))

@@ -25,10 +25,11 @@ type story struct {
 	lives       lives         // of the processor's processes
 	last        time.Duration // of any event: the run was alive then
 	phases      map[string]time.Duration
-	targetDeath string // of a process of the target itself, unasked; "": none
-	atRest      bool   // after the final reads nothing had changed since the drain
-	gaps        int    // times at which the mapping found records trimmed that it had not read
-	dropped     int    // events that the asynchronous queue gave up
+	targetDeath string                // of a process of the target itself, unasked; "": none
+	settled     []bench.ShardPosition // at the end of the drain, if no effect was applied from then to the end of the reads
+	atRest      bool                  // after the final reads nothing had changed since the drain
+	gaps        int                   // times at which the mapping found records trimmed that it had not read
+	dropped     int                   // events that the asynchronous queue gave up
 }
 
 // tell goes through the events in order.
@@ -105,7 +106,11 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		}
 	case evidenceAtRest:
 		var a atRest
-		s.atRest = json.Unmarshal(e.Data, &a) == nil && a.Unchanged
+		read := json.Unmarshal(e.Data, &a) == nil
+		s.atRest = read && a.Unchanged
+		if read && a.Position.Effects == s.drain.Position.Effects {
+			s.settled = s.drain.Position.Shards
+		}
 	case evidenceFinished:
 		var f finished
 		if json.Unmarshal(e.Data, &f) == nil {

@@ -41,6 +41,9 @@ func Run(t *testing.T, newTarget func(t *testing.T) bench.Target) {
 	t.Run("what is given up is a dead letter", func(t *testing.T) { givenUp(t, newTarget(t)) })
 	t.Run("a cut answer loses nothing", func(t *testing.T) { cutAnswer(t, newTarget(t)) })
 	t.Run("a throttled table refuses", func(t *testing.T) { throttled(t, newTarget(t)) })
+	t.Run("a disabled mapping goes on where it stood", func(t *testing.T) { disabled(t, newTarget(t)) })
+	t.Run("what the stream has forgotten is not waited for", func(t *testing.T) { forgotten(t, newTarget(t)) })
+	t.Run("another stream is not the mapping's", func(t *testing.T) { anotherStream(t, newTarget(t)) })
 	t.Run("an unknown fault is lacking", func(t *testing.T) {
 		if lacks := newTarget(t).Lacks(bench.Stack{Faults: []string{"at 1s : moon.fall"}}); len(lacks) == 0 {
 			t.Error("the target says that it can make the moon fall")

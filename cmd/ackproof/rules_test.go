@@ -1,14 +1,17 @@
 package main
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/ackproof/ackproof/bench"
 )
 
-// The scenarios that show one rule of AWS each. They take two minutes together,
-// so only `make conformance` plays them.
+// The scenarios that show one rule of AWS each. They take minutes together, so
+// only `make conformance` plays them, with those of losses_test.go and
+// duplicates_test.go.
 var rules = []builtin{
 	// What the event source mapping decides.
 	{"poison-bisect", exitPass, func(t *testing.T, r *bench.Result, _ string) {
@@ -35,9 +38,22 @@ var rules = []builtin{
 			t.Errorf("%d lost in processing, the first is %d, %d pending", n, r.Findings[0].Seq, r.Items.Pending)
 		}
 	}},
-	{"lanes", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+	{"lanes", exitPass, func(t *testing.T, r *bench.Result, dir string) {
 		if r.Items.Processed != r.Requests.Planned || *r.Deliveries.Redelivered == 0 || r.Faults[0].Bitten == 0 {
 			t.Errorf("%d of %d processed, %d redelivered, %d killed", r.Items.Processed, r.Requests.Planned, *r.Deliveries.Redelivered, r.Faults[0].Bitten)
+		}
+		// The order of an item is kept, that of the shard is not: batches of
+		// different lanes overtake each other.
+		overtaken, last := 0, bench.Sequence{}
+		for _, d := range watched(t, dir).deliveries {
+			n := number(t, d.Sequence)
+			if n.Compare(last) < 0 {
+				overtaken++
+			}
+			last = n
+		}
+		if overtaken == 0 {
+			t.Error("no record was overtaken by another item's: is this more than one lane?")
 		}
 	}},
 	// What the gateway decides. The counts are exact: each follows from the
@@ -83,7 +99,20 @@ var rules = []builtin{
 
 func TestConformanceScenarios(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
-		t.Skip("set ACKPROOF_CONFORMANCE=1: this takes two minutes")
+		t.Skip("set ACKPROOF_CONFORMANCE=1: this takes minutes")
 	}
 	play(t, rules)
+	play(t, losses)
+	play(t, duplicates)
+	for _, c := range cured {
+		playWith(t, builtin{c.name, exitPass, c.check}, c.with...)
+	}
+	// Without the condition the replayed versions are applied again; what is
+	// promised here is at least once, so that only their count shows it.
+	playWith(t, builtin{"old-version", exitPass, func(t *testing.T, _ *bench.Result, dir string) {
+		_, effects := watched(t, dir).read()
+		if most := slices.Max(slices.Collect(maps.Values(effects))); most <= 2 {
+			t.Errorf("an item of two versions was applied %d times at most", most)
+		}
+	}}, "--env", "ACKPROOF_DEFECT=non-idempotent")
 }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// The scenarios in which work is done more than once, or out of order.
+var duplicates = []builtin{
+	{"retried-batch", exitFail, checkTwice(300, 450, 600)},
+	{"bisected", exitFail, checkTwice(300, 450, 600)},
+	{"replayed", exitFail, func(t *testing.T, r *bench.Result, dir string) {
+		checkTwice()(t, r, dir)
+		for _, d := range watched(t, dir).deliveries {
+			if d.Outcome != bench.Delivered || d.Attempt != 1 {
+				t.Fatalf("%s: attempt %d, %s: want no error", d.ID, d.Attempt, d.Outcome)
+			}
+		}
+	}},
+	{"done-twice", exitFail, func(t *testing.T, r *bench.Result, dir string) {
+		checkTwice()(t, r, dir)
+		if *r.Items.Duplicated != *r.Deliveries.Redelivered || r.Faults[0].Bitten == 0 || r.Faults[1].Bitten == 0 {
+			t.Errorf("%d duplicated of %d redelivered; %d killed, %d failed", *r.Items.Duplicated, *r.Deliveries.Redelivered, r.Faults[0].Bitten, r.Faults[1].Bitten)
+		}
+	}},
+	{"new-id", exitFail, func(t *testing.T, r *bench.Result, _ string) {
+		if n := r.Faults[0].Bitten; n == 0 || *r.Items.Duplicated != n || *r.Deliveries.Records != r.Requests.Planned+n || *r.Deliveries.Redelivered != 0 {
+			t.Errorf("%d came twice, %d duplicated, %d records of %d requests", n, *r.Items.Duplicated, *r.Deliveries.Records, r.Requests.Planned)
+		}
+	}},
+	{"own-update", exitFail, func(t *testing.T, r *bench.Result, dir string) {
+		s := watched(t, dir)
+		inserts, times, known := map[string]bool{}, map[uint64]int{}, seqs{}
+		for _, c := range s.commits {
+			before := len(known)
+			known.add(t, c.ID)
+			inserts[c.Shard+c.Sequence] = len(known) > before // the first of its item
+		}
+		for _, d := range s.deliveries {
+			if inserts[d.Shard+d.Sequence] {
+				times[seqs{}.add(t, d.ID)]++
+			}
+		}
+		s.same("duplicated", s.found(bench.Duplicated), s.between(times, 2, 1<<30))
+		// One INSERT and one MODIFY for each request, and one more for each time
+		// that an item was updated again.
+		if n := r.Requests.Planned; *r.Deliveries.Records < 2*n || *r.Deliveries.Delivered < 2*n || r.Faults[0].Bitten == 0 {
+			t.Errorf("%d requests, %d records, %d delivered, %d killed", n, *r.Deliveries.Records, *r.Deliveries.Delivered, r.Faults[0].Bitten)
+		}
+	}},
+	{"old-version", exitPass, func(t *testing.T, r *bench.Result, dir string) {
+		s := watched(t, dir)
+		versions, newest := map[uint64]int64{}, map[uint64]bench.Sequence{}
+		for _, c := range s.commits {
+			versions[seqs{}.add(t, c.ID)]++
+		}
+		back := 0
+		for _, d := range s.deliveries {
+			seq, n := seqs{}.add(t, d.ID), number(t, d.Sequence)
+			if n.Compare(newest[seq]) < 0 {
+				back++
+			} else {
+				newest[seq] = n
+			}
+		}
+		_, effects := s.read()
+		for seq, n := range effects {
+			if n != versions[seq] {
+				t.Errorf("%d has %d versions, and was applied %d times", seq, versions[seq], n)
+			}
+		}
+		if back == 0 || int64(len(effects)) < r.Items.Processed || *r.Items.WrongEffect != 0 {
+			t.Errorf("%d times an older version came behind a newer one, %d effects", back, len(effects))
+		}
+	}},
+}
+
+// checkTwice wants duplicated what a processor that does not look has processed
+// more than once, with bad records at which it stops.
+func checkTwice(poison ...uint64) func(t *testing.T, r *bench.Result, dir string) {
+	return func(t *testing.T, _ *bench.Result, dir string) {
+		s, bad := watched(t, dir), seqs{}
+		for _, seq := range poison {
+			bad[seq] = true
+		}
+		s.same("duplicated", s.found(bench.Duplicated), s.between(s.applied(bad, every), 2, 1<<30))
+	}
+}
