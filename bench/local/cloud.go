@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 
 	"github.com/ackproof/ackproof/bench"
@@ -32,6 +30,9 @@ type cloudConfig struct {
 	Token string
 	Exe   string // plays the built-in processor
 	Port  int    // of DynamoDB, 0: a free one
+
+	Outside   string // URL of a DynamoDB that has the run's tables; empty: the embedded one
+	StreamARN string // of the items table there
 }
 
 // cloud is the process that holds DynamoDB, the event source mapping and the
@@ -41,7 +42,7 @@ type cloud struct {
 	clock   clock.Clock
 	faults  Faults
 	watch   *watch
-	engine  *dynamo.Engine
+	store   store
 	host    *lambda.Host
 	mapping *eventsource.Mapping // nil but for the architecture streams
 	streams *skipping
@@ -77,22 +78,21 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.watch = newWatch(deliveries, events)
 	c.onStop(c.watch.close)
 
-	c.engine = dynamo.New(dynamo.Options{Region: Region, Shards: stack.Shards, Seed: stack.Seed})
 	injector := told{c.faults, c.watch, c.clock}
-	server := dynamo.NewServer(dynamo.ServerOptions{
-		Engine: c.engine, Clock: c.clock, Injector: injector, Observer: c.watch,
-		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
-	})
-	db, url, err := serve(c.cfg.Port, server)
+	if err := c.openStore(ctx, injector); err != nil {
+		return ready{}, err
+	}
+	db, url, err := serve(c.cfg.Port, c.store)
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(db.Close)
 
-	sdk := sdkConfig(aws.String(url))
-	streamARN, err := createTables(ctx, dynamodb.NewFromConfig(sdk), stack)
-	if err != nil {
-		return ready{}, err
+	sdk, streamARN := sdkConfig(aws.String(url)), c.cfg.StreamARN
+	if c.cfg.Outside == "" {
+		if _, streamARN, err = createTables(ctx, dynamodb.NewFromConfig(sdk), stack); err != nil {
+			return ready{}, err
+		}
 	}
 	if err := c.startHost(ctx, url, injector); err != nil {
 		return ready{}, err
@@ -100,7 +100,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if stack.Architecture == bench.Streams {
 		client := dynamodbstreams.NewFromConfig(sdk)
 		c.letters.streams = client
-		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.Ends(ItemsTable(stack.Run)) }}
+		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: c.store.look}
 		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 			Settings: stack.Mapping, StreamARN: streamARN, FunctionARN: functionARN, Region: Region,
 			Streams: c.streams, Function: c.host, Destination: &c.letters,
@@ -187,12 +187,16 @@ func (c *cloud) wrote(w dynamo.Write) {
 // position says how far everything has come.
 func (c *cloud) position() bench.Position {
 	p := bench.Position{Committed: c.stored.Load(), Effects: c.effects.Load(), Queued: c.host.Queued(), Open: c.host.Open()}
+	if c.mapping != nil {
+		p.Shards = c.mapping.Position()
+	}
+	ends, unseen, writing := c.store.position()
+	p.Unseen, p.Open = unseen, p.Open+writing
 	if c.mapping == nil {
 		return p
 	}
-	p.Shards = c.mapping.Position()
 	last := map[string]string{}
-	for _, end := range c.engine.Ends(ItemsTable(c.cfg.Stack.Run)) {
+	for _, end := range ends {
 		last[end.Shard] = end.Last
 	}
 	for i := range p.Shards {
@@ -216,29 +220,6 @@ func (c *cloud) stop(err error) error {
 		}
 	}
 	return err
-}
-
-// createTables makes the run's two tables, and the stream where one is wanted.
-func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (streamARN string, err error) {
-	in := dynamodb.CreateTableInput{
-		BillingMode:          types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
-	}
-	results := in
-	results.TableName = aws.String(ResultsTable(stack.Run))
-	if _, err := db.CreateTable(ctx, &results); err != nil {
-		return "", fmt.Errorf("create the results table: %w", err)
-	}
-	in.TableName = aws.String(ItemsTable(stack.Run))
-	if stack.Architecture == bench.Streams {
-		in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(stack.ViewType)}
-	}
-	out, err := db.CreateTable(ctx, &in)
-	if err != nil {
-		return "", fmt.Errorf("create the items table: %w", err)
-	}
-	return aws.ToString(out.TableDescription.LatestStreamArn), nil
 }
 
 // sdkConfig is an SDK configuration for an endpoint on this machine. Retries are

@@ -17,6 +17,7 @@ type Options struct {
 	Exe       string // plays the roles; empty: this executable
 	NewFaults NewFaults
 	Port      int       // of the API, 0: a free one
+	DynamoDB  Outside   // the tables are there; zero: in an engine of our own
 	Log       io.Writer // what the processes say besides; nil: nowhere
 }
 
@@ -26,6 +27,7 @@ type Target struct {
 	places  Faults // asked for places only
 	cloud   *child
 	gateway *child
+	lent    *lent // nil: the embedded engine is used
 }
 
 // New makes a local target.
@@ -41,7 +43,7 @@ func (t *Target) Name() string { return "local" }
 
 // Lacks names what the local target cannot do of a stack.
 func (t *Target) Lacks(stack bench.Stack) []string {
-	var lacks []string
+	lacks := t.opts.DynamoDB.lacks()
 	if _, err := t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		lacks = append(lacks, err.Error())
 	}
@@ -77,10 +79,17 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 		return bench.Endpoints{}, err
 	}
 	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
+	config := cloudConfig{Stack: stack, Token: token, Exe: exe}
+	if config.Outside = t.opts.DynamoDB.URL; config.Outside != "" {
+		if t.lent, err = borrow(ctx, config.Outside, stack); err != nil {
+			return bench.Endpoints{}, err
+		}
+		config.StreamARN = t.lent.streamARN
+	}
 	var cloud, gateway ready
-	t.cloud, cloud, err = spawn(ctx, exe, RoleCloud, token, cloudConfig{Stack: stack, Token: token, Exe: exe}, t.opts.Log, events)
+	t.cloud, cloud, err = spawn(ctx, exe, RoleCloud, token, config, t.opts.Log, events)
 	if err != nil {
-		return bench.Endpoints{}, err
+		return bench.Endpoints{}, errors.Join(err, t.Stop())
 	}
 	t.gateway, gateway, err = spawn(ctx, exe, RoleGateway, token,
 		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port}, t.opts.Log, events)
@@ -89,7 +98,7 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	}
 	return bench.Endpoints{
 		API: gateway.URL, DynamoDB: cloud.URL, Region: Region,
-		ItemsTable: ItemsTable(stack.Run), ResultsTable: ResultsTable(stack.Run),
+		ItemsTable: ItemsTable(stack.Run), ResultsTable: ResultsTable(stack.Run), Outside: t.opts.DynamoDB.URL,
 	}, nil
 }
 
@@ -155,6 +164,10 @@ func (t *Target) Stop() error {
 			errs = append(errs, (*c).stop())
 			*c = nil
 		}
+	}
+	if t.lent != nil {
+		errs = append(errs, t.lent.giveBack())
+		t.lent = nil
 	}
 	return errors.Join(errs...)
 }
