@@ -23,9 +23,10 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 # What needs more than Go, or minutes: the README's commands in a clone, all
-# architectures at full length, report pages in a real browser (chromium).
+# architectures at full length, report pages in a real browser (chromium), the
+# embedded engine against the DynamoDB stand-ins of others (npm, python3).
 conformance:
-	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 30m -v ./cmd/ackproof ./reports
+	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 30m -v ./cmd/ackproof ./reports ./bench/peer ./bench/dynamo
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:

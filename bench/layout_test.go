@@ -22,6 +22,7 @@ var imports = map[string][]string{
 	"bench/clock":       {},
 	"bench/stats":       {"bench"},
 	"bench/dynamo":      {"bench", "bench/clock"},
+	"bench/peer":        {}, // the stand-ins of others, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},
