@@ -54,6 +54,9 @@ func (f *files) series(t *times, g *figures) *bench.Series {
 
 // notes says what a reader must know to read the figures right.
 func (f *files) notes(r *bench.Result) {
+	if url := f.manifest.Endpoints.Outside; url != "" {
+		r.Notes = append(r.Notes, "the tables were not in the embedded DynamoDB but at "+url+", whose stream has the shards that it chose itself; times include a hop through ackproof's proxy")
+	}
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
 	for i, d := range f.damage {
 		if i == maxDamage {
