@@ -36,18 +36,18 @@ const (
 	deleteTimeout = 30 * time.Second
 )
 
-// lacks says what keeps ackproof from using the endpoint, before anybody has
+// Check says what keeps ackproof from using the endpoint, before anybody has
 // called it.
-func (o Outside) lacks() []string {
+func (o Outside) Check() error {
 	if o.URL == "" {
 		return nil
 	}
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		return []string{fmt.Sprintf("--dynamodb %s: want scheme, host and port alone, such as http://127.0.0.1:8000", o.URL)}
+		return fmt.Errorf("--dynamodb %s: want scheme, host and port alone, such as http://127.0.0.1:8000", o.URL)
 	}
 	if !o.Yes && !onThisHost(u) {
-		return []string{fmt.Sprintf("--dynamodb %s: %s is not this machine; tables would be made there and load fired at it, which may cost money: say --yes if that is meant", o.URL, u.Hostname())}
+		return fmt.Errorf("--dynamodb %s: %s is not this machine; tables would be made there and load fired at it, which may cost money: say --yes if that is meant", o.URL, u.Hostname())
 	}
 	return nil
 }

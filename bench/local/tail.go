@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -38,6 +39,11 @@ const (
 //   - a look that began after the last write was answered came to an empty page;
 //     so nothing is left behind a write that is no put.
 //
+// A record whose sequence number is not above those before it breaks what a
+// stream promises, and the mapping, like any reader that goes on behind a
+// number, passes over it. It is told as evidence and stays waited for. (An
+// engine that numbers and appends in two steps does so under concurrent writes.)
+//
 // A put whose outcome nobody knows is waited for in vain if it was not applied,
 // and so is one that changes nothing, which makes no record. The drain is then
 // not proven, and the verdict is unknown rather than wrong.
@@ -72,6 +78,7 @@ type tailShard struct {
 type put struct {
 	n        int
 	answered time.Time // zero: not yet
+	passed   bool      // its record has come with a number that is not above the last
 }
 
 func newTail(streams eventsource.Streams, arn string, observer bench.Observer, c clock.Clock) *tail {
@@ -291,12 +298,14 @@ func (t *tail) take(s *tailShard, records []types.Record, closed bool) error {
 			return fmt.Errorf("shard %s: %w", s.id, err)
 		}
 		id, _ := r.Dynamodb.Keys["id"].(*types.AttributeValueMemberS)
-		if id == nil || s.last != "" && n.Compare(s.number) <= 0 && t.puts[id.Value] == nil {
-			continue // seen already
+		if id == nil {
+			continue
 		}
-		if s.last == "" || n.Compare(s.number) > 0 {
-			s.last, s.number = text, n
+		if s.last != "" && n.Compare(s.number) <= 0 {
+			t.outOfOrder(now, s, text, id.Value)
+			continue
 		}
+		s.last, s.number = text, n
 		at := now
 		if r.EventName != types.OperationTypeRemove {
 			if answered := t.seen(id.Value); !answered.IsZero() {
@@ -306,4 +315,20 @@ func (t *tail) take(s *tailShard, records []types.Record, closed bool) error {
 		t.observer.Committed(bench.Commit{Shard: s.id, Sequence: text, ID: id.Value, At: at})
 	}
 	return nil
+}
+
+// outOfOrder tells of a record that a reader passes over, unless it was seen
+// before.
+func (t *tail) outOfOrder(now time.Time, s *tailShard, sequence, id string) {
+	p := t.puts[id]
+	if p == nil || p.passed {
+		return
+	}
+	p.passed = true
+	data, err := json.Marshal(map[string]string{"evidence": "stream_order", "shard": s.id, "sequence": sequence, "last": s.last, "id": id})
+	if err != nil {
+		panic("local: evidence that cannot be encoded: " + err.Error()) // texts always can
+	}
+	t.observer.Event(bench.Event{At: now, Kind: bench.EventEvidence, Data: data,
+		Text: fmt.Sprintf("shard %s: the record of %s has sequence number %s, not above that of the one before it, %s", s.id, id, sequence, s.last)})
 }

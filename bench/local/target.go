@@ -43,7 +43,10 @@ func (t *Target) Name() string { return "local" }
 
 // Lacks names what the local target cannot do of a stack.
 func (t *Target) Lacks(stack bench.Stack) []string {
-	lacks := t.opts.DynamoDB.lacks()
+	var lacks []string
+	if err := t.opts.DynamoDB.Check(); err != nil {
+		lacks = append(lacks, err.Error())
+	}
 	if _, err := t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		lacks = append(lacks, err.Error())
 	}

@@ -73,6 +73,9 @@ func (f *files) notes(r *bench.Result) {
 	if gaps := f.story.gaps; gaps > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): records were trimmed before they were read", gaps))
 	}
+	if n := f.story.disorder; n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the DynamoDB at %s gave %d record(s) a sequence number that is not above the one before it, as none may: a reader passes over such a record, so a loss here would be the engine's doing; with --set request.connections=1 it gets one write at a time", f.manifest.Endpoints.Outside, n))
+	}
 	if dropped := f.story.dropped; dropped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))
 	}

@@ -148,8 +148,8 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		errs = append(errs, errors.New("--set load.scale scales the scenario's load, which --rate and --for replace: give one of them"))
 	}
 	s, err := scenarios.Load(name, set)
-	if err != nil || len(errs) > 0 {
-		return "", nil, errors.Join(append(errs, err)...)
+	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
+		return "", nil, err
 	}
 	for range f.trials {
 		for _, a := range architectures {
