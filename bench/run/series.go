@@ -74,7 +74,7 @@ func (f *files) notes(r *bench.Result) {
 		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): records were trimmed before they were read", gaps))
 	}
 	if n := f.story.disorder; n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("the DynamoDB at %s gave %d record(s) a sequence number that is not above the one before it, as none may: a reader passes over such a record, so a loss here would be the engine's doing; with --set request.connections=1 it gets one write at a time", f.manifest.Endpoints.Outside, n))
+		r.Notes = append(r.Notes, fmt.Sprintf("%d stream record(s) came with a sequence number not above the last, as none may: readers pass over them, so nothing is proven; --set request.connections=1 gives such an engine one write at a time", n))
 	}
 	if dropped := f.story.dropped; dropped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))
