@@ -196,7 +196,7 @@ func (l *lent) giveBack() error {
 	for _, table := range l.made {
 		_, err := l.db().DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !gone {
-			errs = append(errs, fmt.Errorf("delete table %s at %s: %w; it is still there, and yours to delete", table, l.tables, err))
+			errs = append(errs, fmt.Errorf("delete table %s at %s: %w; if it is still there it is yours to delete", table, l.tables, err))
 		}
 	}
 	l.made = nil
