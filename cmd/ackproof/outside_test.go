@@ -87,8 +87,9 @@ var abroads = []abroad{
 	}},
 	{"ignored-answer", poisoned(), false, checkOf("ignored-answer")},
 	{"late-start", serial(0.2), false, func(t *testing.T, r *bench.Result, _ string) {
-		// Up to five seconds of the load, less what it took to start.
-		if n := r.Items.LostProcessing; n < 20 || n > 40+3*40 || r.Findings[0].Seq != 0 || r.Items.Pending != 0 {
+		// Up to five seconds of the load, less what it took to start, and more
+		// by what a slow engine takes for an iterator at the end of its stream.
+		if n := r.Items.LostProcessing; n < 20 || n > 40+4*40 || r.Findings[0].Seq != 0 || r.Items.Pending != 0 {
 			t.Errorf("%d lost in processing, the first is %d, %d pending", n, r.Findings[0].Seq, r.Items.Pending)
 		}
 	}},
