@@ -24,11 +24,12 @@ bench:
 
 # What needs more than Go, or minutes: the README's commands in a clone, all
 # architectures at full length, report pages in a real browser (chromium), all
-# built-in scenarios in virtual time, and functions on the runtime clients of
-# Node.js and Python. The Node.js client has a native part, whose build wants
-# cmake, g++, make, autoconf and libtool.
+# built-in scenarios in virtual time and on the DynamoDB stand-ins of others (npm,
+# python3), and functions on the runtime clients of Node.js and Python. The
+# Node.js client has a native part, whose build wants cmake, g++, make, autoconf
+# and libtool.
 conformance:
-	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 45m -v ./cmd/ackproof ./reports ./bench/harness
+	ACKPROOF_CONFORMANCE=1 go test -run 'README|Conformance' -timeout 60m -v ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:

@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"bench/stats":       {"bench"},
 	"bench/sdk":         {},
 	"bench/dynamo":      {"bench", "bench/clock"},
+	"bench/peer":        {}, // the stand-ins of others, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},

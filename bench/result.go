@@ -53,6 +53,7 @@ type RunInfo struct {
 	Finished     *string `json:"finished"` // null where the run was cut off
 	Version      string  `json:"version"`
 	Guarantee    string  `json:"guarantee,omitempty"` // of effects: exactly-once, at-least-once or none
+	DynamoDB     string  `json:"dynamodb,omitempty"`  // URL of the DynamoDB that held the tables, where it was not the embedded one
 	Host         Host    `json:"host"`
 }
 

@@ -151,6 +151,7 @@ type Endpoints struct {
 	Region       string `json:"region"`
 	ItemsTable   string `json:"items_table"`
 	ResultsTable string `json:"results_table"`
+	Outside      string `json:"outside,omitempty"` // URL of the DynamoDB that is behind, where it is not the embedded one
 }
 
 // Place is where a fault strikes.
@@ -281,6 +282,9 @@ type Position struct {
 	Shards    []ShardPosition
 	Queued    int // asynchronous events waiting
 	Open      int // invocations under way
+	// Unseen counts writes to the items table that are done and that the stream
+	// has not shown yet; the embedded engine has none.
+	Unseen int
 }
 
 // ShardPosition is the state of one shard of the stream.
@@ -302,14 +306,15 @@ type Head struct {
 }
 
 // Drained reports whether nothing is left to be done: every checkpoint is at
-// the last record, no event waits and no invocation is open.
+// the last record, every write has its record, no event waits and no invocation
+// is open.
 func (p Position) Drained() bool {
 	for _, s := range p.Shards {
 		if s.Behind > 0 || s.Last != s.Checkpoint {
 			return false
 		}
 	}
-	return p.Queued == 0 && p.Open == 0
+	return p.Queued == 0 && p.Open == 0 && p.Unseen == 0
 }
 
 // Function is a Lambda function as its callers see it: the event source mapping

@@ -37,6 +37,7 @@ type decoder struct {
 	source   string            // replaces line and column while a --set is decoded
 	where    map[string]string // path → where it was given
 	problems []Problem
+	scaling  string // the --set of loadScale; empty: none
 }
 
 // report adds a problem. An error that joins several gives one problem each.

@@ -35,6 +35,7 @@ func FuzzScenario(f *testing.F) {
 func FuzzSet(f *testing.F) {
 	f.Add("processor.work=5ms")
 	f.Add("load[0].rate=1/s")
+	f.Add("load.scale=0.1")
 	f.Add("request.headers.X=y")
 	f.Add("faults=['at 1s: processor.kill']")
 	f.Fuzz(func(t *testing.T, assignment string) {

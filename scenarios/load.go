@@ -108,6 +108,7 @@ func Parse(file string, data []byte, set []string) (*Scenario, error) {
 	for _, assignment := range set {
 		d.override(s, assignment)
 	}
+	d.scale(s)
 	s.complete()
 	if problems := s.check(d); len(problems) > 0 {
 		return nil, joinProblems(problems)

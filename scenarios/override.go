@@ -20,6 +20,10 @@ func (d *decoder) override(s *Scenario, assignment string) {
 		d.report(d.source, "", errors.New("want path=value, such as processor.work=5ms"))
 		return
 	}
+	if path == loadScale {
+		d.scaling = assignment
+		return
+	}
 	v, err := lookup(reflect.ValueOf(s).Elem(), path)
 	if err != nil {
 		d.report(d.source, path, err)
@@ -46,6 +50,42 @@ func (d *decoder) override(s *Scenario, assignment string) {
 	}
 	if node := d.parse([]byte(value)); node != nil {
 		d.value(node, target, path)
+	}
+}
+
+// loadScale is a path that only --set knows: it is no value of a scenario but
+// multiplies all rates of its load. The scenario that is run and kept has the
+// products. Faults keep their times and sizes: what is fired at them shrinks.
+const loadScale = "load.scale"
+
+// scale carries out the scaling that was asked for, the last one if there were
+// several, when all other values are set: the order of --set does not matter.
+func (d *decoder) scale(s *Scenario) {
+	if d.scaling == "" {
+		return
+	}
+	_, value, _ := strings.Cut(d.scaling, "=")
+	where := "--set " + d.scaling
+	factor, err := parseNumber(value)
+	if err != nil || factor == 0 {
+		d.report(where, loadScale, fmt.Errorf("%q is no factor: want a number above 0, such as 0.1", value))
+		return
+	}
+	for i := range s.Load {
+		stage := &s.Load[i]
+		for _, rate := range []*Rate{stage.Rate, stage.From, stage.To} {
+			if rate == nil {
+				continue
+			}
+			// Twelve digits: 0.1 is no binary number, and 30.000000000000004/s
+			// is not what was meant.
+			product, err := strconv.ParseFloat(strconv.FormatFloat(float64(*rate)*factor, 'g', 12, 64), 64)
+			if err != nil || product > maxRate {
+				d.report(where, fmt.Sprintf("load[%d]", i), fmt.Errorf("%s times %s is more than %d/s", rate, value, int(maxRate)))
+				continue
+			}
+			*rate = Rate(product)
+		}
 	}
 }
 

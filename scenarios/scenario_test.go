@@ -283,6 +283,34 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetLoadScale: every rate is scaled and nothing else, whatever the order of
+// the assignments, and what is kept has the products.
+func TestSetLoadScale(t *testing.T) {
+	text := "load: [{name: a, for: 10s, rate: 300/s}, {name: b, for: 5s, from: 90/m, to: 700/s}]\n" +
+		"overload: true\ngateway: {throttle: {rate: 900/s}}\nfaults: ['at 2s for 3s: table.throttle 30%']\n"
+	scaled := mustParse(t, text, "load.scale=3", "load.scale=0.1", "load[0].rate=30/s")
+	want := mustParse(t, text, "load[0].rate=3/s", "load[1].from=0.15/s", "load[1].to=70/s")
+	if diff := cmp.Diff(want, scaled); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(scaled, mustParse(t, string(scaled.YAML()))); diff != "" {
+		t.Errorf("kept is another load:\n%s", diff)
+	}
+	if !strings.Contains(string(scaled.YAML()), "rate: 3/s") {
+		t.Errorf("not as people write it:\n%s", scaled.YAML())
+	}
+}
+
+func TestWithOneShard(t *testing.T) {
+	if s, err := mustParse(t, minimal).WithOneShard(); err != nil || s.Table.Shards != 1 {
+		t.Errorf("%v, %v", s, err)
+	}
+	_, err := mustParse(t, "load: [{name: steady, for: 10s, rate: 500/s}]\n").WithOneShard()
+	if err == nil || !strings.Contains(err.Error(), "busy 100%") || !strings.Contains(err.Error(), "load.scale") {
+		t.Errorf("a plan that one shard cannot follow: %v", err)
+	}
+}
+
 func TestSetErrors(t *testing.T) {
 	for set, want := range map[string]string{
 		"processor.work":       "--set processor.work: want path=value",
@@ -297,6 +325,11 @@ func TestSetErrors(t *testing.T) {
 		"drain.quiet=1s":       "--set drain.quiet=1s: drain.quiet: 1s is too short",
 		"faults=[":             "--set faults=[: no valid YAML",
 		"expect=[1 2]":         "want PATH OP VALUE",
+		"load.scale":           "want path=value",
+		"load.scale=0":         `--set load.scale=0: load.scale: "0" is no factor`,
+		"load.scale=-1":        "is no factor",
+		"load.scale=10%":       "is no factor",
+		"load.scale=100000":    "load[0]: 100/s times 100000 is more than 1000000/s",
 	} {
 		_, err := Parse("test.yaml", []byte(minimal), []string{set})
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -101,6 +101,19 @@ func (s *Scenario) WithLoad(rate Rate, length time.Duration) (*Scenario, error) 
 	return &c, nil
 }
 
+// WithOneShard gives the same scenario for a DynamoDB that decides itself how
+// many shards a stream has. Stand-ins have one, so that is what the processor
+// must be able to follow. Other architectures read no stream.
+func (s *Scenario) WithOneShard() (*Scenario, error) {
+	c := *s
+	c.Table.Shards = 1
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("scenario %s on a DynamoDB of others, where table.shards cannot be chosen and is taken as 1: %w; "+
+			"--set load.scale=0.1 makes every rate a tenth", s.Name, err)
+	}
+	return &c, nil
+}
+
 // Notes says what a reader of the results must know: where waits are shorter
 // than AWS's own, so that a run need not take hours, and what they stand for.
 func (s *Scenario) Notes() []string {

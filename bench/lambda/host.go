@@ -430,8 +430,7 @@ func (h *Host) Settled(ctx context.Context) error {
 }
 
 // Open reports how many invocations are under way: handed in, and the process
-// has neither asked for work again nor died. An answered invocation whose
-// process is still busy counts, since it may still write.
+// has neither asked for work again nor died. It may still write till then.
 func (h *Host) Open() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

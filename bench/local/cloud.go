@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 
 	"github.com/ackproof/ackproof/bench"
@@ -36,7 +34,9 @@ type cloudConfig struct {
 	// Processor is what is run of Stack.Processor.Path, the zero value for the
 	// built-in one.
 	Processor lambda.Program
-	Port      int // of DynamoDB, 0: a free one
+	Port      int    // of DynamoDB, 0: a free one
+	Outside   string // URL of a DynamoDB that has the run's tables; empty: the embedded one
+	StreamARN string // of the items table there
 	site      site
 }
 
@@ -49,7 +49,7 @@ type cloud struct {
 	faults  Faults
 	levers  levers
 	watch   *watch
-	engine  *dynamo.Engine
+	store   store
 	db      *dynamodb.Client
 	stream  string // ARN of the stream that the mapping reads
 	host    *lambda.Host
@@ -91,24 +91,22 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.watch = newWatch(deliveries, events)
 	c.onStop(c.watch.close)
 
-	if err := c.openEngine(); err != nil {
+	injector, observer := told{c.faults, c.watch, c.clock}, realTime{c.watch, c.time}
+	if err := c.openStore(ctx, injector, observer); err != nil {
 		return ready{}, err
 	}
-	injector, observer := told{c.faults, c.watch, c.clock}, realTime{c.watch, c.time}
-	server := dynamo.NewServer(dynamo.ServerOptions{
-		Engine: c.engine, Clock: c.time, Injector: injector, Observer: observer,
-		ItemsTable: ItemsTable(stack.Run), Wrote: c.wrote,
-	})
-	db, url, err := c.cfg.site.serve(c.cfg.Port, server)
+	db, url, err := c.cfg.site.serve(c.cfg.Port, c.store)
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(db.Close)
 
 	sdk := sdkConfig(aws.String(url), c.cfg.site.dial())
-	c.db = dynamodb.NewFromConfig(sdk)
-	if c.stream, err = createTables(ctx, c.db, stack); err != nil {
-		return ready{}, err
+	c.db, c.stream = dynamodb.NewFromConfig(sdk), c.cfg.StreamARN
+	if c.cfg.Outside == "" {
+		if _, c.stream, err = createTables(ctx, c.db, stack); err != nil {
+			return ready{}, err
+		}
 	}
 	if err := c.startHost(ctx, url, injector); err != nil {
 		return ready{}, err
@@ -116,7 +114,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if stack.Architecture == bench.Streams {
 		client := dynamodbstreams.NewFromConfig(sdk)
 		c.letters.streams, c.letters.injector = client, injector
-		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return c.engine.StreamEnds(c.stream) }}
+		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
 		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 			Settings: stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
 			Streams: c.streams, Function: c.host, Destination: &c.letters,
@@ -209,12 +207,16 @@ func (c *cloud) wrote(w dynamo.Write) {
 // position says how far everything has come.
 func (c *cloud) position() bench.Position {
 	p := bench.Position{Committed: c.stored.Load(), Effects: c.effects.Load(), Queued: c.host.Queued(), Open: c.host.Open()}
+	if c.mapping != nil {
+		p.Shards = c.mapping.Position()
+	}
+	ends, unseen, writing := c.store.position(c.stream)
+	p.Unseen, p.Open = unseen, p.Open+writing
 	if c.mapping == nil {
 		return p
 	}
-	p.Shards = c.mapping.Position()
 	last := map[string]string{}
-	for _, end := range c.engine.StreamEnds(c.stream) {
+	for _, end := range ends {
 		last[end.Shard] = end.Last
 	}
 	for i := range p.Shards {
@@ -238,7 +240,7 @@ func (c *cloud) locate(p *bench.ShardPosition, last map[string]string) {
 	case !kept: // the stream has let go of the whole shard
 		p.Last = p.Checkpoint
 		return
-	case p.Behind == 0 && p.Checkpoint != end && c.engine.StreamBehind(c.stream, p.Shard, p.Checkpoint) == 0:
+	case p.Behind == 0 && p.Checkpoint != end && c.store.behind(c.stream, p.Shard, p.Checkpoint) == 0:
 		p.Checkpoint = end
 	}
 	p.Last = end
@@ -254,37 +256,6 @@ func (c *cloud) stop(err error) error {
 		}
 	}
 	return err
-}
-
-// createTables makes the run's two tables, and the stream where one is wanted, or
-// finds those of the stack that was here before.
-func createTables(ctx context.Context, db *dynamodb.Client, stack bench.Stack) (streamARN string, err error) {
-	in := dynamodb.CreateTableInput{
-		BillingMode:          types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
-	}
-	results := in
-	results.TableName = aws.String(ResultsTable(stack.Run))
-	if !stack.OneTable {
-		if _, err := createTable(ctx, db, &results, stack.Data != ""); err != nil {
-			return "", fmt.Errorf("create the results table: %w", err)
-		}
-	}
-	in.TableName = aws.String(ItemsTable(stack.Run))
-	if stack.Architecture == bench.Streams {
-		in.StreamSpecification = &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(stack.ViewType)}
-	}
-	if streamARN, err = createTable(ctx, db, &in, stack.Data != ""); err != nil {
-		return "", fmt.Errorf("create the items table: %w", err)
-	}
-	if stack.TimeToLive != "" {
-		ttl := &types.TimeToLiveSpecification{AttributeName: &stack.TimeToLive, Enabled: aws.Bool(true)}
-		if _, err := db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: in.TableName, TimeToLiveSpecification: ttl}); err != nil {
-			return "", fmt.Errorf("set the time to live: %w", err)
-		}
-	}
-	return streamARN, nil
 }
 
 // sdkConfig is an SDK configuration for an endpoint on this machine. Retries are

@@ -100,12 +100,11 @@ func adopt(stack bench.Stack) (bench.Stack, error) {
 }
 
 // openEngine makes the engine: in memory, or of the data folder.
-func (c *cloud) openEngine() error {
+func (c *cloud) openEngine() (*dynamo.Engine, error) {
 	stack := c.cfg.Stack
 	o := dynamo.Options{Region: Region, Shards: stack.Shards, Seed: stack.Seed}
 	if stack.Data == "" {
-		c.engine = dynamo.New(o)
-		return nil
+		return dynamo.New(o), nil
 	}
 	dir := filepath.Join(stack.Data, engineDir)
 	engine, rec, err := dynamo.Open(dir, o)
@@ -114,9 +113,8 @@ func (c *cloud) openEngine() error {
 		engine, rec, err = dynamo.Open(dir, o)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.engine = engine
 	c.onStop(engine.Close)
 	if rec.Torn > 0 {
 		fmt.Fprintf(os.Stderr, "ackproof: %s: cut off %d bytes that were being written when the process died; nobody was told of them\n", rec.File, rec.Torn)
@@ -127,11 +125,11 @@ func (c *cloud) openEngine() error {
 		}
 	})
 	if rec.Tables == 0 {
-		return nil
+		return engine, nil
 	}
 	c.resumed = map[string]string{}
 	if err := readCheckpoints(stack.Data, c.resumed); err != nil {
-		return err
+		return nil, err
 	}
 	// A power failure can leave a checkpoint whose record it took. From there the
 	// shard could not be read on.
@@ -141,7 +139,7 @@ func (c *cloud) openEngine() error {
 			delete(c.resumed, end.Shard)
 		}
 	}
-	return nil
+	return engine, nil
 }
 
 // every calls f again and again until the cloud stops, and waits for its end

@@ -104,14 +104,15 @@ func TestACheckpointAheadOfTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := func() *cloud {
+	open := func() (*cloud, *dynamo.Engine) {
 		c := &cloud{cfg: cloudConfig{Stack: stack}}
-		if err := c.openEngine(); err != nil {
+		engine, err := c.openEngine()
+		if err != nil {
 			t.Fatal(err)
 		}
-		return c
+		return c, engine
 	}
-	c := open()
+	c, engine := open()
 	if c.resumed != nil {
 		t.Errorf("a new stack goes on at %v", c.resumed)
 	}
@@ -120,11 +121,11 @@ func TestACheckpointAheadOfTheLog(t *testing.T) {
 			"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_IMAGE"}}`)},
 		{Operation: "PutItem", Body: []byte(`{"TableName":"` + ItemsTable(stack.Run) + `","Item":{"id":{"S":"a"}}}`)},
 	} {
-		if _, err := c.engine.Do(time.Unix(1767323045, 0), call); err != nil {
+		if _, err := engine.Do(time.Unix(1767323045, 0), call); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ends := c.engine.Ends(ItemsTable(stack.Run))
+	ends := engine.Ends(ItemsTable(stack.Run))
 	if ends[0].Last == "" {
 		ends[0], ends[1] = ends[1], ends[0]
 	}
@@ -132,7 +133,7 @@ func TestACheckpointAheadOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeCheckpoints(dir, map[string]string{ends[0].Shard: ends[0].Last, ends[1].Shard: "99" + ends[0].Last, "gone": "5"})
-	c = open()
+	c, _ = open()
 	if want := map[string]string{ends[0].Shard: ends[0].Last, "gone": "5"}; !maps.Equal(c.resumed, want) {
 		t.Errorf("goes on at %v, want %v", c.resumed, want)
 	}

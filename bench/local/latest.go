@@ -18,7 +18,7 @@ import (
 // to have it still before itself, and a loss would pass for work not done.
 type skipping struct {
 	eventsource.Streams
-	ends func() []dynamo.ShardEnd
+	ends func(context.Context) ([]dynamo.ShardEnd, error)
 
 	mu      sync.Mutex
 	skipped map[string]string // by shard: sequence number of the last record skipped
@@ -32,12 +32,19 @@ const skipTries = 20
 // ends: a record that came between them might be before or behind it.
 func (s *skipping) GetShardIterator(ctx context.Context, in *dynamodbstreams.GetShardIteratorInput, opts ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error) {
 	for try := 0; in.ShardIteratorType == types.ShardIteratorTypeLatest; try++ {
-		before := s.end(*in.ShardId)
+		before, err := s.end(ctx, *in.ShardId)
+		if err != nil {
+			return nil, err
+		}
 		out, err := s.Streams.GetShardIterator(ctx, in, opts...)
 		if err != nil {
 			return nil, err
 		}
-		if try == skipTries || s.end(*in.ShardId) == before {
+		after, err := s.end(ctx, *in.ShardId)
+		if err != nil {
+			return nil, err
+		}
+		if try == skipTries || after == before {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.skipped[*in.ShardId] = before
@@ -47,12 +54,12 @@ func (s *skipping) GetShardIterator(ctx context.Context, in *dynamodbstreams.Get
 	return s.Streams.GetShardIterator(ctx, in, opts...)
 }
 
-func (s *skipping) end(shard string) string {
-	ends := s.ends()
+func (s *skipping) end(ctx context.Context, shard string) (string, error) {
+	ends, err := s.ends(ctx)
 	if i := slices.IndexFunc(ends, func(e dynamo.ShardEnd) bool { return e.Shard == shard }); i >= 0 {
-		return ends[i].Last
+		return ends[i].Last, err
 	}
-	return ""
+	return "", err
 }
 
 // reached is the checkpoint, or what was skipped where that is further.

@@ -40,7 +40,7 @@ func streamOf(t *testing.T, c *movable, items int) (*dynamodbstreams.Client, *dy
 	sdk := sdkConfig(&url, nil)
 	db, streams := dynamodb.NewFromConfig(sdk), dynamodbstreams.NewFromConfig(sdk)
 	stack := bench.Stack{Run: "k3v9x2ab", Architecture: bench.Streams, ViewType: "NEW_IMAGE"}
-	arn, err := createTables(t.Context(), db, stack)
+	_, arn, err := createTables(t.Context(), db, stack)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestSkippingNotesWhatLatestLeavesOut(t *testing.T) {
 	client, engine, arn, list, put := streamOf(t, c, 5)
 	table := ItemsTable("k3v9x2ab")
 	shard := engine.Ends(table)[0].Shard
-	s := &skipping{Streams: client, skipped: map[string]string{}, ends: func() []dynamo.ShardEnd { return engine.Ends(table) }}
+	s := &skipping{Streams: client, skipped: map[string]string{}, ends: func(context.Context) ([]dynamo.ShardEnd, error) { return engine.Ends(table), nil }}
 	if got := s.reached(bench.ShardPosition{Shard: shard}); got != "" {
 		t.Errorf("reached %q before an iterator was made", got)
 	}

@@ -11,6 +11,13 @@
 // copies of its own executable in the roles named by [RoleEnv]; whoever embeds
 // the package must call [Main] at the start of its main function.
 //
+// With an [Outside] DynamoDB the cloud holds a proxy before that in the place of
+// the engine, and everything else stays as it is. The run's tables are made
+// there under names with its id and deleted when the target stops, also after an
+// interrupt or the death of a child; a kill -9 of ackproof itself leaves them.
+// No other table is ever touched. Shards, retention and capacity are the
+// outside engine's own.
+//
 // Every listener is on 127.0.0.1. A control channel, guarded by a token made for
 // the run, moves the faults and tells how far the pipeline has come. No process
 // outlives its parent, however the parent ends.

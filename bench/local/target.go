@@ -19,6 +19,7 @@ type Options struct {
 	Exe       string // plays the roles; empty: this executable
 	NewFaults NewFaults
 	Port      int       // of the API, 0: a free one
+	DynamoDB  Outside   // the tables are there; zero: in an engine of our own
 	Log       io.Writer // what the processes say besides; nil: nowhere
 }
 
@@ -30,6 +31,7 @@ type Target struct {
 	cloud   *child
 	gateway *child
 	code    string // folder of the processor's unpacked package
+	lent    *lent  // nil: the embedded engine is used
 }
 
 // New makes a local target.
@@ -46,6 +48,9 @@ func (t *Target) Name() string { return "local" }
 // Lacks names what the local target cannot do of a stack.
 func (t *Target) Lacks(stack bench.Stack) []string {
 	var lacks []string
+	if t.opts.DynamoDB.URL != "" {
+		lacks = append(lacks, t.opts.DynamoDB.lacks(stack, t.opts.NewFaults)...)
+	}
 	faults, err := t.opts.NewFaults(stack.Seed, stack.Faults)
 	if err != nil {
 		lacks = append(lacks, err.Error())
@@ -100,8 +105,15 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 		return bench.Endpoints{}, err
 	}
 	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
+	config := cloudConfig{Stack: stack, Token: token, Exe: exe, Processor: program, site: t.site}
+	if config.Outside = t.opts.DynamoDB.URL; config.Outside != "" {
+		if t.lent, err = borrow(ctx, config.Outside, stack); err != nil {
+			return bench.Endpoints{}, err
+		}
+		config.StreamARN = t.lent.streamARN
+	}
 	var cloud, gateway ready
-	t.cloud, cloud, err = t.startCloud(ctx, cloudConfig{Stack: stack, Token: token, Exe: exe, Processor: program, site: t.site}, events)
+	t.cloud, cloud, err = t.startCloud(ctx, config, events)
 	if err != nil {
 		return bench.Endpoints{}, errors.Join(err, t.Stop())
 	}
@@ -112,7 +124,7 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	}
 	return bench.Endpoints{
 		API: gateway.URL, DynamoDB: cloud.URL, Region: Region,
-		ItemsTable: ItemsTable(stack.Run), ResultsTable: resultsTable(stack),
+		ItemsTable: ItemsTable(stack.Run), ResultsTable: resultsTable(stack), Outside: t.opts.DynamoDB.URL,
 	}, nil
 }
 
@@ -203,6 +215,10 @@ func (t *Target) Stop() error {
 	if t.code != "" {
 		errs = append(errs, os.RemoveAll(t.code))
 		t.code = ""
+	}
+	if t.lent != nil {
+		errs = append(errs, t.lent.giveBack())
+		t.lent = nil
 	}
 	return errors.Join(errs...)
 }

@@ -78,7 +78,7 @@ func TestArticle(t *testing.T) {
 		good, bad string // the items after two deliveries
 		gone      string // an item that was not there
 	}{
-		{form: ArticlePrinted, fails: ":error", good: "", bad: ttl, gone: "none"},
+		{form: ArticlePrinted, fails: "ExpressionAttributeValues must not be empty", good: "", bad: ttl, gone: "none"},
 		{form: ArticleIntended, good: ttl + " sequence=1 count=2", bad: "error", gone: ttl + " sequence=3 count=2"},
 		{form: ArticleCorrected, fails: "refused", good: ttl + " sequence=1 count=1", bad: "", gone: "none"},
 	} {

@@ -211,6 +211,7 @@ func (f *files) info() bench.RunInfo {
 	info := bench.RunInfo{
 		ID: m.Run, Scenario: m.Scenario, About: f.scenario.About, Target: m.Target, Architecture: m.Architecture, Seed: m.Seed,
 		Started: f.started.UTC().Format(time.RFC3339Nano), Version: m.Version, Host: m.Host, Guarantee: f.scenario.Guarantee.Effects,
+		DynamoDB: m.Endpoints.Outside,
 	}
 	if f.story.finished != nil {
 		at := f.started.Add(f.story.finishedAt).UTC().Format(time.RFC3339Nano)

@@ -54,6 +54,9 @@ func (f *files) series(t *times, g *figures) *bench.Series {
 
 // notes says what a reader must know to read the figures right.
 func (f *files) notes(r *bench.Result) {
+	if url := f.manifest.Endpoints.Outside; url != "" {
+		r.Notes = append(r.Notes, "the tables were not in the embedded DynamoDB but at "+url+", whose stream has the shards that it chose itself; times include a hop through ackproof's proxy")
+	}
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
 	for i, d := range f.damage {
 		if i == maxDamage {
@@ -69,6 +72,9 @@ func (f *files) notes(r *bench.Result) {
 	}
 	if gaps := f.story.gaps; gaps > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("the event source mapping fell behind the stream's retention %d time(s): what was trimmed and not read yet can never be delivered", gaps))
+	}
+	if n := f.story.disorder; n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d stream record(s) came with a sequence number not above the last, as none may: readers pass over them, so nothing is proven; --set request.connections=1 gives such an engine one write at a time", n))
 	}
 	if dropped := f.story.dropped; dropped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))

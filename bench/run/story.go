@@ -29,6 +29,7 @@ type story struct {
 	settled     []bench.ShardPosition // at the end of the drain, if no effect was applied from then to the end of the reads
 	atRest      bool                  // after the final reads nothing had changed since the drain
 	gaps        int                   // times at which the mapping found records trimmed that it had not read
+	disorder    int                   // records with a sequence number that was not above the one before
 	dropped     int                   // events that the asynchronous queue gave up
 }
 
@@ -71,12 +72,15 @@ func tell(events []ledger.TimedEvent, faults int) story {
 // evidence takes in one piece. What cannot be read is evidence that is missing.
 func (s *story) evidence(e ledger.TimedEvent) {
 	var machine struct {
-		Evidence string // of the event source mapping
+		Evidence string // of whoever reads the stream
 		Dropped  string // by the asynchronous queue, and why
 	}
 	if json.Unmarshal(e.Data, &machine) == nil {
 		if machine.Evidence == "stream_gap" {
 			s.gaps++
+		}
+		if machine.Evidence == "stream_order" {
+			s.disorder++
 		}
 		if machine.Dropped != "" {
 			s.dropped++

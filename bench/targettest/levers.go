@@ -43,7 +43,7 @@ func disabled(t *testing.T, target bench.Target) {
 // be waited for.
 func forgotten(t *testing.T, target bench.Target) {
 	s := start(t, target, func(stack *bench.Stack) {
-		stack.Faults = []string{"at 0s for 10s: mapping.disable", "at 0s: clock.skip by=24h"}
+		stack.Faults = []string{"at 0s for 10s: mapping.disable", example[clockSkip]}
 	})
 	s.pulled(0)
 	s.postAll()
@@ -63,7 +63,7 @@ func forgotten(t *testing.T, target bench.Target) {
 
 // anotherStream: a mapping reads the stream that it was made for.
 func anotherStream(t *testing.T, target bench.Target) {
-	s := start(t, target, func(stack *bench.Stack) { stack.Faults = []string{"at 0s for 10s: stream.restart"} })
+	s := start(t, target, func(stack *bench.Stack) { stack.Faults = []string{example[streamRestart]} })
 	s.post(requests)
 	s.drain()
 	s.pulled(0)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,8 +33,21 @@ const requests = 40
 // patience bounds every wait.
 const patience = 30 * time.Second
 
-// Run runs the suite. newTarget makes a fresh target; the suite stops it.
-func Run(t *testing.T, newTarget func(t *testing.T) bench.Target) {
+// Run runs the suite. newTarget makes a fresh target; the suite stops it. without
+// names the kinds of faults that are accepted not to be there: the target must
+// then say that it lacks them.
+func Run(t *testing.T, newTarget func(t *testing.T) bench.Target, without ...string) {
+	needs := func(kind string, test func(*testing.T, bench.Target)) func(*testing.T) {
+		if !slices.Contains(without, kind) {
+			return func(t *testing.T) { test(t, newTarget(t)) }
+		}
+		return func(t *testing.T) {
+			stack := bench.Stack{Architecture: bench.Streams, Faults: []string{example[kind]}}
+			if lacks := newTarget(t).Lacks(stack); !slices.ContainsFunc(lacks, func(l string) bool { return strings.Contains(l, kind) }) {
+				t.Errorf("the target lacks %q, and nothing for want of %s", lacks, kind)
+			}
+		}
+	}
 	for _, architecture := range bench.Architectures() {
 		t.Run(architecture, func(t *testing.T) { keepsEveryItem(t, newTarget(t), architecture) })
 	}
@@ -42,13 +56,24 @@ func Run(t *testing.T, newTarget func(t *testing.T) bench.Target) {
 	t.Run("a cut answer loses nothing", func(t *testing.T) { cutAnswer(t, newTarget(t)) })
 	t.Run("a throttled table refuses", func(t *testing.T) { throttled(t, newTarget(t)) })
 	t.Run("a disabled mapping goes on where it stood", func(t *testing.T) { disabled(t, newTarget(t)) })
-	t.Run("what the stream has forgotten is not waited for", func(t *testing.T) { forgotten(t, newTarget(t)) })
-	t.Run("another stream is not the mapping's", func(t *testing.T) { anotherStream(t, newTarget(t)) })
+	t.Run("what the stream has forgotten is not waited for", needs(clockSkip, forgotten))
+	t.Run("another stream is not the mapping's", needs(streamRestart, anotherStream))
 	t.Run("an unknown fault is lacking", func(t *testing.T) {
 		if lacks := newTarget(t).Lacks(bench.Stack{Faults: []string{"at 1s : moon.fall"}}); len(lacks) == 0 {
 			t.Error("the target says that it can make the moon fall")
 		}
 	})
+}
+
+// Kinds of faults that not every target can do, and a text of each.
+const (
+	clockSkip     = "clock.skip"
+	streamRestart = "stream.restart"
+)
+
+var example = map[string]string{
+	clockSkip:     "at 0s: clock.skip by=24h",
+	streamRestart: "at 0s for 10s: stream.restart",
 }
 
 // system is a started target with what the suite saw of it.

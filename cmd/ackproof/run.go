@@ -24,6 +24,7 @@ import (
 // runFlags are the flags of `ackproof run`.
 type runFlags struct {
 	target, architecture, processor, out, rate string
+	dynamodb                                   local.Outside
 	duration                                   time.Duration
 	seed                                       uint64
 	trials                                     int
@@ -44,7 +45,8 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
   ackproof run lossy                            a system that loses data, and which
   ackproof run --architecture all outage        the article's claim in one table
   ackproof run crash --rate 200/s --for 20s     the same faults under another load
-  ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap`,
+  ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap
+  ackproof run --dynamodb http://127.0.0.1:8000 --set load.scale=0.1`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := scenarios.Default
@@ -63,6 +65,8 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl := cmd.Flags()
 	fl.StringVar(&f.target, "target", "local", "the system under test: local")
 	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
+	fl.StringVar(&f.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one; the run's tables\nare made there and deleted at its end, unless ackproof itself is killed")
+	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one")
 	fl.StringVar(&f.processor, "processor", "", "a Lambda binary, a zip as deployed, or a command such as 'node index.mjs', instead of the built-in StreamProcessor")
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
@@ -72,7 +76,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
 	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
 	fl.IntVar(&f.trials, "trials", 1, "how often to run, alternating architectures")
-	fl.StringArrayVar(&f.set, "set", nil, "path=value: override one value of the scenario; may be repeated")
+	fl.StringArrayVar(&f.set, "set", nil, "path=value: override one value of the scenario; may be repeated;\nload.scale=0.1 makes every rate of its load a tenth")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON, and nothing else, to standard output")
 	fl.BoolVar(&f.quiet, "quiet", false, "no progress")
 	return cmd
@@ -141,9 +145,12 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		}
 		set = append(set, "processor.env."+name+"="+value)
 	}
+	if f.rate != "" && slices.ContainsFunc(f.set, func(a string) bool { return strings.HasPrefix(a, "load.scale=") }) {
+		errs = append(errs, errors.New("--set load.scale scales the scenario's load, which --rate and --for replace: give one of them"))
+	}
 	s, err := scenarios.Load(name, set)
-	if err != nil || len(errs) > 0 {
-		return "", nil, errors.Join(append(errs, err)...)
+	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
+		return "", nil, err
 	}
 	for range f.trials {
 		for _, a := range architectures {
@@ -153,6 +160,9 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 			}
 			if err == nil && f.rate != "" {
 				one, err = one.WithLoad(rate, f.duration)
+			}
+			if err == nil && f.dynamodb.URL != "" {
+				one, err = one.WithOneShard()
 			}
 			errs = append(errs, err)
 			all = append(all, one)
@@ -182,7 +192,7 @@ type done struct {
 
 // one carries out one run, from its directory to its reports.
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
-	target := local.New(local.Options{NewFaults: newFaults, Log: w.stderr})
+	target := local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,

@@ -37,7 +37,7 @@ var builtins = []builtin{
 			t.Errorf("%d lost in processing, %d lost writes, %d findings", r.Items.LostProcessing, r.Items.LostWrite, len(r.Findings))
 		}
 	}},
-	{"poison", exitUnknown, checkPoison},
+	{"poison", exitUnknown, checkPoison(600)},
 	{"outage", exitPass, func(t *testing.T, r *bench.Result, _ string) {
 		if rec := r.Faults[0].RecoveryMs; rec == nil || *rec <= 0 {
 			t.Errorf("recovery %v after an outage of six seconds", rec)
@@ -115,17 +115,19 @@ func checkCrash(t *testing.T, r *bench.Result, dir string) {
 
 // checkPoison wants the blocked shard named, with the one bad record and how
 // many innocent ones wait behind it.
-func checkPoison(t *testing.T, r *bench.Result, _ string) {
-	bad := bench.ID{Run: r.Run.ID, Seq: 600}.String()
-	for _, reason := range r.Reasons {
-		if reason.Code == bench.CodeBlockedShard {
-			want := "held up by " + bad
-			behind := fmt.Sprintf("%d records wait behind it", r.Items.Pending-1)
-			if !strings.Contains(reason.Text, want) || !strings.Contains(reason.Text, behind) {
-				t.Errorf("%q names neither %q nor %q", reason.Text, want, behind)
+func checkPoison(seq uint64) func(t *testing.T, r *bench.Result, dir string) {
+	return func(t *testing.T, r *bench.Result, _ string) {
+		bad := bench.ID{Run: r.Run.ID, Seq: seq}.String()
+		for _, reason := range r.Reasons {
+			if reason.Code == bench.CodeBlockedShard {
+				want := "held up by " + bad
+				behind := fmt.Sprintf("%d records wait behind it", r.Items.Pending-1)
+				if !strings.Contains(reason.Text, want) || !strings.Contains(reason.Text, behind) {
+					t.Errorf("%q names neither %q nor %q", reason.Text, want, behind)
+				}
+				return
 			}
-			return
 		}
+		t.Errorf("no blocked shard among %v", r.Reasons)
 	}
-	t.Errorf("no blocked shard among %v", r.Reasons)
 }

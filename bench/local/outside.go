@@ -1,0 +1,258 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Outside names a DynamoDB that is not the embedded one.
+type Outside struct {
+	URL string // empty: the embedded one is meant
+	Yes bool   // it may be on a host that is not this one
+}
+
+const (
+	// answerTimeout is how long an outside DynamoDB may take for its first answer.
+	answerTimeout = 10 * time.Second
+	// lookAgain lies between two looks at a table or stream that is being made.
+	lookAgain = 100 * time.Millisecond
+	// deleteTimeout bounds the deletion of the run's tables.
+	deleteTimeout = 30 * time.Second
+)
+
+// Check says what keeps ackproof from using the endpoint, before anybody has
+// called it.
+func (o Outside) Check() error {
+	if o.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return fmt.Errorf("--dynamodb %s: want scheme, host and port alone, such as http://127.0.0.1:8000", o.URL)
+	}
+	if !o.Yes && !onThisHost(u) {
+		return fmt.Errorf("--dynamodb %s: %s is not this machine; tables would be made there and load fired at it, which may cost money: say --yes if that is meant", o.URL, u.Hostname())
+	}
+	return nil
+}
+
+// lacks says what an outside DynamoDB cannot do of a stack.
+func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) {
+	lack := func(format string, args ...any) {
+		lacks = append(lacks, fmt.Sprintf("--dynamodb "+o.URL+": "+format, args...))
+	}
+	if err := o.Check(); err != nil {
+		lacks = append(lacks, err.Error())
+	}
+	if stack.Data != "" {
+		lack("--data is the log of the embedded DynamoDB; leave one of the two out")
+	}
+	if stack.OneTable {
+		lack("with table.oneTable the processor's own writes could not be told from the API's in its stream; leave it out")
+	}
+	if stack.TimeToLive != "" {
+		lack("when it removes items by time to live is not known; leave table.timeToLive out")
+	}
+	faults, err := newFaults(stack.Seed, stack.Faults)
+	for i := 0; err == nil && i < len(stack.Faults); i++ {
+		switch faults.Place(i) {
+		case bench.PlaceClock:
+			lack("its clock cannot be moved; leave the fault %q out", stack.Faults[i])
+		case bench.PlaceStream:
+			lack("its stream is needed to the end, to see that all of it was read; leave the fault %q out", stack.Faults[i])
+		}
+	}
+	return lacks
+}
+
+// onThisHost reports whether a URL can lead nowhere else. A name other than
+// localhost may, whatever it resolves to today.
+func onThisHost(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// endpoint is how an outside DynamoDB is called. AWS serves the streams under
+// another host than the tables; everybody else under the same.
+// https://docs.aws.amazon.com/general/latest/gr/ddb.html
+type endpoint struct {
+	tables, streams string // URLs
+	sdk             aws.Config
+}
+
+// dial finds credentials and region; it calls nobody. On this machine they are
+// fixed, since no stand-in asks for real ones, and real ones are nothing to be
+// handed to it. Elsewhere they are those of any AWS program.
+func dial(ctx context.Context, target string) (endpoint, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return endpoint{}, fmt.Errorf("dynamodb endpoint: %w", err)
+	}
+	e := endpoint{tables: strings.TrimSuffix(target, "/")}
+	e.streams, e.sdk = e.tables, sdkConfig(nil, nil)
+	if onThisHost(u) {
+		return e, nil
+	}
+	e.sdk, err = config.LoadDefaultConfig(ctx, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
+	if err != nil {
+		return endpoint{}, fmt.Errorf("dynamodb endpoint %s: read the AWS configuration: %w", target, err)
+	}
+	if region, streams, ok := ofAWS(u.Hostname()); ok {
+		e.sdk.Region = region // a signature is for the region that it goes to
+		u.Host = strings.Replace(u.Host, u.Hostname(), streams, 1)
+		e.streams = strings.TrimSuffix(u.String(), "/")
+	}
+	if e.sdk.Region == "" {
+		e.sdk.Region = Region
+	}
+	return e, nil
+}
+
+// ofAWS takes the host name of a regional endpoint apart:
+// dynamodb.eu-west-1.amazonaws.com.
+func ofAWS(host string) (region, streams string, ok bool) {
+	rest, ok := strings.CutPrefix(host, "dynamodb.")
+	region, domain, found := strings.Cut(rest, ".")
+	if !ok || !found || !strings.HasPrefix(domain, "amazonaws.com") {
+		return "", "", false
+	}
+	return region, "streams." + host, true
+}
+
+func (e endpoint) db() *dynamodb.Client {
+	return dynamodb.NewFromConfig(e.sdk, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(e.tables) })
+}
+
+func (e endpoint) reader() *dynamodbstreams.Client {
+	return dynamodbstreams.NewFromConfig(e.sdk, func(o *dynamodbstreams.Options) { o.BaseEndpoint = aws.String(e.streams) })
+}
+
+// lent is what a run has taken of an outside DynamoDB. It belongs to the
+// target, not to the cloud, so that the tables are deleted also when the cloud
+// was killed.
+type lent struct {
+	endpoint
+	streamARN string
+	made      []string // tables, and no others are ever deleted
+}
+
+// borrow makes the run's tables at an endpoint and waits until they, and the
+// stream, can be used. After an error nothing is left there.
+func borrow(ctx context.Context, target string, stack bench.Stack) (*lent, error) {
+	e, err := dial(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	l := &lent{endpoint: e}
+	if err := l.make(ctx, stack); err != nil {
+		return nil, errors.Join(fmt.Errorf("--dynamodb %s: %w", target, err), l.giveBack())
+	}
+	return l, nil
+}
+
+func (l *lent) make(ctx context.Context, stack bench.Stack) (err error) {
+	first, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if l.made, l.streamARN, err = createTables(first, l.db(), stack); err != nil {
+		return explain(err)
+	}
+	for _, table := range l.made {
+		err := l.poll(ctx, "table "+table+" is active", func() (bool, error) {
+			out, err := l.db().DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
+			return err == nil && out.Table != nil && out.Table.TableStatus == types.TableStatusActive, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if stack.Architecture != bench.Streams {
+		return nil
+	}
+	if l.streamARN == "" {
+		return errors.New("it has no DynamoDB Streams: the table was made without one; use an engine that has them, or --architecture sync")
+	}
+	return l.poll(ctx, "the stream is enabled", func() (bool, error) {
+		out, err := l.reader().DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: &l.streamARN})
+		if _, early := errors.AsType[*streamtypes.ResourceNotFoundException](err); early {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("its DynamoDB Streams cannot be read: %w; use an engine that has them, or --architecture sync", err)
+		}
+		d := out.StreamDescription
+		return d != nil && d.StreamStatus == streamtypes.StreamStatusEnabled && len(d.Shards) > 0, nil
+	})
+}
+
+// poll asks until it is so, an error comes, or ctx ends.
+func (l *lent) poll(ctx context.Context, what string, is func() (bool, error)) error {
+	for {
+		ok, err := is()
+		if ok || err != nil {
+			return err
+		}
+		timer := time.NewTimer(lookAgain)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
+		}
+	}
+}
+
+// giveBack deletes the tables that were made. It may be called twice.
+func (l *lent) giveBack() error {
+	ctx, cancel := context.WithTimeout(context.Background(), deleteTimeout)
+	defer cancel()
+	var errs []error
+	for _, table := range l.made {
+		_, err := l.db().DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
+		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !gone {
+			errs = append(errs, fmt.Errorf("delete table %s at %s: %w; if it is still there it is yours to delete", table, l.tables, err))
+		}
+	}
+	l.made = nil
+	return errors.Join(errs...)
+}
+
+// explain says what a failed first call means for whoever typed the URL.
+func explain(err error) error {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("nobody answers there: %w; start the engine, or correct the URL", err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %v: %w; is that a DynamoDB endpoint?", answerTimeout, err)
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() != "UnknownError" {
+		return err // it speaks the protocol, and says itself what is wrong
+	}
+	return fmt.Errorf("what answers there is no DynamoDB: %w; correct the URL", err)
+}
+
+// outsideTransport keeps a connection for each call under way, and leaves
+// bodies as they are, so that checksums over them still hold.
+func outsideTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 1024,
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true,
+	}
+}
