@@ -47,7 +47,7 @@ func (a *action) member(r *reader, name string) bool {
 	case "ExpressionAttributeNames":
 		a.env.names = r.names()
 	case "ExpressionAttributeValues":
-		a.env.values = r.values()
+		a.env.readValues(r)
 	case "ReturnValues":
 		a.returns = r.borrowed()
 	case "ReturnValuesOnConditionCheckFailure":

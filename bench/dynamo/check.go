@@ -47,8 +47,22 @@ func (req *request) check() *Error {
 	if err := req.checkExpressions(); err != nil {
 		return err
 	}
-	if req.op.verb != verbUpdate && req.returns != "" && req.returns != "NONE" && req.returns != "ALL_OLD" {
+	switch {
+	case req.reader.fault != nil:
+		return req.reader.fault
+	case req.op.verb != verbUpdate && req.returns != "" && req.returns != "NONE" && req.returns != "ALL_OLD":
 		return invalid("Return values set to invalid value")
+	case req.op.name == "Query" && req.keyCondition == nil:
+		return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+	}
+	return req.checkSizes()
+}
+
+// checkSizes refuses items that are too large. The service does so before it looks
+// for the table.
+func (req *request) checkSizes() *Error {
+	if req.op.verb == verbPut && req.item.size() > maxItem || slices.ContainsFunc(req.actions, func(a action) bool { return a.verb == verbPut && a.item.size() > maxItem }) {
+		return invalid("Item size has exceeded the maximum allowed size")
 	}
 	return nil
 }
@@ -56,7 +70,7 @@ func (req *request) check() *Error {
 // checkExpressions refuses the parameters from before expressions, and values
 // without an expression to use them in.
 func (req *request) checkExpressions() *Error {
-	if req.legacy == nil && req.env.values == nil {
+	if req.legacy == nil && req.env.values == nil && req.env.names == nil {
 		return nil
 	}
 	var given, lacking []string
@@ -82,6 +96,9 @@ func (req *request) checkExpressions() *Error {
 	}
 	if req.legacy != nil {
 		return unsupported(req.op.name + " parameter " + req.legacy[0])
+	}
+	if req.env.names != nil && given == nil {
+		return frameable(invalid("ExpressionAttributeNames can only be specified when using expressions"))
 	}
 	if req.env.values == nil || lacking == nil || slices.ContainsFunc(given, func(n string) bool { return n != "ProjectionExpression" }) {
 		return nil
@@ -222,3 +239,44 @@ func checkTransaction(n int) *Error {
 	}
 	return f.err()
 }
+
+// checkActions holds the actions of a transaction against their model, and all
+// together against the limit of size: that of what the request brings along, not of
+// the items that it changes.
+func checkActions(actions []action) *Error {
+	var f faults
+	size := 0
+	for i := range actions {
+		a := &actions[i]
+		at := fmt.Sprintf("transactItems.%d.member.%s.", i+1, verbWords[a.verb])
+		switch {
+		case a.verb == verbPut && a.item == nil:
+			f.missing(at + "item")
+		case a.verb != verbPut && a.key == nil:
+			f.missing(at + "key")
+		}
+		if a.table == "" {
+			f.missing(at + "tableName")
+		}
+		if a.verb == verbUpdate && a.update == nil {
+			f.missing(at + "updateExpression")
+		}
+		if a.verb == verbCheck && a.condition == nil {
+			f.missing(at + "conditionExpression")
+		}
+		f.enum(a.onFailure, at+"returnValuesOnConditionCheckFailure", "ALL_OLD", "NONE")
+		size += a.item.size() + a.key.size()
+		for _, v := range a.env.values {
+			size += v.size()
+		}
+	}
+	if err := f.err(); err != nil {
+		return err
+	}
+	if size > maxTransactBytes {
+		return invalid("Transaction payload size cannot exceed 4MB")
+	}
+	return nil
+}
+
+var verbWords = map[verb]string{verbPut: "put", verbUpdate: "update", verbDelete: "delete", verbCheck: "conditionCheck"}

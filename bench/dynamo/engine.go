@@ -139,7 +139,7 @@ type Write struct {
 func (e *Engine) Do(now time.Time, c Call) (Reply, *Error) {
 	op := operations[c.Operation]
 	if op == nil {
-		return Reply{}, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
+		return Reply{}, refuse(codeUnknownOperation, "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
 	x := &execution{}
 	x.reset()

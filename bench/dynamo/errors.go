@@ -34,6 +34,12 @@ const (
 	codeSerialization = "SerializationException"
 	codeInternal      = "InternalServerError"
 	codeThroughput    = "ProvisionedThroughputExceededException"
+	codeLimit         = "LimitExceededException"
+
+	codeUnknownOperation    = "UnknownOperationException"
+	codeAccessDenied        = "AccessDeniedException"
+	codeMissingToken        = "MissingAuthenticationTokenException"
+	codeIncompleteSignature = "IncompleteSignatureException"
 )
 
 func refuse(code, format string, args ...any) *Error {
@@ -94,10 +100,10 @@ func (e *Error) body() []byte {
 	w := writer{b: make([]byte, 0, 160)}
 	w.open('{')
 	w.key("__type")
-	w.string("com.amazonaws.dynamodb.v20120810#" + e.Code)
-	// The service writes "Message" for a cancelled transaction and "message"
-	// for all else; SDKs match either.
-	if e.reasons != nil {
+	w.string(namespace(e.Code) + e.Code)
+	// The service writes "Message" for a cancelled transaction and for a body
+	// that it cannot read, and "message" for all else; SDKs match either.
+	if e.reasons != nil || e.Code == codeSerialization {
 		w.key("Message")
 	} else {
 		w.key("message")
@@ -129,4 +135,17 @@ func (e *Error) body() []byte {
 	}
 	w.close('}')
 	return w.b
+}
+
+// namespace is what stands before an error's name in __type: the parts of the
+// service that look at a request before the table does have names of their own.
+// An SDK looks behind the # only; who reads the body by himself may not.
+func namespace(code string) string {
+	switch code {
+	case codeValidation:
+		return "com.amazon.coral.validate#"
+	case codeSerialization, codeUnknownOperation, codeAccessDenied, codeMissingToken, codeIncompleteSignature:
+		return "com.amazon.coral.service#"
+	}
+	return "com.amazonaws.dynamodb.v20120810#"
 }

@@ -46,7 +46,7 @@ func lex(s string) []token {
 func lexOne(s string) (tokenKind, int) {
 	c := s[0]
 	switch {
-	case isLetter(c):
+	case isLetter(c) && c != '_':
 		return tokenWord, 1 + span(s[1:])
 	case c >= '0' && c <= '9':
 		n := 1

@@ -12,6 +12,7 @@ const (
 	maxExpression = 4096 // bytes
 	maxOperators  = 300
 	maxInOperands = 100
+	maxIndex      = 1<<31 - 1 // of an element of a list
 )
 
 // step is one step of a document path: a name, which may be a placeholder, or
@@ -42,9 +43,9 @@ var formNames = [...]string{"path", "value", "size", "if_not_exists", "list_appe
 // operand is something that has a value when an item is at hand.
 type operand struct {
 	form  form
-	path  path      // of formPath, formSize and formIfNotExists
+	path  path      // of formPath
 	value string    // placeholder of formValue
-	args  []operand // of if_not_exists (1), list_append, plus and minus (2)
+	args  []operand // of size (1), if_not_exists, list_append, plus and minus (2)
 }
 
 // condition is a node of a condition, filter or key condition.
@@ -63,6 +64,7 @@ type parsed struct {
 	paths     []path // of a projection
 	names     []string
 	values    []string
+	nested    []step // the first steps of its paths that have more than one
 }
 
 // grammar is the kind of an expression, named as the parameter it came in.
@@ -84,8 +86,23 @@ type parser struct {
 	operators int
 	grouped   *condition // what the last pair of parentheses held
 	out       parsed
-	err       *Error
+	err       *Error // of syntax: the end
+	fault     *Error // of another kind, the first by stage
+	stage     stage
 }
+
+// stage is when the service looks for a kind of fault. It reads an expression to
+// its end before it looks for any, and for all of one kind before the next.
+type stage uint8
+
+const (
+	stageReservedFirst stage = iota // reserved words, in updates and projections
+	stageParentheses
+	stageFunction // functions that do not exist
+	stageMisuse   // functions in places where they may not stand
+	stageReserved // reserved words, in conditions
+	stageRest
+)
 
 // parse reads an expression of the given grammar.
 func parse(g grammar, text string) (*parsed, *Error) {
@@ -107,11 +124,14 @@ func parse(g grammar, text string) (*parsed, *Error) {
 	if p.err == nil && p.peek().kind != tokenEnd {
 		p.syntax()
 	}
-	if p.err == nil && p.operators > maxOperators {
-		p.fail("The expression contains too many operators; number of operators: %d", p.operators)
+	if p.operators > maxOperators {
+		p.doubt(stageRest, "The expression contains too many operators; number of operators: %d", p.operators)
 	}
-	if p.err != nil {
+	switch {
+	case p.err != nil:
 		return nil, p.err
+	case p.fault != nil:
+		return nil, p.fault
 	}
 	return &p.out, nil
 }
@@ -132,14 +152,16 @@ func (p *parser) advance() token {
 	return t
 }
 
-func (p *parser) fail(format string, args ...any) {
-	if p.err == nil {
-		p.err = invalid("Invalid "+string(p.grammar)+": "+format, args...)
+func (p *parser) doubt(s stage, format string, args ...any) {
+	if p.fault == nil || s < p.stage {
+		p.stage, p.fault = s, invalid("Invalid "+string(p.grammar)+": "+format, args...)
 	}
 }
 
 func (p *parser) syntax() {
-	p.fail("Syntax error; token: %q, near: %q", p.peek().text, near(p.text, p.tokens, p.i))
+	if p.err == nil {
+		p.err = invalid("Invalid %s: Syntax error; token: %q, near: %q", p.grammar, p.peek().text, near(p.text, p.tokens, p.i))
+	}
 }
 
 func (p *parser) acceptSign(s string) bool {
@@ -204,7 +226,7 @@ func (p *parser) parenthesis() *condition {
 	// Every other way to go on makes a new node, so the same node means that
 	// nothing stood between the two pairs: ((a = b)).
 	if c != nil && c == p.grouped {
-		p.fail("The expression has redundant parentheses;")
+		p.doubt(stageParentheses, "The expression has redundant parentheses;")
 	}
 	p.grouped = c
 	return c
@@ -220,34 +242,17 @@ var arity = map[string]int{
 }
 
 func (p *parser) predicate() *condition {
-	name := p.advance().text
-	want, ok := arity[name]
-	if !ok {
-		if name == "if_not_exists" || name == "list_append" {
-			p.fail("The function is not allowed in a condition expression; function: %s", name)
-		} else {
-			p.fail("Invalid function name; function: %s", name)
-		}
-		return nil
-	}
-	c := &condition{op: name, args: p.arguments()}
+	c := &condition{op: p.advance().text}
 	p.operators++
-	if p.err != nil {
-		return nil
+	c.args = p.arguments()
+	switch _, known := arity[c.op]; {
+	case known:
+	case c.op == "if_not_exists" || c.op == "list_append":
+		p.doubt(stageFunction, "The function is not allowed in a condition expression; function: %s", c.op)
+	default:
+		p.doubt(stageFunction, "Invalid function name; function: %s", c.op)
 	}
-	p.checkArguments(c, want)
 	return c
-}
-
-func (p *parser) checkArguments(c *condition, want int) {
-	if len(c.args) != want {
-		p.fail("Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", c.op, len(c.args))
-		return
-	}
-	if c.op != "contains" && c.op != "begins_with" && c.args[0].form != formPath {
-		p.fail("Operator or function requires a document path; operator or function: %s", c.op)
-	}
-	p.distinct(c)
 }
 
 // arguments := '(' operand {',' operand} ')'
@@ -272,7 +277,6 @@ func (p *parser) comparison() *condition {
 		p.i++
 		c.op = t.text
 		c.args = append(c.args, p.operand())
-		p.distinct(c)
 	case p.acceptWord("BETWEEN"):
 		c.op = "BETWEEN"
 		c.args = append(c.args, p.operand())
@@ -284,22 +288,17 @@ func (p *parser) comparison() *condition {
 		c.op = "IN"
 		c.args = append(c.args, p.arguments()...)
 		if n := len(c.args) - 1; n > maxInOperands {
-			p.fail("The IN operator has too many operands; number of operands: %d", n)
+			p.doubt(stageRest, "The IN operator has too many operands; number of operands: %d", n)
 		}
+	case c.args[0].form == formSize && (t.kind == tokenEnd || t.kind == tokenWord || t.sign(")")):
+		p.doubt(stageMisuse, "The function is not allowed to be used this way in an expression; function: size")
 	default:
 		p.syntax()
 	}
 	return c
 }
 
-// distinct refuses a comparison of a path with itself, as the service does.
-func (p *parser) distinct(c *condition) {
-	if len(c.args) == 2 && c.args[0].form == formPath && c.args[1].form == formPath && slices.Equal(c.args[0].path, c.args[1].path) {
-		p.fail("The first operand must be distinct from the remaining operands for this operator or function; operator: %s, first operand: %s", c.op, c.args[0].path)
-	}
-}
-
-// operand := ':'value | 'size' '(' path ')' | path
+// operand := ':'value | 'size' '(' operand ')' | path
 func (p *parser) operand() operand {
 	t := p.peek()
 	if t.kind == tokenValue {
@@ -309,18 +308,16 @@ func (p *parser) operand() operand {
 	if !p.atFunction() {
 		return operand{form: formPath, path: p.path()}
 	}
-	if t.text != "size" {
-		if _, known := arity[t.text]; known {
-			p.fail("The function is not allowed to be used this way in an expression; function: %s", t.text)
-		} else {
-			p.fail("Invalid function name; function: %s", t.text)
-		}
-		return operand{}
-	}
 	p.i++
-	p.expectSign("(")
-	o := operand{form: formSize, path: p.path()}
-	p.expectSign(")")
+	o := operand{form: formSize, args: p.arguments()}
+	if t.text == "size" {
+		return o
+	}
+	if _, known := arity[t.text]; known {
+		p.doubt(stageMisuse, "The function is not allowed to be used this way in an expression; function: %s", t.text)
+	} else {
+		p.doubt(stageFunction, "Invalid function name; function: %s", t.text)
+	}
 	return o
 }
 
@@ -333,17 +330,24 @@ func (p *parser) path() path {
 			out = append(out, p.pathName())
 		case p.acceptSign("["):
 			t := p.peek()
-			n, err := strconv.Atoi(t.text)
-			if t.kind != tokenNumber || err != nil {
+			if t.kind != tokenNumber {
 				p.syntax()
 				return nil
+			}
+			n, err := strconv.Atoi(t.text)
+			if err != nil || n > maxIndex {
+				n = maxIndex
+				p.doubt(stageRest, "List index is not within the allowable range; index: [%s]", t.text)
 			}
 			p.i++
 			p.expectSign("]")
 			out = append(out, step{index: n})
 		default:
+			if len(out) > 1 {
+				p.out.nested = append(p.out.nested, out[0])
+			}
 			if len(out) > maxDepth {
-				p.fail("The document path has too many nesting elements; nesting levels: %d", len(out))
+				p.doubt(stageRest, "The document path has too many nesting elements; nesting levels: %d", len(out))
 			}
 			return out
 		}
@@ -356,7 +360,11 @@ func (p *parser) pathName() step {
 	switch t.kind {
 	case tokenWord:
 		if isReserved(t.text) {
-			p.fail("Attribute name is a reserved keyword; reserved keyword: %s", t.text)
+			when := stageReserved
+			if p.grammar == grammarUpdate || p.grammar == grammarProjection {
+				when = stageReservedFirst
+			}
+			p.doubt(when, "Attribute name is a reserved keyword; reserved keyword: %s", t.text)
 		}
 	case tokenName:
 		if !slices.Contains(p.out.names, t.text) {

@@ -85,9 +85,9 @@ func TestConditionErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "can not be empty", "a": "Syntax error", "a = ": "Syntax error", "a = :one b": "Syntax error", "a == :one": "Syntax error", "a = :one)": "Syntax error", "(a = :one": "Syntax error",
 		"a ! :one": "Syntax error", "a[x] = :one": "Syntax error", "a = 1": "Syntax error", "((a = :one))": "redundant parentheses", "foo(a)": "Invalid function name",
-		"begins_with(a)": "Incorrect number of operands", "attribute_exists(:one)": "document path", "size(a)": "Syntax error", "a = contains(a, :one)": "not allowed to be used this way",
-		"a = a": "must be distinct", "a = :none": "not defined", "if_not_exists(a, :one)": "not allowed", "a < :t": "Incorrect operand type", "begins_with(s, :one)": "Incorrect operand type",
-		"a BETWEEN :two AND :one": "upper bound to be greater", "a BETWEEN :one AND :h": "same data type", "attribute_type(a, :bad)": "Incorrect operand type",
+		"begins_with(a)": "Incorrect number of operands", "attribute_exists(:one)": "document path", "size(a)": "not allowed to be used this way", "a = contains(a, :one)": "not allowed to be used this way",
+		"a = a": "must be distinct", "a = :one OR a = :none": "not defined", "if_not_exists(a, :one)": "not allowed", "a < :t": "Incorrect operand type", "begins_with(s, :one)": "Incorrect operand type",
+		"a BETWEEN :two AND :one": "upper bound to be greater", "a BETWEEN :one AND :h": "same data type", "attribute_type(a, :bad)": "Invalid attribute type name found; type: ZZ",
 		strings.Repeat("a", 5000) + " = :one": "maximum allowed size", "size = :one": "reserved keyword", "m.name = :one": "reserved keyword",
 	} {
 		x, err := parse(grammarCondition, text)
@@ -132,7 +132,7 @@ func TestUpdates(t *testing.T) {
 			if err == nil {
 				e := testEnv(t, x)
 				if err = e.check(use{grammarUpdate, x}); err == nil {
-					if err = x.update.checkPaths(e, func(n string) bool { return n == "pk" }); err == nil {
+					if err = x.update.checkKeys(e, func(n string) bool { return n == "pk" }); err == nil {
 						var it item
 						if it, err = x.update.apply(e, before); err == nil {
 							return show(it)

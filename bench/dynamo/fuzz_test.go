@@ -66,7 +66,7 @@ func FuzzExpression(f *testing.F) {
 					t.Fatalf("%q is as true as its opposite", text)
 				}
 			case grammarUpdate:
-				if x.update.checkPaths(e, func(string) bool { return false }) == nil {
+				if x.update.checkKeys(e, func(string) bool { return false }) == nil {
 					x.update.apply(e, it)
 				}
 			default:

@@ -61,8 +61,8 @@ func (ix *index) shown(it item) item {
 	return out
 }
 
-// entry makes the index's row for a row of the table; nil where the item lacks
-// a key attribute of the index, and so is not in it.
+// entry makes the index's row for a row of the table; nil where the item has not
+// all of the index's key, and so is not in it.
 func (ix *index) entry(r *row) *row {
 	if r == nil {
 		return nil
@@ -84,9 +84,13 @@ func (ix *index) entry(r *row) *row {
 func (ix *index) place(it item) (k key, ok bool) {
 	values := make([]value, len(ix.keys))
 	for i, a := range ix.keys {
-		if values[i] = it.get(a.name); values[i].kind != a.kind {
+		// An older item may have what no key can be, and then is not in an index
+		// that is made later.
+		v := it.get(a.name)
+		if v.kind != a.kind || v.text == "" || v.kind != kindN && len(v.text) > ix.limit(i) {
 			return k, false
 		}
+		values[i] = v
 	}
 	k.part = partitionText(values[:ix.hashes])
 	k.hash = hashOf(k.part)
@@ -184,7 +188,10 @@ func (t *table) checkIndexes(it item, update bool) *Error {
 				err.whole = true
 				return err
 			case v.kind != kindN && len(v.text) > ix.limit(i):
-				return badParameter("Size of %s has exceeded the maximum size limit of %d bytes", map[int]string{maxHashKey: "hashkey", maxRange: "rangekey"}[ix.limit(i)], ix.limit(i))
+				if i < ix.hashes {
+					return errHashKey()
+				}
+				return errRangeKey()
 			}
 		}
 	}

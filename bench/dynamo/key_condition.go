@@ -25,38 +25,106 @@ func (kc *keyCondition) holds(it item) bool {
 
 func errKeyCondition() *Error { return invalid("Query key condition not supported") }
 
-func (e *env) keyCondition(sp space, c *condition) (*keyCondition, *Error) {
-	terms := []*condition{c}
+// keyTerm is a term of a key condition: NAME OP literal.
+type keyTerm struct {
+	name string
+	*condition
+}
+
+// keyTerms cuts a key condition into its terms. That needs no table, and the service
+// does it before it looks for one.
+func (e *env) keyTerms(c *condition) ([]keyTerm, *Error) {
+	kids := []*condition{c}
 	if c.op == "AND" {
-		terms = c.kids
+		kids = c.kids
 	}
-	keys, hashes := sp.keys(), sp.hashes()
-	given := make([]*condition, len(keys)) // the term on each key attribute
-	for _, term := range terms {
-		term = term.turned()
-		name, err := e.keyTerm(keys, term)
-		if err != nil {
+	var terms []keyTerm
+	for _, k := range kids {
+		if k.op == "AND" {
+			more, err := e.keyTerms(k)
+			if err != nil {
+				return nil, err
+			}
+			terms = append(terms, more...)
+			continue
+		}
+		k = k.turned()
+		if err := e.checkKeyTerm(k); err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(keys, func(a keyAttr) bool { return a.name == name })
+		terms = append(terms, keyTerm{e.name(k.args[0].path[0]), k})
+	}
+	for i, t := range terms {
+		if slices.ContainsFunc(terms[:i], func(u keyTerm) bool { return u.name == t.name }) {
+			return nil, invalid("KeyConditionExpressions must only contain one condition per key")
+		}
+	}
+	return terms, nil
+}
+
+// checkKeyTerm refuses what parses as a condition and is none on a key.
+func (e *env) checkKeyTerm(c *condition) *Error {
+	_, function := arity[c.op]
+	switch {
+	case slices.Contains([]string{"OR", "NOT", "<>", "IN"}, c.op), function && c.op != "begins_with":
+		return invalid("Invalid operator used in KeyConditionExpression: %s", c.op)
+	case (c.op == "BETWEEN" || c.op == "begins_with") && c.args[0].form == formValue:
+		return invalid("Invalid condition in KeyConditionExpression: %s operator must have the key attribute as its first operand", c.op)
+	}
+	paths := 0
+	for _, a := range c.args {
 		switch {
-		case i < 0:
-			missed := keys[0].name
-			if given[0] != nil {
-				missed = keys[len(keys)-1].name
+		case a.form == formSize:
+			return invalid("KeyConditionExpressions cannot contain nested operations")
+		case a.form != formPath:
+			continue
+		case paths > 0:
+			return invalid("Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition")
+		case len(a.path) > 1:
+			return invalid("KeyConditionExpressions cannot have conditions on nested attributes")
+		}
+		paths++
+	}
+	if paths == 0 {
+		return invalid("Invalid condition in KeyConditionExpression: No key attribute specified")
+	}
+	if c.args[0].form != formPath {
+		return errKeyCondition()
+	}
+	return nil
+}
+
+// keyCondition holds the terms against the keys of what is read.
+func (e *env) keyCondition(sp space, terms []keyTerm) (*keyCondition, *Error) {
+	keys, hashes := sp.keys(), sp.hashes()
+	given := make([]*condition, len(keys)) // the term on each key attribute
+	strange := ""
+	for _, term := range terms {
+		i := slices.IndexFunc(keys, func(a keyAttr) bool { return a.name == term.name })
+		if i < 0 {
+			strange = term.name
+			continue
+		}
+		for _, a := range term.args[1:] {
+			if e.literal(a) != keys[i].kind {
+				return nil, badParameter("Condition parameter type does not match schema type")
 			}
-			return nil, invalid("Query condition missed key schema element: %s", missed)
-		case given[i] != nil || i < hashes && term.op != "=":
+		}
+		given[i] = term.condition
+	}
+	if err := checkHashes(keys[:hashes], given[:hashes], len(keys) == 1 && len(terms) > 1); err != nil {
+		return nil, err
+	}
+	if strange != "" {
+		missed := slices.IndexFunc(given, func(c *condition) bool { return c == nil })
+		if missed < 0 {
 			return nil, errKeyCondition()
 		}
-		given[i] = term
+		return nil, invalid("Query condition missed key schema element: %s", keys[missed].name)
 	}
 	kc := &keyCondition{env: e}
 	var parts []value
 	for i, term := range given[:hashes] {
-		if term == nil {
-			return nil, invalid("Query condition missed key schema element: %s", keys[i].name)
-		}
 		v := e.values[term.args[1].value]
 		if err := checkKey(keys[i], v, 0); err != nil {
 			return nil, err
@@ -65,6 +133,28 @@ func (e *env) keyCondition(sp space, c *condition) (*keyCondition, *Error) {
 	}
 	kc.part = partitionText(parts)
 	return kc, kc.rangeOf(keys[hashes:], given[hashes:])
+}
+
+// checkHashes demands one value of each attribute of the partition key. foreign says
+// that there is a term too many, on an attribute that is no key.
+func checkHashes(keys []keyAttr, given []*condition, foreign bool) *Error {
+	var loose []string
+	for i, term := range given {
+		if term == nil || term.op != "=" {
+			loose = append(loose, keys[i].name)
+		}
+	}
+	switch {
+	case foreign:
+		return errKeyCondition()
+	case loose == nil:
+		return nil
+	case len(keys) > 1:
+		return invalid("HASH key attributes %s must have equality conditions specified in the query", strings.Join(loose, ", "))
+	case given[0] == nil:
+		return invalid("Query condition missed key schema element: %s", keys[0].name)
+	}
+	return errKeyCondition()
 }
 
 // rangeOf takes the terms on the attributes of the range key. Of several
@@ -97,29 +187,6 @@ func (c *condition) turned() *condition {
 		return c
 	}
 	return &condition{op: mirror, args: []operand{c.args[1], c.args[0]}}
-}
-
-// keyTerm checks one term, NAME OP literal, and gives the name.
-func (e *env) keyTerm(keys []keyAttr, c *condition) (string, *Error) {
-	for _, a := range c.args {
-		if a.form == formPath && len(a.path) > 1 {
-			return "", invalid("KeyConditionExpressions cannot have conditions on nested attributes")
-		}
-	}
-	if c.op == "<>" || c.op == "IN" || c.op == "contains" || len(c.args) < 2 || c.args[0].form != formPath || len(c.args[0].path) != 1 {
-		return "", errKeyCondition()
-	}
-	name := e.name(c.args[0].path[0])
-	i := slices.IndexFunc(keys, func(a keyAttr) bool { return a.name == name })
-	for _, a := range c.args[1:] {
-		if a.form != formValue {
-			return "", errKeyCondition()
-		}
-		if i >= 0 && e.literal(a) != keys[i].kind {
-			return "", badParameter("Condition parameter type does not match schema type")
-		}
-	}
-	return name, nil
 }
 
 // bounds narrows the range keys to be looked at. They may be wider than the

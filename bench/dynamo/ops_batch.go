@@ -1,5 +1,7 @@
 package dynamo
 
+import "strings"
+
 // Limits of batches.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 const (
@@ -39,7 +41,10 @@ func (e *Engine) batchWrite(x *execution) *Error {
 	ids := make([]itemID, len(actions))
 	for i := range actions {
 		p, err := e.plan(&actions[i])
-		if err != nil {
+		switch {
+		case err != nil && strings.Contains(err.Message, "Type mismatch for key"):
+			return errSchema() // in a batch, the service has no more to say of it
+		case err != nil:
 			return err
 		}
 		plans[i], ids[i] = p, p.table.itemID(p.key)

@@ -64,13 +64,19 @@ type lookup struct {
 }
 
 func (e *Engine) lookup(g *get) (*lookup, *Error) {
-	paths, err := e.projection(g.projection, &env{names: g.names})
+	en := &env{names: g.names}
+	shown, paths, err := e.projection(g.projection, en)
 	if err != nil {
 		return nil, err
 	}
 	t, err := e.table(plainName(g.table))
 	if err != nil {
 		return nil, err
+	}
+	if shown != nil {
+		if err := t.checkScalars(en, use{grammarProjection, shown}); err != nil {
+			return nil, err
+		}
 	}
 	l := &lookup{table: t, paths: paths}
 	for _, it := range g.keys {
@@ -85,18 +91,22 @@ func (e *Engine) lookup(g *get) (*lookup, *Error) {
 
 // projection parses and resolves a ProjectionExpression that is alone in its
 // request; nil for none.
-func (e *Engine) projection(text *string, en *env) ([]path, *Error) {
+func (e *Engine) projection(text *string, en *env) (*parsed, []path, *Error) {
 	if text == nil {
-		return nil, en.check()
+		return nil, nil, en.check()
+	}
+	if err := en.checkPlaceholders(); err != nil {
+		return nil, nil, err
 	}
 	x, err := e.expressions.parse(grammarProjection, *text)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := en.check(use{grammarProjection, x}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return en.paths(x)
+	paths, err := en.paths(x)
+	return x, paths, err
 }
 
 // paths resolves the paths of a projection.

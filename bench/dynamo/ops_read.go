@@ -37,6 +37,7 @@ func (p *page) add(r *row) bool {
 // view is what Query and Scan share: which rows are shown and how.
 type view struct {
 	space
+	terms  []keyTerm // of a Query
 	filter *condition
 	paths  []path
 	count  bool
@@ -46,48 +47,57 @@ type view struct {
 }
 
 // view checks the parameters that Query and Scan share.
-func (e *Engine) view(req *request, keyCondition *parsed) (*view, *Error) {
+func (e *Engine) view(req *request) (*view, *Error) {
 	v := &view{}
+	if req.keyCondition != nil || req.filter != nil || req.projection != nil {
+		if err := req.env.checkPlaceholders(); err != nil {
+			return nil, err
+		}
+	}
 	var uses []use
-	if keyCondition != nil {
-		uses = append(uses, use{grammarKeyCondition, keyCondition})
-	}
-	if req.filter != nil {
-		x, err := e.expressions.parse(grammarFilter, *req.filter)
+	for _, x := range [...]struct {
+		g    grammar
+		text *string
+	}{{grammarKeyCondition, req.keyCondition}, {grammarFilter, req.filter}, {grammarProjection, req.projection}} {
+		if x.text == nil {
+			continue
+		}
+		p, err := e.expressions.parse(x.g, *x.text)
 		if err != nil {
 			return nil, err
 		}
-		v.filter = x.condition
-		uses = append(uses, use{grammarFilter, x})
-	}
-	var shown *parsed
-	if req.projection != nil {
-		x, err := e.expressions.parse(grammarProjection, *req.projection)
-		if err != nil {
-			return nil, err
-		}
-		shown = x
-		uses = append(uses, use{grammarProjection, x})
+		uses = append(uses, use{x.g, p})
 	}
 	if err := req.env.check(uses...); err != nil {
 		return nil, err
 	}
-	if shown != nil {
+	for _, u := range uses {
 		var err *Error
-		if v.paths, err = req.env.paths(shown); err != nil {
+		switch u.grammar {
+		case grammarKeyCondition:
+			v.terms, err = req.env.keyTerms(u.condition)
+		case grammarFilter:
+			v.filter = u.condition
+		default:
+			v.paths, err = req.env.paths(u.parsed)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	if err := v.selects(req); err != nil {
 		return nil, err
 	}
-	return v, v.open(e, req)
+	return v, v.open(e, req, uses)
 }
 
 // open finds the table and the index.
-func (v *view) open(e *Engine, req *request) *Error {
+func (v *view) open(e *Engine, req *request, uses []use) *Error {
 	var err *Error
-	if v.table, err = e.table(req.table); err != nil || req.index == nil {
+	if v.table, err = e.table(req.table); err != nil {
+		return err
+	}
+	if err := v.table.checkScalars(&req.env, uses...); err != nil || req.index == nil {
 		return err
 	}
 	ix := v.table.index(*req.index)
@@ -206,11 +216,11 @@ func (v *view) used(p *page, consistent bool) usage {
 
 func (e *Engine) scan(x *execution) *Error {
 	req := &x.req
-	v, err := e.view(req, nil)
+	first, last, err := segment(req)
 	if err != nil {
 		return err
 	}
-	first, last, err := segment(req)
+	v, err := e.view(req)
 	if err != nil {
 		return err
 	}
@@ -221,7 +231,7 @@ func (e *Engine) scan(x *execution) *Error {
 			return invalid("The provided starting key is invalid: %s", err.Message)
 		}
 		if k.hash < first || k.hash > last {
-			return invalid("The provided starting key is outside query boundaries based on provided conditions")
+			return invalid("The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: %d Segment: %d", *req.segments, *req.segment)
 		}
 		after = k
 	}
@@ -271,18 +281,11 @@ func segmentStart(i, n int) uint64 {
 
 func (e *Engine) query(x *execution) *Error {
 	req := &x.req
-	if req.keyCondition == nil {
-		return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
-	}
-	parsed, err := e.expressions.parse(grammarKeyCondition, *req.keyCondition)
+	v, err := e.view(req)
 	if err != nil {
 		return err
 	}
-	v, err := e.view(req, parsed)
-	if err != nil {
-		return err
-	}
-	kc, err := req.env.keyCondition(v.space, parsed.condition)
+	kc, err := req.env.keyCondition(v.space, v.terms)
 	if err != nil {
 		return err
 	}
@@ -306,7 +309,10 @@ func (v *view) checkFilter(e *env) *Error {
 	var err *Error
 	v.filter.walk(func(c *condition) {
 		for _, a := range c.args {
-			if len(a.path) > 0 && v.isKey(e.name(a.path[0])) && err == nil {
+			for a.form == formSize {
+				a = a.args[0]
+			}
+			if a.form == formPath && v.isKey(e.name(a.path[0])) && err == nil {
 				err = invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", e.name(a.path[0]))
 			}
 		}

@@ -266,7 +266,7 @@ func (e *Engine) getRecords(x *execution) *Error {
 	limit := maxRecords
 	if l := x.req.limit; l != nil {
 		if limit = *l; limit < 1 || limit > maxRecords {
-			return refuse("LimitExceededException", "Limit must be between 1 and %d, not %d", maxRecords, limit)
+			return refuse(codeLimit, "Limit must be between 1 and %d, not %d", maxRecords, limit)
 		}
 	}
 	it, err := parseIterator(x.req.streamAt.iterator)

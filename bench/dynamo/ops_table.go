@@ -160,7 +160,7 @@ func (s *schema) updateIndexes(t *table) *Error {
 		}
 	}
 	if changes > 1 {
-		return refuse("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+		return refuse(codeLimit, "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
 	}
 	for _, u := range s.updates {
 		i := slices.IndexFunc(t.indexes, func(ix *index) bool { return ix.name == u.spec.name && !ix.local })
@@ -194,7 +194,7 @@ func (s *schema) createIndex(t *table, spec *indexSpec) *Error {
 		}
 	}
 	if globals == maxGlobals {
-		return refuse("LimitExceededException", "Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of %d", maxGlobals)
+		return refuse(codeLimit, "Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of %d", maxGlobals)
 	}
 	for _, a := range t.definition { // those the table has need not be given again
 		if old, ok := attribute(s.definitions, a.name); !ok {

@@ -40,6 +40,9 @@ func (e *Engine) transactWrite(x *execution) *Error {
 	if err := checkTransaction(len(actions)); err != nil {
 		return err
 	}
+	if err := checkActions(actions); err != nil {
+		return err
+	}
 	if x.req.token == nil {
 		return e.transact(x, false)
 	}
@@ -62,19 +65,12 @@ func (e *Engine) transact(x *execution, done bool) *Error {
 	plans := make([]*plan, len(x.req.actions))
 	ids := make([]itemID, len(plans))
 	refs := make([]stripeRef, len(plans))
-	var blame blame
 	for i := range x.req.actions {
 		p, err := e.plan(&x.req.actions[i])
 		if err != nil {
-			if err = blame.add(err, i, len(plans)); err != nil {
-				return err
-			}
-			continue
+			return blame(err, i, len(plans))
 		}
 		plans[i], ids[i], refs[i] = p, p.table.itemID(p.key), stripeRef{p.table, stripeOf(p.key.hash)}
-	}
-	if blame != nil {
-		return cancelled(blame)
 	}
 	if duplicate(ids) {
 		return invalid("Transaction request cannot include multiple operations on one item")
@@ -92,25 +88,19 @@ func (e *Engine) transact(x *execution, done bool) *Error {
 	return nil
 }
 
-// blame gathers the reasons of a transaction that is cancelled before it looks
-// at the items.
-type blame []reason
-
-// add notes an error of action i of n, or returns it where it is the request's
-// as a whole: only keys and types that do not fit the schema are an action's own
-// fault.
-func (b *blame) add(err *Error, i, n int) *Error {
+// blame says what an error found before any item was looked at means for a
+// transaction: keys and types that do not fit the schema are the fault of action i
+// of n, all else is the request's. The service stops at the first.
+func blame(err *Error, i, n int) *Error {
 	if !err.action {
 		return err
 	}
-	if *b == nil {
-		*b = make(blame, n)
-		for j := range *b {
-			(*b)[j].code = "None"
-		}
+	reasons := make([]reason, n)
+	for j := range reasons {
+		reasons[j].code = "None"
 	}
-	(*b)[i] = reasonOf(err)
-	return nil
+	reasons[i] = reasonOf(err)
+	return cancelled(reasons)
 }
 
 func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *usage) *Error {
@@ -120,7 +110,7 @@ func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *
 	}
 	olds, news := make([]*row, len(plans)), make([]*row, len(plans))
 	reasons := make([]reason, len(plans))
-	failed, size := false, 0
+	failed := false
 	for i, p := range plans {
 		if p.table.gone {
 			return tableNotFound(p.table.name)
@@ -135,16 +125,10 @@ func (e *Engine) commitAll(x *execution, plans []*plan, refs []stripeRef, used *
 			reasons[i] = reasonOf(err)
 		} else {
 			reasons[i].code = "None"
-			if news[i] != nil {
-				size += news[i].size
-			}
 		}
 	}
 	if failed {
 		return cancelled(reasons)
-	}
-	if size > maxTransactBytes {
-		return invalid("Transaction request size has exceeded the maximum of 4 MB")
 	}
 	for i, p := range plans {
 		var units indexUnits
@@ -183,7 +167,6 @@ func (e *Engine) transactGet(x *execution) *Error {
 	}
 	lookups := make([]*lookup, len(x.req.gets))
 	ids := make([]itemID, len(lookups))
-	var blame blame
 	for i := range lookups {
 		if len(x.req.gets[i].keys) != 1 {
 			var f faults
@@ -192,15 +175,9 @@ func (e *Engine) transactGet(x *execution) *Error {
 		}
 		l, err := e.lookup(&x.req.gets[i])
 		if err != nil {
-			if err = blame.add(err, i, len(lookups)); err != nil {
-				return err
-			}
-			continue
+			return blame(err, i, len(lookups))
 		}
 		lookups[i], ids[i] = l, l.table.itemID(l.keys[0])
-	}
-	if blame != nil {
-		return cancelled(blame)
 	}
 	if duplicate(ids) {
 		return invalid("Transaction request cannot include multiple operations on one item")
@@ -210,6 +187,15 @@ func (e *Engine) transactGet(x *execution) *Error {
 		refs[i] = stripeRef{l.table, stripeOf(l.keys[0].hash)}
 	}
 	rows := readAll(lookups, stripeSet(refs))
+	size := 0
+	for _, r := range rows {
+		if r != nil {
+			size += r.size
+		}
+	}
+	if size > maxTransactBytes {
+		return invalid("The aggregate size of the items in the transaction exceeded 4MB")
+	}
 	var used usage
 	w := &x.w
 	w.open('{')

@@ -23,6 +23,8 @@ type plan struct {
 	fresh     *row // of a put
 	condition *condition
 	update    *update
+	uses      [2]use // the expressions, and how many
+	used      int
 	alone     bool // not in a transaction
 }
 
@@ -42,6 +44,9 @@ func (p *plan) prepare(e *Engine, a *action) *Error {
 		return err
 	}
 	p.table = t
+	if err := t.checkScalars(&a.env, p.uses[:p.used]...); err != nil {
+		return err
+	}
 	if a.verb == verbPut {
 		return p.preparePut()
 	}
@@ -49,18 +54,21 @@ func (p *plan) prepare(e *Engine, a *action) *Error {
 		return err
 	}
 	if p.update != nil {
-		return p.update.checkPaths(&a.env, t.isKey)
+		return p.update.checkKeys(&a.env, t.isKey)
 	}
 	return nil
 }
 
 func (p *plan) parse(e *Engine) *Error {
-	var uses [2]use
-	n := 0
+	if p.action.condition != nil || p.action.update != nil {
+		if err := p.env.checkPlaceholders(); err != nil {
+			return frameable(err)
+		}
+	}
 	for _, x := range [...]struct {
 		g    grammar
 		text *string
-	}{{grammarCondition, p.action.condition}, {grammarUpdate, p.action.update}} {
+	}{{grammarUpdate, p.action.update}, {grammarCondition, p.action.condition}} {
 		if x.text == nil {
 			continue
 		}
@@ -73,26 +81,30 @@ func (p *plan) parse(e *Engine) *Error {
 		} else {
 			p.condition = parsed.condition
 		}
-		uses[n] = use{x.g, parsed}
-		n++
+		p.uses[p.used] = use{x.g, parsed}
+		p.used++
 	}
 	if p.verb == verbCheck && p.condition == nil {
 		return badParameter("ConditionExpression is required in a ConditionCheck")
 	}
-	return frameable(p.env.check(uses[:n]...))
+	return frameable(p.env.check(p.uses[:p.used]...))
 }
 
 func (p *plan) preparePut() *Error {
-	size := p.item.size()
 	if _, err := keyOf(p.table.keys, p.item); err != nil {
 		return err
 	}
-	if size > maxItem {
-		return invalid("Item size has exceeded the maximum allowed size")
+	// Whether it may lie in the indexes is seen here, so that of a batch nothing is
+	// done if anything is wrong. The indexes may change until it is written.
+	p.table.stripes[0].mu.RLock()
+	err := p.table.checkIndexes(p.item, false)
+	p.table.stripes[0].mu.RUnlock()
+	if err != nil {
+		return err
 	}
 	// Nothing refers to the body of the request from here on.
 	p.item = pack(p.item)
-	p.fresh = &row{item: p.item, size: size}
+	p.fresh = &row{item: p.item, size: p.item.size()}
 	p.fresh.key, _ = keyOf(p.table.keys, p.item)
 	p.key = p.fresh.key
 	return nil
@@ -123,19 +135,26 @@ func keyOf(keys []keyAttr, it item) (key, *Error) {
 }
 
 func checkKey(a keyAttr, v value, i int) *Error {
-	limit, what := maxHashKey, "hashkey"
-	if i == 1 {
-		limit, what = maxRange, "rangekey"
-	}
 	switch {
 	case v.text == "" && v.kind == kindS:
 		return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", a.name)
 	case v.text == "":
 		return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty binary value. Key: %s", a.name)
-	case v.kind != kindN && len(v.text) > limit:
-		return badParameter("Size of %s has exceeded the maximum size limit of %d bytes", what, limit)
+	case v.kind == kindN:
+	case i == 0 && len(v.text) > maxHashKey:
+		return errHashKey()
+	case i > 0 && len(v.text) > maxRange:
+		return errRangeKey()
 	}
 	return nil
+}
+
+func errHashKey() *Error {
+	return badParameter("Size of hashkey has exceeded the maximum size limit of%d bytes", maxHashKey) // without a space, as the service has it
+}
+
+func errRangeKey() *Error {
+	return badParameter("Aggregated size of all range keys has exceeded the size limit of %d bytes", maxRange)
 }
 
 func (t *table) exactKey(it item) (key, *Error) { return exactKey(t.keys, it) }
@@ -183,6 +202,9 @@ func (p *plan) next(old *row) (*row, *Error) {
 		return old, nil
 	}
 	if old == nil { // an update of nothing begins with the key
+		if p.update != nil && p.update.onlyTakes() {
+			return nil, nil
+		}
 		it = keyItem(p.table.keys, &p.key)
 	}
 	if p.update != nil {

@@ -129,7 +129,7 @@ type streamPlace struct {
 func decode(c Call) (*request, *Error) {
 	op := operations[c.Operation]
 	if op == nil {
-		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.60q", c.Operation)
+		return nil, refuse(codeUnknownOperation, "The embedded DynamoDB has no operation %.60q", c.Operation)
 	}
 	req := &request{}
 	return req, req.decode(op, c.Body)
@@ -208,13 +208,35 @@ func (r *reader) names() map[string]string {
 	return m
 }
 
-func (r *reader) values() map[string]value {
-	m := map[string]value{}
+// readValues reads ExpressionAttributeValues. What is wrong with one of them is the
+// expressions' fault, and found with theirs.
+func (e *env) readValues(r *reader) {
+	e.values = map[string]value{}
+	before := r.fault
 	for name := range r.members() {
 		name = strings.Clone(name)
-		m[name] = r.value(1)
+		r.fault = nil
+		e.values[name] = r.value(1)
+		if r.fault != nil && e.fault == nil {
+			e.fault = r.fault
+			e.fault.Message = "ExpressionAttributeValues contains invalid value: " + e.fault.Message + " for key " + name
+		}
 	}
-	return m
+	r.fault = before
+}
+
+// start reads an ExclusiveStartKey.
+func (r *reader) start() item {
+	before := r.fault
+	r.fault = nil
+	key := r.item(1)
+	if r.fault != nil {
+		r.fault.Message = "The provided starting key is invalid: " + r.fault.Message
+	}
+	if before != nil {
+		r.fault = before
+	}
+	return key
 }
 
 func (req *request) readMember(r *reader, name string) bool {
@@ -236,7 +258,7 @@ func (req *request) readMember(r *reader, name string) bool {
 	case "Select":
 		req.mode = r.borrowed()
 	case "ExclusiveStartKey":
-		req.startKey = r.item(1)
+		req.startKey = r.start()
 	case "Limit":
 		req.limit = r.intp()
 	case "Segment":

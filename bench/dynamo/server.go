@@ -2,6 +2,8 @@ package dynamo
 
 import (
 	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -73,6 +75,7 @@ func NewServer(o ServerOptions) http.Handler {
 // nearly all writes.
 var (
 	contentType = []string{"application/x-amz-json-1.0"}
+	serverName  = []string{"Server"} // what the service calls itself
 	emptyLength = []string{"2"}
 	emptyCRC    = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte("{}"))), 10)}
 )
@@ -80,10 +83,11 @@ var (
 // ServeHTTP answers one request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	h["Server"] = serverName
 	h["X-Amzn-Requestid"] = []string{requestID(s.ids, s.requests.Add(1))}
 	if r.Method == http.MethodGet && r.URL.Path == "/" {
 		// What the service says to whoever only wants to know if it is there.
-		fmt.Fprintf(w, "healthy: dynamodb.%s.amazonaws.com ", s.Engine.options.Region)
+		fmt.Fprintf(w, "healthy: %s ", r.Host)
 		return
 	}
 	x := s.executions.Get().(*execution)
@@ -136,8 +140,46 @@ func (s *server) serve(x *execution, r *http.Request) *Error {
 	return nil
 }
 
-// read reads the request's body into the execution's buffer.
+// read reads the request's body into the execution's buffer. A client may have
+// compressed it.
 func (x *execution) read(r *http.Request) *Error {
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+		return x.readPlain(r)
+	case "gzip":
+		return x.expand(gzip.NewReader(r.Body))
+	case "deflate":
+		return x.expand(zlib.NewReader(r.Body))
+	default:
+		return errEncoding(fmt.Errorf("Content-Encoding %.40q is none of gzip and deflate", encoding))
+	}
+}
+
+// expand reads what comes out of a decompressor. The limit is that of the plain
+// body, whatever the size on the wire.
+func (x *execution) expand(r io.Reader, err error) *Error {
+	if err != nil {
+		return errEncoding(err)
+	}
+	b := bytes.NewBuffer(x.body)
+	_, err = b.ReadFrom(io.LimitReader(r, maxBody+1))
+	x.body = b.Bytes()
+	switch {
+	case err != nil:
+		return errEncoding(err)
+	case len(x.body) > maxBody:
+		return errTooLong()
+	}
+	return nil
+}
+
+// errEncoding is what the service says of a body that it cannot decompress: it takes
+// that for a fault of its own.
+func errEncoding(err error) *Error {
+	return &Error{Status: 500, Code: codeInternal, Message: "decompress request: " + err.Error()}
+}
+
+func (x *execution) readPlain(r *http.Request) *Error {
 	if r.ContentLength > maxBody {
 		return errTooLong()
 	}
@@ -187,7 +229,7 @@ func target(r *http.Request) (*operation, *Error) {
 	op := operations[name]
 	known := op != nil && (op.streams && service == "DynamoDBStreams_20120810" || !op.streams && service == "DynamoDB_20120810")
 	if r.Method != http.MethodPost || !known {
-		return nil, refuse("UnknownOperationException", "The embedded DynamoDB has no operation %.80q", r.Header.Get("X-Amz-Target"))
+		return nil, refuse(codeUnknownOperation, "The embedded DynamoDB has no operation %.80q", r.Header.Get("X-Amz-Target"))
 	}
 	return op, nil
 }
@@ -197,13 +239,13 @@ func target(r *http.Request) (*operation, *Error) {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func accessKeyID(authorization string) (string, *Error) {
 	if authorization == "" {
-		return "", refuse("MissingAuthenticationTokenException", "Request must contain either a valid (registered) AWS access key ID or X.509 certificate.")
+		return "", refuse(codeMissingToken, "Request must contain either a valid (registered) AWS access key ID or X.509 certificate.")
 	}
 	rest, ok := strings.CutPrefix(authorization, "AWS4-HMAC-SHA256 ")
 	_, rest, found := strings.Cut(rest, "Credential=")
 	id, _, slash := strings.Cut(rest, "/")
 	if !ok || !found || !slash || id == "" {
-		return "", refuse("IncompleteSignatureException", "Authorization header requires 'Credential' parameter. Authorization=%.80s", authorization)
+		return "", refuse(codeIncompleteSignature, "Authorization header requires 'Credential' parameter. Authorization=%.80s", authorization)
 	}
 	return id, nil
 }

@@ -61,7 +61,7 @@ func TestProtocolErrors(t *testing.T) {
 		{db + "PutItem", someone, `{"TableName":"items","Item":{"pk":{"N":"1"}}}`, "Type mismatch for key pk"},
 		{db + "PutItem", someone, `{"TableName":"items","Item":{"x":{"N":"1"}}}`, "Missing the key pk"},
 		{db + "GetItem", someone, `{"TableName":"items","Key":{"pk":{"S":"a"},"x":{"S":"a"}}}`, "does not match the schema"},
-		{db + "PutItem", someone, `{"TableName":"items","Item":{"pk":{"S":"` + strings.Repeat("x", 2049) + `"}}}`, "maximum size limit of 2048"},
+		{db + "PutItem", someone, `{"TableName":"items","Item":{"pk":{"S":"` + strings.Repeat("x", 2049) + `"}}}`, "maximum size limit of2048"},
 		{db + "PutItem", someone, `{"TableName":"items","Item":{"pk":{"S":"a"},"x":{"S":"` + strings.Repeat("x", 400<<10) + `"}}}`, "Item size has exceeded"},
 		{db + "PutItem", someone, `{"TableName":"items","Item":{"pk":{"S":"a"},"x":` + strings.Repeat(`{"L":[`, 40) + `{"S":""}` + strings.Repeat("]}", 40) + `}}`, "Nesting Levels"},
 	} {

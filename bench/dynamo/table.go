@@ -66,6 +66,25 @@ func (t *table) isKey(name string) bool {
 	return name == t.keys[0].name || len(t.keys) > 1 && name == t.keys[1].name
 }
 
+// checkScalars refuses paths that lead into a key attribute of the table or an index.
+func (t *table) checkScalars(e *env, uses ...use) *Error {
+	for _, u := range uses {
+		for _, s := range u.nested {
+			name := e.name(s)
+			t.stripes[0].mu.RLock()
+			_, key := attribute(t.definition, name)
+			t.stripes[0].mu.RUnlock()
+			switch {
+			case t.isKey(name):
+				return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", name)
+			case key:
+				return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: %s", name)
+			}
+		}
+	}
+	return nil
+}
+
 // attribute gives the definition of an attribute of a key.
 func attribute(definition []keyAttr, name string) (keyAttr, bool) {
 	for _, a := range definition {

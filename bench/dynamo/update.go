@@ -29,8 +29,7 @@ func (p *parser) update() *update {
 			break
 		}
 		if slices.Contains(seen, section) {
-			p.fail("The %q section can only be used once in an update expression;", section)
-			break
+			p.doubt(stageMisuse, "The %q section can only be used once in an update expression;", section)
 		}
 		seen = append(seen, section)
 		p.i++
@@ -61,93 +60,145 @@ func (p *parser) updateAction(section string) updateAction {
 	return a
 }
 
-// sum := term ['+' term | '-' term]
+// sum := '(' sum ')' | group ['+' group | '-' group]
 func (p *parser) sum() operand {
-	left := p.term()
+	if p.peek().sign("(") && p.wraps() {
+		p.i++
+		o := p.sum()
+		p.expectSign(")")
+		return o
+	}
+	left := p.group()
+	f := formPath
 	switch {
 	case p.acceptSign("+"):
-		p.operators++
-		return operand{form: formPlus, args: []operand{left, p.term()}}
+		f = formPlus
 	case p.acceptSign("-"):
-		p.operators++
-		return operand{form: formMinus, args: []operand{left, p.term()}}
+		f = formMinus
+	default:
+		return left
 	}
-	return left
+	p.operators++
+	return operand{form: f, args: []operand{left, p.group()}}
 }
 
-// term := ':'value | path | if_not_exists '(' path ',' sum ')' | list_append '(' term ',' term ')'
+// wraps reports whether the parenthesis that comes next ends where its value does:
+// (a + b), and not (a) + b.
+func (p *parser) wraps() bool {
+	depth := 0
+	for i := p.i; i < len(p.tokens); i++ {
+		switch t := p.tokens[i]; {
+		case t.sign("("):
+			depth++
+		case t.sign(")"):
+			if depth--; depth == 0 {
+				next := p.tokens[i+1]
+				return !next.sign("+") && !next.sign("-")
+			}
+		}
+	}
+	return false
+}
+
+// group := '(' term ')' | term
+func (p *parser) group() operand {
+	if !p.acceptSign("(") {
+		return p.term()
+	}
+	o := p.term()
+	p.expectSign(")")
+	return o
+}
+
+// updateFunctions are the functions of SET.
+var updateFunctions = map[string]form{"if_not_exists": formIfNotExists, "list_append": formListAppend}
+
+// term := ':'value | path | function '(' term {',' term} ')'
 func (p *parser) term() operand {
 	if !p.atFunction() {
 		return p.operand()
 	}
-	name := p.peek().text
-	switch name {
-	case "if_not_exists":
-		p.i++
-		p.expectSign("(")
-		o := operand{form: formIfNotExists, path: p.path()}
-		p.expectSign(",")
-		o.args = []operand{p.sum()}
-		p.expectSign(")")
-		return o
-	case "list_append":
-		p.i++
-		p.expectSign("(")
-		o := operand{form: formListAppend, args: []operand{p.term()}}
-		p.expectSign(",")
+	name := p.advance().text
+	o := operand{form: updateFunctions[name]}
+	p.expectSign("(")
+	o.args = append(o.args, p.term())
+	for p.acceptSign(",") {
 		o.args = append(o.args, p.term())
-		p.expectSign(")")
-		return o
 	}
-	if _, known := arity[name]; known || name == "size" {
-		p.fail("The function is not allowed in an update expression; function: %s", name)
-	} else {
-		p.fail("Invalid function name; function: %s", name)
-	}
-	return operand{}
-}
-
-func (e *env) checkUpdate(u *update, bad func(string, kind)) {
-	for _, a := range u.actions {
-		k := e.literal(a.operand)
-		switch a.section {
-		case "SET":
-			e.checkSum(a.operand, bad)
-		case "ADD":
-			if k != kindN && k.member() == kindNone {
-				bad("ADD", k)
-			}
-		case "DELETE":
-			if k.member() == kindNone {
-				bad("DELETE", k)
-			}
+	p.expectSign(")")
+	for _, a := range o.args {
+		if a.form == formListAppend { // only if_not_exists may stand within another
+			p.doubt(stageMisuse, "The function is not allowed to be used this way in an expression; function: list_append")
 		}
 	}
+	switch _, known := arity[name]; {
+	case o.form != formPath:
+	case known || name == "size":
+		p.doubt(stageFunction, "The function is not allowed in an update expression; function: %s", name)
+	default:
+		p.doubt(stageFunction, "Invalid function name; function: %s", name)
+	}
+	return o
 }
 
-func (e *env) checkSum(o operand, bad func(string, kind)) {
+// kindWords are the names of types in what the service says of ADD and DELETE.
+var kindWords = map[kind]string{kindS: "STRING", kindN: "NUMBER", kindB: "BINARY", kindNULL: "NULL", kindBOOL: "BOOLEAN", kindL: "LIST", kindM: "MAP"}
+
+// checkUpdate refuses actions whose paths overlap, and literals of a type that an
+// action or function can never take.
+func (e *env) checkUpdate(u *update) *Error {
+	resolved := make([]path, len(u.actions))
+	for i, a := range u.actions {
+		resolved[i] = e.resolve(a.path)
+	}
+	if err := checkOverlap(grammarUpdate, resolved); err != nil {
+		return err
+	}
+	for _, a := range u.actions {
+		k := e.literal(a.operand)
+		if a.section == "SET" {
+			if err := e.checkSum(a.operand); err != nil {
+				return err
+			}
+		} else if a.section != "REMOVE" && k.member() == kindNone && (k != kindN || a.section == "DELETE") {
+			return invalid("Invalid UpdateExpression: Incorrect operand type for operator or function; operator: %s, operand type: %s", a.section, kindWords[k])
+		}
+	}
+	return nil
+}
+
+func (e *env) checkSum(o operand) *Error {
+	if len(o.args) == 0 {
+		return nil
+	}
+	if len(o.args) != 2 {
+		return errOperands(grammarUpdate, formNames[o.form], len(o.args))
+	}
+	if o.form == formIfNotExists && o.args[0].form != formPath {
+		return errNoPath(grammarUpdate, formNames[o.form])
+	}
 	for _, arg := range o.args {
 		k := e.literal(arg)
 		switch {
 		case k == kindNone:
 		case (o.form == formPlus || o.form == formMinus) && k != kindN, o.form == formListAppend && k != kindL:
-			bad(formNames[o.form], k)
+			return errOperand(grammarUpdate, formNames[o.form], k)
 		}
-		e.checkSum(arg, bad)
+		if err := e.checkSum(arg); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// checkPaths refuses actions whose paths overlap or conflict, and actions on
-// key attributes. The paths are resolved ones.
-func (u *update) checkPaths(e *env, isKey func(string) bool) *Error {
-	resolved := make([]path, len(u.actions))
-	for i, a := range u.actions {
-		resolved[i] = e.resolve(a.path)
-		if isKey(resolved[i][0].name) {
-			return badParameter("Cannot update attribute %s. This attribute is part of the key", resolved[i][0].name)
+// checkKeys refuses actions on key attributes.
+func (u *update) checkKeys(e *env, isKey func(string) bool) *Error {
+	for _, a := range u.actions {
+		if name := e.name(a.path[0]); isKey(name) {
+			return badParameter("Cannot update attribute %s. This attribute is part of the key", name)
 		}
 	}
-	return checkOverlap(grammarUpdate, resolved)
+	return nil
 }
 
 // checkOverlap refuses two paths one of which contains the other, or which
@@ -208,6 +259,13 @@ func (u *update) apply(e *env, old item) (item, *Error) {
 		}
 	}
 	return out, nil
+}
+
+// onlyTakes reports whether the update gives no attribute a value. Of an item that is
+// not there, it makes none.
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+func (u *update) onlyTakes() bool {
+	return !slices.ContainsFunc(u.actions, func(a updateAction) bool { return a.section == "SET" || a.section == "ADD" })
 }
 
 // inPathOrder resolves the actions and sorts them by path, so that two values
@@ -275,10 +333,10 @@ func (e *env) sum(old item, o operand) (value, *Error) {
 	case formValue:
 		return e.values[o.value], nil
 	case formIfNotExists:
-		if v := e.get(old, o.path); v.kind != kindNone {
+		if v := e.get(old, o.args[0].path); v.kind != kindNone {
 			return v, nil
 		}
-		return e.sum(old, o.args[0])
+		return e.sum(old, o.args[1])
 	case formPath:
 		v := e.get(old, o.path)
 		if v.kind == kindNone {

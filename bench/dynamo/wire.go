@@ -22,7 +22,10 @@ const maxDepth = 32
 // a PutItem that we can make cheap.
 //
 // After an error every method returns zero values and the loops end; err holds
-// the first error.
+// the first error. A value that no attribute can have is no such error: the
+// service reads the whole request and holds its parameters against their model
+// before it looks at values. The first of those faults is noted, and reading
+// goes on.
 //
 // The text lies in the server's buffer, which the next request will overwrite.
 // What may outlive the request is therefore read into memory of its own, by
@@ -33,6 +36,13 @@ type reader struct {
 	borrow bool   // items are read with texts that lie in s
 	attrs  []attr // room for the attributes of a borrowed item
 	err    *Error
+	fault  *Error // of a value
+}
+
+func (r *reader) doubt(e *Error) {
+	if r.fault == nil {
+		r.fault = e
+	}
 }
 
 func (r *reader) fail(e *Error) {
@@ -44,6 +54,38 @@ func (r *reader) fail(e *Error) {
 
 func (r *reader) malformed(want string) {
 	r.fail(refuse(codeSerialization, "request body at byte %d: want %s", r.i, want))
+}
+
+// mistyped refuses a value of another sort than the parameter, in the words of the
+// service, which reads it into a Java class; "" stands for an object or a list.
+func (r *reader) mistyped(class string) {
+	sort, c := "", r.next()
+	switch {
+	case c == '{':
+		r.fail(refuse(codeSerialization, "Start of structure or map found where not expected"))
+	case c == '[':
+		r.fail(refuse(codeSerialization, "%s", strings.TrimSuffix("Unrecognized collection type class java.lang."+class, " class java.lang.")))
+	case c == '"':
+		sort = "STRING_VALUE"
+	case r.word("true"):
+		sort = "TRUE_VALUE"
+	case r.word("false"):
+		sort = "FALSE_VALUE"
+	case c == '-' || c >= '0' && c <= '9':
+		if sort = "NUMBER_VALUE"; strings.ContainsAny(r.number(), ".eE") {
+			sort = "DECIMAL_VALUE"
+		}
+	default:
+		r.malformed("a value")
+	}
+	switch {
+	case class == "":
+		r.fail(refuse(codeSerialization, "Unexpected field type"))
+	case class == "Boolean" && c == '"':
+		r.fail(refuse(codeSerialization, "Unexpected token received from parser"))
+	default:
+		r.fail(refuse(codeSerialization, "%s cannot be converted to %s", sort, class))
+	}
 }
 
 // next skips white space and returns the next byte without taking it; 0 at
@@ -82,7 +124,7 @@ func (r *reader) word(w string) bool {
 func (r *reader) members() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if !r.take('{') {
-			r.malformed("an object")
+			r.mistyped("")
 			return
 		}
 		if r.take('}') {
@@ -112,7 +154,7 @@ func (r *reader) members() iter.Seq[string] {
 func (r *reader) elements() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if !r.take('[') {
-			r.malformed("an array")
+			r.mistyped("")
 			return
 		}
 		if r.take(']') {
@@ -137,7 +179,7 @@ func (r *reader) str() string { return strings.Clone(r.borrowed()) }
 // while the request is.
 func (r *reader) borrowed() string {
 	if !r.take('"') {
-		r.malformed("a string")
+		r.mistyped("String")
 		return ""
 	}
 	start, ascii := r.i, true
@@ -257,7 +299,7 @@ func (r *reader) bool() bool {
 		return true
 	case r.word("false"):
 	default:
-		r.malformed("true or false")
+		r.mistyped("Boolean")
 	}
 	return false
 }
@@ -278,6 +320,10 @@ func (r *reader) number() string {
 }
 
 func (r *reader) int() int {
+	if c := r.next(); c == '"' || c == 't' || c == 'f' || c == '[' || c == '{' {
+		r.mistyped("Integer")
+		return 0
+	}
 	at := r.i
 	n, err := strconv.Atoi(r.number())
 	if err != nil {
@@ -340,45 +386,68 @@ func (r *reader) item(depth int) item {
 			r.fail(refuse(codeSerialization, "attribute %q is given twice", it[i].name))
 		}
 	}
+	for i := range it {
+		if err := checkAttribute(it[i].name); err != nil {
+			r.doubt(err)
+		}
+	}
 	return it
+}
+
+// maxAttribute is how long the name of an attribute may be, in bytes; that of a key
+// may have 255.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+const maxAttribute = 64<<10 - 1
+
+func checkAttribute(name string) *Error {
+	switch {
+	case name == "":
+		return badParameter("Empty attribute name")
+	case len(name) > maxAttribute:
+		return badParameter("Attribute name is too large, must be less than %d bytes", maxAttribute+1)
+	}
+	return nil
 }
 
 func compareNames(a, b attr) int { return strings.Compare(a.name, b.name) }
 
 // value reads one attribute value, an object with a single member that names
-// its type.
+// its type. Members of other names are passed over, as the service does.
 func (r *reader) value(depth int) value {
 	if depth > maxDepth {
-		r.fail(invalid("Nesting Levels have exceeded supported limits: supported levels: %d", maxDepth))
+		r.fail(invalid("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"))
 		return value{}
 	}
 	var v value
 	for name := range r.members() {
-		if v.kind != kindNone {
-			r.fail(invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"))
-			break
+		switch k := kindOf(name); {
+		case k == kindNone:
+			r.skip(0)
+		case v.kind == kindNone:
+			v = r.typed(k, depth)
+		default:
+			r.typed(k, depth)
+			r.doubt(invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"))
 		}
-		v = r.typed(name, depth)
 	}
-	if v.kind == kindNone && r.err == nil {
-		r.fail(invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"))
+	if v.kind == kindNone {
+		r.doubt(invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"))
 	}
 	return v
 }
 
-func (r *reader) typed(name string, depth int) value {
-	k := kindOf(name)
+func (r *reader) typed(k kind, depth int) value {
 	v := value{kind: k}
 	switch k {
-	case kindS, kindN, kindB:
-		return r.scalar(k)
 	case kindBOOL:
 		v.text = "false"
 		if r.bool() {
 			v.text = "true"
 		}
 	case kindNULL:
-		r.bool() // false is taken for true
+		if !r.bool() {
+			r.doubt(frameable(badParameter("Null attribute value types must have the value of true")))
+		}
 	case kindM:
 		return mapOf(r.item(depth + 1))
 	case kindL:
@@ -390,7 +459,7 @@ func (r *reader) typed(name string, depth int) value {
 	case kindSS, kindNS, kindBS:
 		return r.set(k)
 	default:
-		r.fail(invalid("AttributeValue has the unknown type %.40q", name))
+		return r.scalar(k)
 	}
 	return v
 }
@@ -404,7 +473,7 @@ func (r *reader) scalar(k kind) value {
 	case kindN:
 		text, err := canonicalNumber(v.text)
 		if err != nil {
-			r.fail(err)
+			r.doubt(err)
 		}
 		v.text = text
 	case kindB:
@@ -422,17 +491,17 @@ func (r *reader) set(k kind) value {
 	for range r.elements() {
 		members = append(members, r.scalar(k.member()))
 	}
-	if r.err != nil {
-		return value{}
+	if r.err != nil || r.fault != nil {
+		return value{} // a member may be no number, and has no order
 	}
 	if len(members) == 0 {
 		switch k {
 		case kindBS:
-			r.fail(frameable(badParameter("Binary sets should not be empty")))
+			r.doubt(frameable(badParameter("Binary sets should not be empty")))
 		case kindNS:
-			r.fail(frameable(badParameter("An number set  may not be empty"))) // the two spaces are the service's
+			r.doubt(frameable(badParameter("An number set  may not be empty"))) // the two spaces are the service's
 		default:
-			r.fail(frameable(badParameter("An string set  may not be empty")))
+			r.doubt(frameable(badParameter("An string set  may not be empty")))
 		}
 		return value{}
 	}
@@ -444,9 +513,9 @@ func (r *reader) set(k kind) value {
 	v := newSet(k, members)
 	if len(v.list()) != n {
 		if k == kindBS {
-			r.fail(frameable(badParameter("Input collection of type BS contains duplicates.")))
+			r.doubt(frameable(badParameter("Input collection of type BS contains duplicates.")))
 		}
-		r.fail(frameable(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", "))))
+		r.doubt(frameable(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", "))))
 	}
 	return v
 }
