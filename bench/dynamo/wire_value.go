@@ -149,17 +149,27 @@ func (r *reader) set(k kind) value {
 		}
 		return value{}
 	}
-	var given []string
-	for _, m := range members {
-		given = append(given, m.text)
-	}
-	n := len(members)
+	given := slices.Clone(members)
 	v := newSet(k, members)
-	if len(v.list()) != n {
-		if k == kindBS {
-			r.doubt(frameable(badParameter("Input collection of type BS contains duplicates.")))
-		}
-		r.doubt(frameable(badParameter("Input collection [%s] contains duplicates.", strings.Join(given, ", "))))
+	if len(v.list()) != len(given) {
+		r.doubt(frameable(errDuplicates(k, given)))
 	}
 	return v
+}
+
+// errDuplicates has words of its own for each kind of set, as the service has.
+func errDuplicates(k kind, given []value) *Error {
+	if k == kindNS {
+		return invalid("Input collection contains duplicates")
+	}
+	var texts []string
+	for _, m := range given {
+		_, text, _ := strings.Cut(quote(m), ":")
+		texts = append(texts, text)
+	}
+	of := " "
+	if k == kindBS {
+		of = "of type BS "
+	}
+	return badParameter("Input collection [%s]%scontains duplicates.", strings.Join(texts, ", "), of)
 }
