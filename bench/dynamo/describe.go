@@ -30,10 +30,7 @@ func (x *execution) describe(member string, t *table, status string) {
 	}
 	w.close(']')
 	w.keySchema(t.keys, 1)
-	w.key("ItemCount")
-	w.int(t.items.Load())
-	w.key("TableSizeBytes")
-	w.int(t.bytes.Load())
+	w.sizes(t)
 	w.billing(t)
 	w.indexes(t, true)
 	w.indexes(t, false)
@@ -43,6 +40,31 @@ func (x *execution) describe(member string, t *table, status string) {
 	}
 	w.close('}')
 	w.close('}')
+}
+
+// describeGone writes what DeleteTable says of a table: it has no keys and no
+// indexes any more.
+func (x *execution) describeGone(t *table) {
+	w := &x.w
+	w.open('{')
+	w.key("TableDescription")
+	w.open('{')
+	for _, m := range [...][2]string{{"TableName", t.name}, {"TableArn", t.arn}, {"TableId", t.id}, {"TableStatus", "DELETING"}} {
+		w.key(m[0])
+		w.string(m[1])
+	}
+	w.sizes(t)
+	w.billing(t)
+	w.settings(t)
+	w.close('}')
+	w.close('}')
+}
+
+func (w *writer) sizes(t *table) {
+	w.key("ItemCount")
+	w.int(t.items.Load())
+	w.key("TableSizeBytes")
+	w.int(t.bytes.Load())
 }
 
 func (w *writer) keySchema(keys []keyAttr, hashes int) {
@@ -65,11 +87,13 @@ func (w *writer) keySchema(keys []keyAttr, hashes int) {
 }
 
 func (w *writer) billing(t *table) {
-	if t.billing == "PAY_PER_REQUEST" {
+	if !t.onDemand.IsZero() {
 		w.key("BillingModeSummary")
 		w.open('{')
 		w.key("BillingMode")
 		w.string(t.billing)
+		w.key("LastUpdateToPayPerRequestDateTime")
+		w.seconds(t.onDemand)
 		w.close('}')
 	}
 	w.throughput(t.capacity)

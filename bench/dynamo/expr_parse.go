@@ -252,6 +252,11 @@ func (p *parser) predicate() *condition {
 	default:
 		p.doubt(stageFunction, "Invalid function name; function: %s", c.op)
 	}
+	if t := p.peek(); t.kind == tokenSign && slices.Contains(comparators, t.text) { // it has no value to compare
+		p.doubt(stageMisuse, "The function is not allowed to be used this way in an expression; function: %s", c.op)
+		p.i++
+		p.operand()
+	}
 	return c
 }
 

@@ -44,7 +44,7 @@ func canonicalNumber(s string) (string, *Error) {
 	case len(digits) > maxDigits:
 		return "", invalid("Attempting to store more than 38 significant digits in a Number")
 	case magnitude > maxMagnitude:
-		return "", invalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
+		return "", errOverflow()
 	case magnitude < minMagnitude:
 		return "", invalid("Number underflow. Attempting to store a number with magnitude smaller than supported range")
 	}
@@ -52,7 +52,14 @@ func canonicalNumber(s string) (string, *Error) {
 }
 
 func badNumber(s string) *Error {
+	if s == "" {
+		return invalid("The parameter cannot be converted to a numeric value")
+	}
 	return invalid("The parameter cannot be converted to a numeric value: %.60s", s)
+}
+
+func errOverflow() *Error {
+	return invalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
 }
 
 // isPlainInteger is the short way for nearly every number met: it is canonical
@@ -184,7 +191,11 @@ func addNumbers(a, b string, minus bool) (string, *Error) {
 	if _, err := op(&sum, x, y); err != nil {
 		return "", badNumber(a + " and " + b)
 	}
-	return canonicalNumber(sum.Text('f'))
+	text, err := canonicalNumber(sum.Text('f'))
+	if err != nil && strings.HasPrefix(err.Message, "Attempting to store more") {
+		return "", errOverflow() // strange, but so the service calls a sum of too many digits
+	}
+	return text, err
 }
 
 // numberSize is what a number counts for in an item's size: one byte, one for

@@ -1,9 +1,12 @@
 package dynamo
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of tags.
@@ -14,32 +17,64 @@ const (
 	maxTagValue = 256
 )
 
+// checkTags holds tags against their model, and against the characters that they may
+// have.
 func checkTags(tags []tag) *Error {
 	var f faults
-	for _, t := range tags {
-		checkLength(&f, t.key, "tags.1.member.key", 1, maxTagKey)
-		checkLength(&f, t.value, "tags.1.member.value", 0, maxTagValue)
-	}
-	if len(tags) > maxTags {
-		return invalid("Too many tags: %d; a table has %d at most", len(tags), maxTags)
+	for i, t := range tags {
+		at := fmt.Sprintf("tags.%d.member.", i+1)
+		for _, m := range [...]struct {
+			text        *string
+			name        string
+			least, most int
+		}{{t.key, "key", 1, maxTagKey}, {t.value, "value", 0, maxTagValue}} {
+			if m.text == nil {
+				f.missing(at + m.name)
+				continue
+			}
+			switch n := utf8.RuneCountInString(*m.text); {
+			case n < m.least:
+				f.add(quoted(*m.text), at+m.name, "Member must have length greater than or equal to %d", m.least)
+			case n > m.most:
+				f.add(quoted(*m.text), at+m.name, "Member must have length less than or equal to %d", m.most)
+			case strings.ContainsFunc(*m.text, func(c rune) bool { return !isTagRune(c) }):
+				f.add(quoted(*m.text), at+m.name, `Member must satisfy regular expression pattern: ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`)
+			}
+		}
 	}
 	return f.err()
 }
 
-func (t *table) tag(tags []tag) {
-	if t.tags == nil {
-		t.tags = map[string]string{}
-	}
+func isTagRune(c rune) bool {
+	return unicode.In(c, unicode.L, unicode.Z, unicode.N) || strings.ContainsRune("_.:/=+-@", c)
+}
+
+// tag adds to the tags of a table, or changes none if they would be too many.
+func (t *table) tag(tags []tag) *Error {
+	more := map[string]string{}
+	maps.Copy(more, t.tags)
 	for _, x := range tags {
-		t.tags[x.key] = x.value
+		more[*x.key] = *x.value
 	}
+	if len(more) > maxTags {
+		return badParameter("Too many tags: a resource has at most %d", maxTags)
+	}
+	t.tags = more
+	return nil
 }
 
 // tagged finds the table that a tag operation is about. The engine is locked.
 func (e *Engine) tagged(arn string) (*table, *Error) {
-	name, ok := strings.CutPrefix(arn, e.tableARN(""))
-	if !ok {
+	part := strings.SplitN(arn, ":", 6)
+	switch {
+	case part[0] != "arn":
+		return nil, invalid("ARNs must start with 'arn:': %s", arn)
+	case len(part) < 6 || part[2] != "dynamodb" || !strings.HasPrefix(part[5], "table/") || strings.Count(part[5], "/") > 1:
 		return nil, invalid("Invalid TableArn: Invalid ResourceArn provided as input %s", arn)
+	}
+	name, own := strings.CutPrefix(arn, e.tableARN(""))
+	if !own {
+		return nil, refuse(codeAccessDenied, "Access to the resource %s is denied: it is of another account or region", arn)
 	}
 	t := e.tables[name]
 	if t == nil {
@@ -72,8 +107,7 @@ func (e *Engine) tagResource(x *execution) *Error {
 	if err := checkTags(s.tags); err != nil {
 		return err
 	}
-	t.tag(s.tags)
-	return nil // with an empty body, as the service answers
+	return t.tag(s.tags) // with an empty body, as the service answers
 }
 
 func (e *Engine) untagResource(x *execution) *Error {
@@ -176,10 +210,15 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 	switch {
 	case spec == nil:
 		f.missing("timeToLiveSpecification")
-	case spec.attribute == "":
-		f.add("''", "timeToLiveSpecification.attributeName", "Member must have length greater than or equal to 1")
 	default:
-		checkLength(&f, spec.attribute, "timeToLiveSpecification.attributeName", 1, 255)
+		if spec.attribute == nil {
+			f.missing("timeToLiveSpecification.attributeName")
+		} else {
+			checkLength(&f, *spec.attribute, "timeToLiveSpecification.attributeName", 1, 255)
+		}
+		if spec.enabled == nil {
+			f.missing("timeToLiveSpecification.enabled")
+		}
 	}
 	if err := f.err(); err != nil {
 		return err
@@ -193,16 +232,16 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 	switch {
 	case t.gone:
 		return tableNotFound(t.name)
-	case spec.enabled && t.expiry != "":
+	case *spec.enabled && t.expiry != "":
 		return invalid("TimeToLive is already enabled")
-	case !spec.enabled && t.expiry == "":
+	case !*spec.enabled && t.expiry == "":
 		return invalid("TimeToLive is already disabled")
-	case !spec.enabled && t.expiry != spec.attribute:
+	case !*spec.enabled && t.expiry != *spec.attribute:
 		return invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.expiry)
 	}
 	t.expiry = ""
-	if spec.enabled {
-		t.expiry = spec.attribute
+	if *spec.enabled {
+		t.expiry = *spec.attribute
 		e.expiring.Store(true)
 	}
 	t.expectAll()
@@ -211,9 +250,9 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 	w.key("TimeToLiveSpecification")
 	w.open('{')
 	w.key("Enabled")
-	w.bool(spec.enabled)
+	w.bool(*spec.enabled)
 	w.key("AttributeName")
-	w.string(spec.attribute)
+	w.string(*spec.attribute)
 	w.close('}')
 	w.close('}')
 	return nil

@@ -21,6 +21,7 @@ const (
 	maxRecords     = 1000
 	maxRecordBytes = 1 << 20
 	iteratorLife   = 15 * time.Minute
+	minShardID     = 28 // bytes
 )
 
 // liveStreams drops the streams whose last record has expired and returns the
@@ -38,8 +39,8 @@ func (e *Engine) expired(s *stream, now time.Time) bool {
 
 // findStream finds a stream that can be read.
 func (e *Engine) findStream(arn string, now time.Time) (*stream, *Error) {
-	if arn == "" {
-		return nil, invalid("1 validation error detected: Value null at 'streamArn' failed to satisfy constraint: Member must not be null")
+	if err := checkStreamARN(arn, "streamArn"); err != nil {
+		return nil, err
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -50,10 +51,29 @@ func (e *Engine) findStream(arn string, now time.Time) (*stream, *Error) {
 	return s, nil
 }
 
+// checkStreamARN tells what is no ARN of a stream from that of one which is gone.
+func checkStreamARN(arn, at string) *Error {
+	var f faults
+	switch {
+	case arn == "":
+		f.missing(at)
+	case len(arn) < 37: // the least in the service's model
+		f.add(quoted(arn), at, "Member must have length greater than or equal to 37")
+	case !strings.HasPrefix(arn, "arn:") || !strings.Contains(arn, ":table/") || !strings.Contains(arn, "/stream/"):
+		return invalid("Invalid StreamArn provided as input %.300s", arn)
+	}
+	return f.err()
+}
+
 func (e *Engine) listStreams(x *execution) *Error {
 	limit, err := pageLimit(x.req.limit, 100)
 	if err != nil {
 		return err
+	}
+	if start := x.req.streamAt.startARN; start != "" {
+		if err := checkStreamARN(start, "exclusiveStartStreamArn"); err != nil {
+			return err
+		}
 	}
 	streams := slices.DeleteFunc(e.liveStreams(x.now), func(s *stream) bool {
 		return x.req.table != "" && s.table != x.req.table || s.arn <= x.req.streamAt.startARN
@@ -86,6 +106,9 @@ func (e *Engine) describeStream(x *execution) *Error {
 	at := &x.req.streamAt
 	limit, err := pageLimit(x.req.limit, 100)
 	if err != nil {
+		return err
+	}
+	if err := at.checkFilter(); err != nil {
 		return err
 	}
 	s, err := e.findStream(at.arn, x.now)
@@ -128,6 +151,26 @@ func (e *Engine) describeStream(x *execution) *Error {
 	w.close('}')
 	w.close('}')
 	return nil
+}
+
+// checkFilter holds a ShardFilter against its model: the children of a shard are the
+// one thing that it can ask for.
+func (at *streamPlace) checkFilter() *Error {
+	var f faults
+	switch {
+	case !at.filtered:
+		return nil
+	case at.filter == "":
+		f.missing("shardFilter.type")
+	}
+	f.enum(at.filter, "shardFilter.type", "CHILD_SHARDS")
+	switch {
+	case at.childrenOf == nil:
+		f.missing("shardFilter.shardId")
+	case len(*at.childrenOf) < minShardID:
+		f.add(quoted(*at.childrenOf), "shardFilter.shardId", "Member must have length greater than or equal to %d", minShardID)
+	}
+	return f.err()
 }
 
 // shard describes a shard. Only a closed one has an end: a reader takes a
@@ -265,8 +308,16 @@ func parseIterator(s string) (iterator, *Error) {
 func (e *Engine) getRecords(x *execution) *Error {
 	limit := maxRecords
 	if l := x.req.limit; l != nil {
-		if limit = *l; limit < 1 || limit > maxRecords {
-			return refuse(codeLimit, "Limit must be between 1 and %d, not %d", maxRecords, limit)
+		limit = *l
+		var f faults
+		switch {
+		case limit < 1:
+			f.add(quoted(strconv.Itoa(limit)), "limit", "Member must have value greater than or equal to 1")
+		case limit > maxRecords:
+			f.add(quoted(strconv.Itoa(limit)), "limit", "Member must have value less than or equal to %d", maxRecords)
+		}
+		if err := f.err(); err != nil {
+			return err
 		}
 	}
 	it, err := parseIterator(x.req.streamAt.iterator)

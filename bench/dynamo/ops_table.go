@@ -36,9 +36,12 @@ func (e *Engine) createTable(x *execution) *Error {
 		return refuse("ResourceInUseException", "Table already exists: %s", name)
 	}
 	hi, lo := clock.Bits(e.options.Seed, t.arn, 0), clock.Bits(e.options.Seed, t.arn, uint64(x.now.UnixNano()))
-	t.id = fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
-	s.set(t)
-	t.tag(s.tags)
+	// A UUID of version 4, which is one of random bits.
+	t.id = fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xfff, lo>>48&0x3fff|0x8000, lo&(1<<48-1))
+	s.set(t, x.now)
+	if err := t.tag(s.tags); err != nil {
+		return err
+	}
 	if s.stream != nil && s.stream.enabled {
 		e.openStream(t, s.stream.view, x.now)
 	}
@@ -48,8 +51,11 @@ func (e *Engine) createTable(x *execution) *Error {
 }
 
 // set gives a table what a request says about its billing and settings.
-func (s *schema) set(t *table) {
+func (s *schema) set(t *table, now time.Time) {
 	if s.billing != "" {
+		if s.billing == "PAY_PER_REQUEST" && t.billing != s.billing {
+			t.onDemand = now
+		}
 		t.billing = s.billing
 	}
 	switch {
@@ -123,7 +129,7 @@ func (e *Engine) updateTable(x *execution) *Error {
 			t.stream.close(x.now)
 		}
 	}
-	s.set(t)
+	s.set(t, x.now)
 	x.describe("TableDescription", t, "UPDATING")
 	return nil
 }
@@ -196,11 +202,9 @@ func (s *schema) createIndex(t *table, spec *indexSpec) *Error {
 	if globals == maxGlobals {
 		return refuse(codeLimit, "Subscriber limit exceeded: Number of GlobalSecondaryIndexes exceeds per-table limit of %d", maxGlobals)
 	}
-	for _, a := range t.definition { // those the table has need not be given again
-		if old, ok := attribute(s.definitions, a.name); !ok {
-			s.definitions = append(s.definitions, a)
-		} else if old.kind != a.kind {
-			return badParameter("Table already defines the attribute %s with the type %s", a.name, a.kind)
+	for _, a := range s.definitions { // also of those that the table has
+		if old, ok := attribute(t.definition, a.name); ok && old.kind != a.kind {
+			return badParameter("Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. Existing schema: Schema:[SchemaElement: key{%[1]s:%[2]s}] New schema: Schema:[SchemaElement: key{%[1]s:%[3]s}]", a.name, old.kind, a.kind)
 		}
 	}
 	ix, err := s.buildIndex(t, spec, false)
@@ -250,7 +254,7 @@ func (e *Engine) deleteTable(x *execution) *Error {
 		t.stream.close(x.now)
 	}
 	delete(e.tables, t.name)
-	x.describe("TableDescription", t, "DELETING")
+	x.describeGone(t)
 	return nil
 }
 

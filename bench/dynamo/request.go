@@ -121,6 +121,8 @@ type get struct {
 type streamPlace struct {
 	arn, startARN, shard, startShard, kind, sequence, iterator string
 	childrenOf                                                 *string
+	filtered                                                   bool   // by a ShardFilter
+	filter                                                     string // its Type
 	timestamp                                                  *time.Time
 }
 
@@ -297,12 +299,11 @@ func (p *streamPlace) member(r *reader, name string) bool {
 		t := time.UnixMilli(int64(r.float() * 1000))
 		p.timestamp = &t
 	case "ShardFilter":
+		p.filtered = true
 		for n := range r.members() {
 			switch n {
 			case "Type":
-				if t := r.str(); t != "CHILD_SHARDS" {
-					r.fail(oneOf("shardFilter.type", t, "CHILD_SHARDS"))
-				}
+				p.filter = r.str()
 			case "ShardId":
 				p.childrenOf = r.strp()
 			default:

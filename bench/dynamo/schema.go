@@ -49,11 +49,12 @@ type indexUpdate struct {
 }
 
 type ttlSpec struct {
-	enabled   bool
-	attribute string
+	enabled   *bool
+	attribute *string
 }
 
-type tag struct{ key, value string }
+// tag is one of Tags; nil is what was not given.
+type tag struct{ key, value *string }
 
 // member reads a parameter, if it is one of a table's.
 func (s *schema) member(r *reader, name string) bool {
@@ -102,9 +103,10 @@ func (s *schema) tagMember(r *reader, name string) bool {
 		for n := range r.members() {
 			switch n {
 			case "Enabled":
-				s.ttl.enabled = r.bool()
+				b := r.bool()
+				s.ttl.enabled = &b
 			case "AttributeName":
-				s.ttl.attribute = r.str()
+				s.ttl.attribute = r.strp()
 			default:
 				r.unknown(name, n)
 			}
@@ -125,9 +127,9 @@ func (s *schema) tagMember(r *reader, name string) bool {
 			for n := range r.members() {
 				switch n {
 				case "Key":
-					t.key = r.str()
+					t.key = r.strp()
 				case "Value":
-					t.value = r.str()
+					t.value = r.strp()
 				default:
 					r.unknown(name, n)
 				}
@@ -239,6 +241,9 @@ func (r *reader) indexUpdate() indexUpdate {
 	for n := range r.members() {
 		switch n {
 		case "Create", "Update", "Delete":
+			if u.action != "" {
+				r.doubt(badParameter("Only one of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete may be given"))
+			}
 			u = indexUpdate{n, r.indexSpec(n)}
 		default:
 			r.unknown("GlobalSecondaryIndexUpdates", n)

@@ -49,7 +49,7 @@ func (s *schema) checkModel(create bool) *Error {
 	}
 	for i, a := range s.definitions {
 		at := fmt.Sprintf("attributeDefinitions.%d.member.", i+1)
-		checkLength(&f, a.name, at+"attributeName", 1, 255)
+		checkLength(&f, a.name, at+"attributeName", 1, maxKeyName)
 		if s.types[i] == "" {
 			f.missing(at + "attributeType")
 		}
@@ -116,6 +116,8 @@ func checkKeys(f *faults, keys []keySchema, at string, most int) {
 		at := fmt.Sprintf("%s.%d.member.", at, i+1)
 		if k.name == "" {
 			f.missing(at + "attributeName")
+		} else {
+			checkLength(f, k.name, at+"attributeName", 1, maxKeyName)
 		}
 		if k.role == "" {
 			f.missing(at + "keyType")
@@ -144,6 +146,11 @@ func checkIndexModel(f *faults, x *indexSpec, at string, most int) {
 	f.enum(x.projection, at+".projection.projectionType", "ALL", "KEYS_ONLY", "INCLUDE")
 	if x.include != nil && len(x.include) == 0 {
 		f.add("'[]'", at+".projection.nonKeyAttributes", "Member must have length greater than or equal to 1")
+	} else if len(x.include) > maxInclude {
+		f.add("'["+strings.Join(x.include, ", ")+"]'", at+".projection.nonKeyAttributes", "Member must have length less than or equal to %d", maxInclude)
+	}
+	for i, name := range x.include {
+		checkLength(f, name, fmt.Sprintf("%s.projection.nonKeyAttributes.%d.member", at, i+1), 1, maxKeyName)
 	}
 	checkThroughput(f, x.capacity, at+".provisionedThroughput")
 }
@@ -185,13 +192,12 @@ func (s *schema) resolve(keys []keySchema, several bool) ([]keyAttr, *Error) {
 	switch {
 	case len(keys) == 2 && hashes == 2 && !several:
 		return nil, invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-	case hashes > maxAttributes || len(keys)-hashes > maxAttributes:
-		return nil, invalid("Invalid KeySchema: an index has at most %d attributes of each KeyType", maxAttributes)
-	}
-	for _, k := range keys[hashes:] {
-		if k.role == "HASH" {
-			return nil, invalid("Invalid KeySchema: the HASH attributes must come before the RANGE attributes")
-		}
+	case slices.ContainsFunc(keys[hashes:], func(k keySchema) bool { return k.role == "HASH" }):
+		return nil, invalid("Invalid KeySchema: All HASH key elements must precede all RANGE key elements")
+	case hashes > maxAttributes:
+		return nil, invalid("Invalid KeySchema: The number of HASH key elements %d exceeds the limit of %d", hashes, maxAttributes)
+	case len(keys)-hashes > maxAttributes:
+		return nil, invalid("Invalid KeySchema: The number of RANGE key elements %d exceeds the limit of %d", len(keys)-hashes, maxAttributes)
 	}
 	out := make([]keyAttr, len(keys))
 	for i, k := range keys {
@@ -202,6 +208,11 @@ func (s *schema) resolve(keys []keySchema, several bool) ([]keyAttr, *Error) {
 
 // build makes the table that a CreateTable asks for, still without a name.
 func (s *schema) build(t *table) *Error {
+	for i, a := range s.definitions {
+		if _, twice := attribute(s.definitions[:i], a.name); twice {
+			return badParameter("Duplicate AttributeName in AttributeDefinitions: %s", a.name)
+		}
+	}
 	if len(s.keys) > len(s.definitions) {
 		return invalid("Invalid KeySchema: Some index key attribute have no definition")
 	}
@@ -257,6 +268,9 @@ func (s *schema) buildLocals(t *table) *Error {
 const (
 	maxLocals  = 5
 	maxGlobals = 20
+	maxInclude = 20  // NonKeyAttributes of one index
+	maxShown   = 100 // and of all indexes of a table
+	maxKeyName = 255 // bytes of the name of an attribute of a key or of NonKeyAttributes
 
 	// of the partition key and of the range key of a global index
 	maxAttributes = 4
@@ -311,10 +325,20 @@ func (s *schema) buildIndex(t *table, x *indexSpec, local bool) (*index, *Error)
 	case x.include == nil && x.projection == "INCLUDE":
 		return nil, badParameter("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
 	}
+	for i, name := range x.include {
+		if slices.Contains(x.include[:i], name) {
+			return nil, badParameter("Duplicate attribute name in NonKeyAttributes: %s", name)
+		}
+	}
+	shown := len(x.include)
 	for _, other := range t.indexes {
 		if other.name == x.name {
 			return nil, badParameter("Duplicate index name: %s", x.name)
 		}
+		shown += len(other.include)
+	}
+	if shown > maxShown {
+		return nil, badParameter("Number of NonKeyAttributes of all indexes exceeds the limit of %d", maxShown)
 	}
 	ix := &index{name: x.name, keys: keys, hashes: countHashes(x.keys), local: local, projection: x.projection, include: x.include}
 	ix.prepare(t)

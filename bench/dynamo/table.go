@@ -14,7 +14,8 @@ type table struct {
 	keys       []keyAttr // hash key, then range key if there is one
 	definition []keyAttr
 	billing    string
-	capacity   [2]int // read, write; shown, never enforced
+	capacity   [2]int    // read, write; shown, never enforced
+	onDemand   time.Time // since when billing has been, or was last, PAY_PER_REQUEST
 
 	settings settings          // guarded by the engine's lock
 	tags     map[string]string // likewise
