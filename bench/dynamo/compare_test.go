@@ -44,22 +44,34 @@ type answer struct {
 	message string // of an error; texts are not compared
 }
 
-// call runs one operation; it panics where no answer comes, as nothing can be
-// compared any more.
+// gone is what call panics with when no answer comes: there are engines that
+// one request can end.
+type gone struct {
+	side      *side
+	operation string
+	body      object
+	err       error
+}
+
+func (g gone) Error() string {
+	return fmt.Sprintf("%s: %s %s: %v", g.side.name, g.operation, jsonText(g.body), g.err)
+}
+
+// call runs one operation.
 func (s *side) call(operation string, body object) answer {
 	s.sent++
-	r, err := peer.NewRequest(context.Background(), s.url, operation, []byte(strings.ReplaceAll(jsonText(body), `"tab"`, `"`+s.table+`"`)))
+	r, err := peer.NewRequest(context.Background(), s.url, operation, []byte(strings.NewReplacer(`"tab"`, `"`+s.table+`"`, `"token-`, `"`+s.table+`-`).Replace(jsonText(body))))
 	if err != nil {
 		panic(err)
 	}
 	resp, err := s.client.Do(r)
 	if err != nil {
-		panic(fmt.Sprintf("%s: %s %s: %v", s.name, operation, jsonText(body), err))
+		panic(gone{s, operation, body, err})
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		panic(err)
+		panic(gone{s, operation, body, err})
 	}
 	text = bytes.ReplaceAll(text, []byte(`"`+s.table+`"`), []byte(`"tab"`))
 	var m object
@@ -280,7 +292,7 @@ type disagreement struct {
 	engine string
 	scene  scene
 	move   move
-	where  string // "answer", "item" (what a write left), "stream" (of one key)
+	where  string // "answer", "item" (what a write left), "stream" (of one key), "end" (of the other server)
 	before any    // the item, before a write of one
 	ours   answer
 	theirs answer
@@ -305,11 +317,25 @@ type match struct {
 	differ       func(disagreement) // told of every difference
 	texts        func(operation, ours, theirs string)
 	tainted      map[string]bool // keys whose streams are not to be compared any more
+	ended        bool            // the other server is gone
 }
 
 // play plays the program and tells of every difference. After one in what is
 // stored, the item is made as ours is, so that one difference is told once.
 func (g *match) play() {
+	defer func() {
+		switch err := recover().(type) {
+		case nil:
+		case gone:
+			if err.side != g.theirs {
+				panic(err)
+			}
+			g.ended = true
+			g.differ(disagreement{engine: g.theirs.name, scene: g.program.scene, where: "end", move: move{name: err.operation, body: err.body}, theirs: answer{Code: "no answer", message: err.err.Error()}})
+		default:
+			panic(err)
+		}
+	}()
 	g.tainted = map[string]bool{}
 	for _, s := range []*side{g.ours, g.theirs} {
 		if a := s.call("CreateTable", g.program.create("tab", g.streams)); a.Code != "" {
@@ -353,12 +379,15 @@ func (g *match) move(m move) {
 		if same(ours, theirs) {
 			continue
 		}
-		if ours.Code == "" && theirs.Code == "" {
+		if ours.Code != "" || theirs.Code != "" {
+			continue // no key that an item could have
+		}
+		if d.ours.Code == d.theirs.Code { // else what is stored differs because one has refused, which is told already
 			d := d
 			d.where, d.ours, d.theirs = "item", ours, theirs
 			g.differ(d)
-			g.mend(key, ours.Body["Item"])
 		}
+		g.mend(key, ours.Body["Item"])
 	}
 }
 

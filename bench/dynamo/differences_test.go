@@ -1,24 +1,226 @@
 package dynamo
 
-import "slices"
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 
-// difference is a known difference between the embedded engine and others.
+	"github.com/ackproof/ackproof/bench/peer"
+)
+
+// difference is a known difference between the embedded engine and others: the
+// list is what the comparison forgives, and the documentation of it. A matcher
+// is as narrow as it can be said; what it asks for must all hold.
 type difference struct {
-	name    string // what they do
-	engines []string
-	right   string // who is right, and why
-	page    string // of AWS, that says so
-	match   func(disagreement) bool
+	name    string   // what they do
+	engines []string // they
+	right   string   // who is right, and why
+	page    string   // of AWS, that says so; "" where nothing documents it
+
+	where        string // answer (the default), item, stream
+	operation    string // pattern of the operation's name; "" is any
+	ours, theirs string // patterns of "CODE: TEXT", which is ": " for a success
+	when         func(disagreement) bool
 }
+
+// Pages of AWS that settle most of them.
+const (
+	pageExpressions  = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html"
+	pageOperators    = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html"
+	pageNames        = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html"
+	pageUpdates      = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html"
+	pageUpdateItem   = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html"
+	pageQuery        = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html"
+	pageKeys         = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.KeyConditionExpressions.html"
+	pagePaging       = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html"
+	pageIndexes      = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html"
+	pageLocalIndexes = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html"
+	pageTransact     = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"
+	pageTransactGet  = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html"
+	pageBatch        = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"
+	pageValues       = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html"
+	pageTypes        = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"
+	pageStreams      = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html"
+	pageCapacity     = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"
+)
+
+// laxly is an answer of an engine that has missed a mistake in the request: a
+// success, or the outcome of a step that comes after validation.
+const laxly = `^: |^(ConditionalCheckFailed|ResourceNotFound|TransactionCanceled)`
+
+var (
+	dynoxide = []string{peer.Dynoxide}
+	dynalite = []string{peer.Dynalite}
+	moto     = []string{peer.Moto}
+)
 
 // explain finds the rule that explains a difference.
 func explain(d disagreement) string {
 	for _, k := range known {
-		if slices.Contains(k.engines, d.engine) && k.match(d) {
+		if slices.Contains(k.engines, d.engine) && k.matches(d) {
 			return k.name
 		}
 	}
 	return ""
 }
 
-var known = []difference{}
+func (k difference) matches(d disagreement) bool {
+	where := k.where
+	if where == "" {
+		where = "answer"
+	}
+	fits := func(pattern, text string) bool {
+		return pattern == "" || regexp.MustCompile(pattern).MatchString(text)
+	}
+	return slices.Contains(strings.Split(where, "|"), d.where) && fits(k.operation, d.move.name) &&
+		fits(k.ours, d.ours.Code+": "+d.ours.message) && fits(k.theirs, d.theirs.Code+": "+d.theirs.message) &&
+		(k.when == nil || k.when(d))
+}
+
+// succeed is when both engines have done as they were asked, and said so in
+// different ways.
+const succeed = `^: $`
+
+var known = []difference{
+	{name: "a condition is evaluated though a placeholder is idle, undefined or no value", engines: dynoxide, right: "we: a placeholder that is defined must be used, and the other way round", page: pageNames,
+		ours: `^Validation.*(unused in expressions|is not defined; attribute|only be specified when using expressions|contains invalid value)`, theirs: laxly},
+	{name: "a literal of a type that the operator never takes", engines: dynoxide, right: "we: begins_with takes a string or binary, an order needs a scalar that has one", page: pageOperators,
+		ours: `^Validation.*(Incorrect operand type|Invalid attribute type name|BETWEEN operator requires)`, theirs: laxly},
+	{name: "an expression that is none is not looked at where a condition fails, or in a transaction is the item's fault", engines: dynoxide, right: "we: an expression is checked before any item is", page: pageExpressions,
+		ours: `^Validation.*Invalid (Condition|Update|Projection|Filter)Expression: (Syntax error|The expression has redundant|Incorrect number|The function is not allowed|The first operand|Attribute name is a reserved)`, theirs: laxly},
+	{name: "paths that overlap or conflict", engines: dynoxide, right: "we: two paths of an expression must not overlap", page: pageUpdates,
+		ours: `^Validation.*Two document paths (overlap|conflict)`, theirs: laxly},
+	{name: "a path below a key attribute", engines: dynoxide, right: "we: a key attribute is a scalar, on which [] and . are refused", page: pageTypes,
+		ours: `^Validation.*Key attributes must be scalars`, theirs: laxly},
+	{name: "an update of a key attribute is looked at after the condition, and in a transaction not always", engines: dynoxide, right: "we: key attributes cannot be updated", page: pageUpdateItem,
+		ours: `^Validation.*This attribute is part of the key`, theirs: laxly},
+	{name: "null instead of a text is no JSON", engines: dynoxide, right: "we: a null member is one that is not given, so the value has no type", page: pageValues,
+		ours: `^Validation`, theirs: `^Serialization.*TRUE_VALUE`, when: func(d disagreement) bool { return strings.Contains(jsonText(d.move.body), `{"S":null}`) }},
+	{name: "the member of a wrong type is found after others", engines: dynoxide, right: "we: a request is read before it is validated", page: pageValues,
+		ours: `^Serialization.*NUMBER_VALUE`, theirs: `^Validation`},
+	{name: "the first equality must be the partition's", engines: dynoxide, right: "we: the terms of a key condition may stand in any order", page: pageKeys,
+		operation: "Query", ours: succeed, theirs: `missed key schema element`},
+	{name: "a query goes on from the item of a table without a range key", engines: dynoxide, right: "we: ExclusiveStartKey is left out itself, else paging never ends", page: pagePaging,
+		operation: "Query", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return d.scene.sk == "" && d.move.body["IndexName"] == nil }},
+	{name: "a start key that the query cannot have given", engines: dynoxide, right: "we: the key must lie in the range that is read", page: pagePaging,
+		operation: "Query|Scan", ours: `^Validation.*The provided starting key`, theirs: succeed},
+	{name: "a projection asks a global index for what it does not project", engines: dynoxide, right: "we: a global index has only its projection", page: pageIndexes,
+		ours: `^Validation.*Global secondary index gsi *does not project`, theirs: succeed},
+	{name: "a local index does not fetch what it does not project", engines: dynoxide, right: "we: it is fetched from the table", page: pageLocalIndexes,
+		operation: "Query|Scan", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return d.move.body["IndexName"] == "lsi" }},
+	{name: "a projection in a transaction is given the keys too, and an item that it leaves nothing of is as one that is missing", engines: dynoxide, right: "we: an item has the projected attributes and no others", page: pageTransactGet,
+		operation: "TransactGetItems", ours: succeed, theirs: succeed, when: keysAdded},
+	{name: "duplicates in a batch are found before the table is missed", engines: dynoxide, right: "undecided: a batch has two mistakes",
+		operation: "Batch", ours: `^ResourceNotFound`, theirs: `^Validation.*contains? duplicates`},
+	{name: "two operations on one item, or a number that is none, are found before a key that is none or a table that is missing", engines: dynoxide, right: "undecided: a transaction has two mistakes",
+		operation: "Transact", ours: `^(TransactionCanceled|ResourceNotFound)`, theirs: `^Validation.*(multiple operations on one item|numeric value)`},
+	{name: "a transaction goes on to the conditions where a key is none", engines: dynoxide, right: "undecided: which of two reasons are told", page: pageTransact,
+		operation: "TransactWriteItems", ours: `^TransactionCanceled`, theirs: `^TransactionCanceled`, when: reasonsHave("ValidationError")},
+	{name: "a mistake of one item of a transaction is the item's reason", engines: dynoxide, right: "we: what can be seen without the items is refused as a whole", page: pageTransact,
+		operation: "Transact", ours: `^Validation.*(empty (string|binary) value|set +may not be empty|contains duplicates|Type mismatch for Index Key|contains invalid value)`, theirs: laxly},
+	{name: "a missing table is found before or after a key that is none", engines: dynoxide, right: "undecided: a transaction has two mistakes",
+		operation: "Transact", ours: `^(ResourceNotFound|TransactionCanceled)`, theirs: `^(ResourceNotFound|TransactionCanceled)`, when: func(d disagreement) bool { return d.ours.Code != d.theirs.Code }},
+	{name: "an update answers the keys of an item that was not there as the old one", engines: dynoxide, right: "we: ALL_OLD gives the item as it was, and it was none", page: pageUpdateItem,
+		operation: "UpdateItem", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return d.before == nil && d.move.body["ReturnValues"] == "ALL_OLD" }},
+	{name: "an update that only removes makes an item", engines: dynoxide, right: "we: there is nothing to remove, and nothing happens", page: pageUpdateItem,
+		where: "item|answer", operation: "UpdateItem|TransactWriteItems", ours: succeed, theirs: succeed, when: onlyRemoves},
+	{name: "an action below what is not there is let through", engines: dynoxide, right: "we: a path must exist but for its last step", page: pageUpdates,
+		ours: `^(Validation.*document path provided|TransactionCanceled)`, theirs: `^(: $|TransactionCanceled)`, when: func(d disagreement) bool { return removes(d) || setsElement.MatchString(jsonText(d.move.body)) }},
+	{name: "a transaction may have changed a key attribute", engines: dynoxide, right: "we: key attributes cannot be updated", page: pageUpdateItem,
+		where: "stream", when: func(d disagreement) bool { return len(d.oldest) == 0 && !isDrawnKey(d) }},
+	{name: "an element set beyond the end of a list leaves a gap of NULLs", engines: dynoxide, right: "we: it is appended", page: pageUpdates,
+		where: "item|answer", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return setsElement.MatchString(jsonText(d.move.body)) }},
+	{name: "UPDATED_OLD answers a list whole where one element of it is removed", engines: dynoxide, right: "we: it answers what was updated", page: pageUpdateItem,
+		operation: "UpdateItem", ours: succeed, theirs: succeed, when: func(d disagreement) bool {
+			return d.move.body["ReturnValues"] == "UPDATED_OLD" && strings.Contains(jsonText(d.move.body["UpdateExpression"]), "REMOVE")
+		}},
+	{name: "a write that changes nothing leaves a record", engines: dynoxide, right: "we: a record is of a modification", page: pageStreams,
+		where: "stream", when: noChanges},
+}
+
+// reasonsHave asks for a reason in our answer to a transaction.
+func reasonsHave(code string) func(disagreement) bool {
+	return func(d disagreement) bool { return strings.Contains(jsonText(d.ours.Body), `"`+code+`"`) }
+}
+
+// keysAdded says that the items of both answers differ in the key alone.
+func keysAdded(d disagreement) bool {
+	ours, theirs := d.ours.Body["Responses"].([]any), d.theirs.Body["Responses"].([]any)
+	for i := range ours {
+		a, had := ours[i].(object)["Item"].(object)
+		b, has := theirs[i].(object)["Item"].(object)
+		if had && !has && len(a) > 0 || has && !had || len(ours) != len(theirs) {
+			return false
+		}
+		for name, v := range b {
+			if name != "pk" && name != "sk" && !reflect.DeepEqual(a[name], v) {
+				return false
+			}
+		}
+		for name := range a {
+			if b[name] == nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+var setsElement = regexp.MustCompile(`(SET|ADD) .*\[\d\]`)
+
+var setsSomething = regexp.MustCompile(`(?i)\b(SET|ADD) `)
+
+func onlyRemoves(d disagreement) bool {
+	if it, ok := d.theirs.Body["Item"].(object); d.where == "item" && (!ok || len(it) > 2 || d.ours.Body["Item"] != nil) {
+		return false
+	}
+	if d.move.name == "TransactWriteItems" {
+		return removes(d)
+	}
+	text, ok := d.move.body["UpdateExpression"].(string)
+	return ok && d.before == nil && !setsSomething.MatchString(text)
+}
+
+func removes(d disagreement) bool {
+	text := jsonText(d.move.body)
+	return strings.Contains(text, "REMOVE ") || strings.Contains(text, "DELETE ")
+}
+
+// isDrawnKey says whether a key of a stream is one that programs write to.
+func isDrawnKey(d disagreement) bool {
+	var key map[string]map[string]string
+	if json.Unmarshal([]byte(d.move.body["key"].(string)), &key) != nil {
+		return false
+	}
+	for name, kind := range map[string]string{"pk": d.scene.pk, "sk": d.scene.sk} {
+		text := key[name][kind]
+		known := slices.ContainsFunc(keyTexts[kind], func(s string) bool { return s == text || kind == "N" && normalNumber(s) == text })
+		if kind != "" && !known {
+			return false
+		}
+	}
+	return true
+}
+
+// noChanges says that the other chain is ours once what changes nothing is left
+// out of it. A view without both images does not show it; there the others have
+// more of the same events.
+func noChanges(d disagreement) bool {
+	left := slices.DeleteFunc(slices.Clone(d.newest), func(r object) bool {
+		return r["event"] == "MODIFY" && r["OldImage"] != nil && reflect.DeepEqual(r["OldImage"], r["NewImage"])
+	})
+	if d.scene.view == "NEW_AND_OLD_IMAGES" {
+		return reflect.DeepEqual(left, d.oldest) || len(left) == 0 && len(d.oldest) == 0
+	}
+	i := 0
+	for _, r := range d.newest {
+		if i < len(d.oldest) && reflect.DeepEqual(r, d.oldest[i]) {
+			i++
+		} else if r["event"] != "MODIFY" {
+			return false
+		}
+	}
+	return i == len(d.oldest)
+}

@@ -140,7 +140,7 @@ func (g generator) read(name string) object {
 	if g.odds(4) {
 		body["ConsistentRead"] = g.odds(3)
 	}
-	if g.odds(40) {
+	if name == "Query" && g.odds(40) { // the order of a Scan is each engine's own
 		body["ExclusiveStartKey"] = g.key()
 	}
 	return x.finish(body)
@@ -237,7 +237,7 @@ func (g generator) transactWrite() move {
 	}
 	body := object{"TransactItems": writes}
 	if g.odds(20) {
-		body["ClientRequestToken"] = g.pick("one", "two")
+		body["ClientRequestToken"] = g.pick("token-1", "token-2") // the table's name is put in
 	}
 	return move{"TransactWriteItems", body, keys}
 }

@@ -37,6 +37,9 @@ func (e *Engine) batchWrite(x *execution) *Error {
 	if err := x.req.checkBatch(); err != nil {
 		return err
 	}
+	if err := x.req.checkTables(); err != nil {
+		return err
+	}
 	plans := make([]*plan, len(actions))
 	ids := make([]itemID, len(actions))
 	for i := range actions {
@@ -75,6 +78,9 @@ func (e *Engine) batchWrite(x *execution) *Error {
 // returned as unprocessed.
 func (e *Engine) batchGet(x *execution) *Error {
 	if err := x.req.checkBatch(); err != nil {
+		return err
+	}
+	if err := x.req.checkTables(); err != nil {
 		return err
 	}
 	lookups, err := e.lookups(x.req.gets)
