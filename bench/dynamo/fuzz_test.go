@@ -41,46 +41,6 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzExpression holds that no text breaks the parsers or what runs their
-// output, and that an old item never changes.
-func FuzzExpression(f *testing.F) {
-	for _, text := range []string{"a = :one AND (NOT begins_with(s, :h) OR m.l[1].y IN (:one, :two))", "SET l[5] = list_append(l, :l), a = if_not_exists(z, :one) + :two REMOVE m.k ADD z :five DELETE ss :q",
-		"a, m.l[0], #cd", "a BETWEEN :one AND :two", "size(e) <> :five"} {
-		f.Add(text)
-	}
-	it := readItem(f, sample)
-	before := show(it)
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, g := range []grammar{grammarCondition, grammarUpdate, grammarProjection} {
-			x, err := parse(g, text)
-			if err != nil {
-				continue
-			}
-			e := testEnv(t, x)
-			if e.check(use{g, x}) != nil {
-				continue
-			}
-			switch g {
-			case grammarCondition:
-				if e.holds(it, x.condition) == e.holds(it, &condition{op: "NOT", kids: []*condition{x.condition}}) {
-					t.Fatalf("%q is as true as its opposite", text)
-				}
-			case grammarUpdate:
-				if x.update.checkKeys(e, func(string) bool { return false }) == nil {
-					x.update.apply(e, it)
-				}
-			default:
-				if paths, err := e.paths(x); err == nil {
-					project(it, paths)
-				}
-			}
-			if show(it) != before {
-				t.Fatalf("%q has changed the old item", text)
-			}
-		}
-	})
-}
-
 // do runs an operation and then overwrites its body, as a server does with the
 // next request: whatever still lies in it would show.
 func do(e *Engine, now time.Time, op, body string) (Reply, *Error) {
