@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -115,21 +116,25 @@ func (req *request) checkPage(f *faults) {
 		switch {
 		case req.op.name == "Query": // the service words this one in its own way
 			*f = append(*f, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
-		case req.op.name != "GetRecords":
-			f.add(quoted(fmt.Sprint(*req.limit)), "limit", "Member must have value greater than or equal to 1")
+		case req.op.name == "Scan": // the others look at it with their own bounds
+			checkValue(f, *req.limit, "limit", 1, math.MaxInt)
 		}
 	}
-	bound := func(n *int, at string, least, most int) {
-		switch {
-		case n == nil:
-		case *n < least:
-			f.add(quoted(fmt.Sprint(*n)), at, "Member must have value greater than or equal to %d", least)
-		case *n > most:
-			f.add(quoted(fmt.Sprint(*n)), at, "Member must have value less than or equal to %d", most)
-		}
+	if req.segments != nil {
+		checkValue(f, *req.segments, "totalSegments", 1, 1_000_000)
 	}
-	bound(req.segments, "totalSegments", 1, 1_000_000)
-	bound(req.segment, "segment", 0, 999_999)
+	if req.segment != nil {
+		checkValue(f, *req.segment, "segment", 0, 999_999)
+	}
+}
+
+func checkValue(f *faults, n int, at string, least, most int) {
+	switch {
+	case n < least:
+		f.add(quoted(fmt.Sprint(n)), at, "Member must have value greater than or equal to %d", least)
+	case n > most:
+		f.add(quoted(fmt.Sprint(n)), at, "Member must have value less than or equal to %d", most)
+	}
 }
 
 func (req *request) checkTable() *Error {

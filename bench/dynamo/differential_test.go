@@ -116,7 +116,7 @@ func TestDifferencesConformance(t *testing.T) {
 func (c *campaign) run(t *testing.T) {
 	if os.Getenv(differentialAll) == "" {
 		rapid.Check(t, func(rt *rapid.T) {
-			c.play(t, drawProgram(rt, c.streams), func(d disagreement) {
+			c.play(t, drawProgram(rt, c.streams, c.engine != peer.Moto), func(d disagreement) {
 				if d.rule == "" {
 					rt.Fatalf("no rule explains it:\n%v\n(table: %+v)", d, d.scene)
 				}
@@ -126,7 +126,7 @@ func (c *campaign) run(t *testing.T) {
 	}
 	unexplained := map[string][]disagreement{}
 	rapid.Check(t, func(rt *rapid.T) {
-		c.play(t, drawProgram(rt, c.streams), func(d disagreement) {
+		c.play(t, drawProgram(rt, c.streams, c.engine != peer.Moto), func(d disagreement) {
 			if d.rule == "" {
 				kind := fmt.Sprintf("%s %s: %s %.70s / %s %.70s", d.where, d.move.name, d.ours.Code, d.ours.message, d.theirs.Code, d.theirs.message)
 				unexplained[kind] = append(unexplained[kind], d)
@@ -200,7 +200,7 @@ func TestDifferencesAreFound(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			liar := embedded(func(h http.Handler) http.Handler { return liarOf(h, lie) })
 			liar.name = "liar"
-			m := &match{ours: embedded(nil), theirs: liar, program: drawProgram(rt, true), streams: true, differ: func(disagreement) { found++ }}
+			m := &match{ours: embedded(nil), theirs: liar, program: drawProgram(rt, true, true), streams: true, differ: func(disagreement) { found++ }}
 			m.play()
 		})
 		if (found > 0) != (name != "") {

@@ -95,6 +95,11 @@ func conditionFailed(old item) *Error {
 
 func tableNotFound(string) *Error { return refuse(codeNotFound, "Requested resource not found") }
 
+// noSuchTable is tableNotFound in the words of the operations on tables.
+func noSuchTable(name string) *Error {
+	return refuse(codeNotFound, "Requested resource not found: Table: %s not found", name)
+}
+
 // body renders the error as the service does.
 func (e *Error) body() []byte {
 	w := writer{b: make([]byte, 0, 160)}

@@ -212,6 +212,9 @@ func (p *parser) not() *condition {
 		p.operators++
 		return &condition{op: "NOT", kids: []*condition{p.not()}}
 	case p.peek().sign("("):
+		if t := p.behind(); t.compares() || t.keyword("BETWEEN") || t.keyword("IN") { // (a) = :b
+			return p.comparison()
+		}
 		return p.parenthesis()
 	case p.atFunction() && p.peek().text != "size":
 		return p.predicate()
@@ -230,6 +233,36 @@ func (p *parser) parenthesis() *condition {
 	}
 	p.grouped = c
 	return c
+}
+
+// behind gives the token behind the parenthesis that ends the one that comes next.
+func (p *parser) behind() token {
+	depth := 0
+	for i := p.i; i < len(p.tokens)-1; i++ {
+		switch t := p.tokens[i]; {
+		case t.sign("("):
+			depth++
+		case t.sign(")"):
+			depth--
+		}
+		if depth == 0 {
+			return p.tokens[i+1]
+		}
+	}
+	return p.tokens[len(p.tokens)-1]
+}
+
+// compared := '(' compared ')' | operand
+func (p *parser) compared() operand {
+	if !p.acceptSign("(") {
+		return p.operand()
+	}
+	if p.peek().sign("(") {
+		p.doubt(stageParentheses, "The expression has redundant parentheses;")
+	}
+	o := p.compared()
+	p.expectSign(")")
+	return o
 }
 
 func (p *parser) atFunction() bool {
@@ -252,7 +285,7 @@ func (p *parser) predicate() *condition {
 	default:
 		p.doubt(stageFunction, "Invalid function name; function: %s", c.op)
 	}
-	if t := p.peek(); t.kind == tokenSign && slices.Contains(comparators, t.text) { // it has no value to compare
+	if p.peek().compares() { // it has no value to compare
 		p.doubt(stageMisuse, "The function is not allowed to be used this way in an expression; function: %s", c.op)
 		p.i++
 		p.operand()
@@ -271,24 +304,26 @@ func (p *parser) arguments() []operand {
 	return args
 }
 
-var comparators = []string{"=", "<>", "<", "<=", ">", ">="}
+func (t token) compares() bool {
+	return t.kind == tokenSign && slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, t.text)
+}
 
-// comparison := operand (comparator operand | BETWEEN operand AND operand | IN '(' operand {',' operand} ')')
+// comparison := compared (comparator compared | BETWEEN compared AND compared | IN '(' operand {',' operand} ')')
 func (p *parser) comparison() *condition {
-	c := &condition{args: []operand{p.operand()}}
+	c := &condition{args: []operand{p.compared()}}
 	p.operators++
 	switch t := p.peek(); {
-	case t.kind == tokenSign && slices.Contains(comparators, t.text):
+	case t.compares():
 		p.i++
 		c.op = t.text
-		c.args = append(c.args, p.operand())
+		c.args = append(c.args, p.compared())
 	case p.acceptWord("BETWEEN"):
 		c.op = "BETWEEN"
-		c.args = append(c.args, p.operand())
+		c.args = append(c.args, p.compared())
 		if !p.acceptWord("AND") {
 			p.syntax()
 		}
-		c.args = append(c.args, p.operand())
+		c.args = append(c.args, p.compared())
 	case p.acceptWord("IN"):
 		c.op = "IN"
 		c.args = append(c.args, p.arguments()...)
@@ -364,11 +399,15 @@ func (p *parser) pathName() step {
 	t := p.peek()
 	switch t.kind {
 	case tokenWord:
+		when := stageReserved
+		switch {
+		case p.grammar == grammarUpdate || p.grammar == grammarProjection:
+			when = stageReservedFirst
+		case slices.ContainsFunc([]string{"AND", "OR", "NOT", "BETWEEN", "IN"}, t.keyword):
+			p.syntax()
+			return step{}
+		}
 		if isReserved(t.text) {
-			when := stageReserved
-			if p.grammar == grammarUpdate || p.grammar == grammarProjection {
-				when = stageReservedFirst
-			}
 			p.doubt(when, "Attribute name is a reserved keyword; reserved keyword: %s", t.text)
 		}
 	case tokenName:

@@ -63,7 +63,7 @@ func (g generator) write(name string) (body, key object) {
 }
 
 func (g generator) table() string {
-	if g.odds(200) {
+	if g.mistake(200) {
 		return g.pick("nosuchtable", "x", "bad!name")
 	}
 	return "tab"
@@ -73,9 +73,9 @@ func (g generator) table() string {
 func (g generator) returns(name string, body object) {
 	if g.odds(2) {
 		values := []string{"ALL_OLD", "NONE"}
-		if name == "UpdateItem" || g.odds(30) {
+		if name == "UpdateItem" || g.mistake(30) {
 			values = append(values, "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW", "ODD")
-			if !g.odds(20) {
+			if !g.mistake(20) {
 				values = values[:5]
 			}
 		}
@@ -107,7 +107,7 @@ func (g generator) read(name string) object {
 	body := object{"TableName": g.table()}
 	index := g.pick("", "", "lsi", "gsi")
 	if index == "lsi" && !g.local || index == "gsi" && g.global == "-" {
-		if index = ""; g.odds(10) {
+		if index = ""; g.mistake(10) {
 			index = "nosuchindex"
 		}
 	}
@@ -133,14 +133,14 @@ func (g generator) read(name string) object {
 	}
 	if g.odds(3) {
 		body["Limit"] = g.upTo(5)
-		if body["Limit"] == 0 && !g.odds(5) {
+		if body["Limit"] == 0 && !g.mistake(5) {
 			body["Limit"] = 1
 		}
 	}
 	if g.odds(4) {
 		body["ConsistentRead"] = g.odds(3)
 	}
-	if name == "Query" && g.odds(40) { // the order of a Scan is each engine's own
+	if name == "Query" && g.mistake(40) { // the order of a Scan is each engine's own
 		body["ExclusiveStartKey"] = g.key()
 	}
 	return x.finish(body)
@@ -172,7 +172,7 @@ func (g generator) keyTest(x *expressions, index string) string {
 		}
 		out += " AND " + term
 	}
-	if g.odds(30) {
+	if g.mistake(30) {
 		return g.pick(out+" AND "+x.docPath()+" = "+text("S"), x.name(part)+" > "+text(partKind), out+" OR "+out, "NOT "+out, x.name(part)+" = "+x.literal(g.value(1)), rng+" = "+text("S"))
 	}
 	return out

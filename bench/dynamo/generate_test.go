@@ -91,10 +91,11 @@ type generator struct {
 	*rapid.T
 	scene
 	transactions bool
+	mistakes     bool // what a service refuses by looking at the request alone
 }
 
-func drawProgram(t *rapid.T, transactions bool) program {
-	g := generator{T: t, transactions: transactions}
+func drawProgram(t *rapid.T, transactions, mistakes bool) program {
+	g := generator{T: t, transactions: transactions, mistakes: mistakes}
 	g.scene = scene{pk: g.pick("S", "S", "N", "B"), sk: g.pick("", "S", "N", "B"), global: g.pick("-", "", "S", "N", "B"),
 		projection: g.pick("ALL", "KEYS_ONLY", "INCLUDE"), view: g.pick("NEW_AND_OLD_IMAGES", "NEW_AND_OLD_IMAGES", "NEW_IMAGE", "OLD_IMAGE", "KEYS_ONLY")}
 	g.local = g.sk != "" && g.odds(2)
@@ -111,6 +112,9 @@ func (g generator) upTo(n int) int             { return rapid.IntRange(0, n).Dra
 // odds is true one time in n.
 func (g generator) odds(n int) bool { return g.upTo(n-1) == n-1 }
 
+// mistake is true one time in n, where there are to be mistakes.
+func (g generator) mistake(n int) bool { return g.mistakes && g.odds(n) }
+
 // Texts of scalars. Among the numbers are those that lose digits elsewhere.
 var (
 	someStrings = []string{"a", "b", "ab", "abc", "é€", "\U0001F388x", "", "with space", "A"}
@@ -122,7 +126,7 @@ var (
 )
 
 func (g generator) number() string {
-	if g.odds(60) {
+	if g.mistake(60) {
 		return g.pick(badNumbers...)
 	}
 	return g.pick(someNumbers...)
@@ -144,7 +148,7 @@ func (g generator) value(depth int) object {
 	if depth == 0 {
 		kinds = kinds[:6]
 	}
-	if g.odds(150) {
+	if g.mistake(150) {
 		return rapid.SampledFrom([]object{{}, {"X": "1"}, {"S": "a", "N": "1"}, {"SS": []any{}}, {"NS": []any{"1", "1.0"}}, {"SS": []any{"a", "a"}}, {"BS": []any{"AQ==", "AQ=="}}, {"NULL": false}, {"N": 1}, {"S": nil}}).Draw(g.T, "odd")
 	}
 	switch kind := g.pick(kinds...); kind {
@@ -197,7 +201,7 @@ func (g generator) key() object {
 	if g.sk != "" {
 		k["sk"] = object{g.sk: g.pick(keyTexts[g.sk]...)}
 	}
-	if g.odds(60) {
+	if g.mistake(60) {
 		switch g.upTo(4) {
 		case 0:
 			delete(k, "pk")
@@ -240,7 +244,7 @@ func (g generator) item() object {
 }
 
 func (g generator) indexKey(kind string) object {
-	if keyTexts[kind] == nil || g.odds(40) {
+	if keyTexts[kind] == nil || g.mistake(40) {
 		return g.value(1)
 	}
 	return object{kind: g.pick(keyTexts[kind]...)}
@@ -262,7 +266,7 @@ func (x *expressions) literal(v object) string {
 // name gives an attribute's name as it may be written, with or without a
 // placeholder.
 func (x *expressions) name(n string) string {
-	if n != "c.d" && !x.odds(4) || x.odds(80) {
+	if n != "c.d" && !x.odds(4) || x.mistake(80) {
 		return n
 	}
 	for p, have := range x.names {
@@ -290,7 +294,7 @@ func (x *expressions) docPath() string {
 		if x.odds(4) {
 			out += x.pick("[0]", "[1]", ".k", ".n")
 		}
-	case x.odds(100):
+	case x.mistake(100):
 		out = x.name(x.pick("name", "size", "Status", "_x")) // reserved words, mostly
 	}
 	return out
@@ -342,7 +346,7 @@ func (x *expressions) test(depth int) string {
 	case "size":
 		return "size(" + x.docPath() + ") " + x.pick(">", "=", "<=") + " " + x.literal(object{"N": x.pick("0", "1", "2", "3")})
 	}
-	if x.odds(10) {
+	if x.mistake(10) {
 		return x.pick("a", "a =", "((a = b))", "a = a", "nosuchfunction(a)", "a = :missing", "#missing = a", "a ! b", "size(a)", "begins_with(a)", "a = contains(a, b)", "a.b[x] = b")
 	}
 	return "attribute_exists(a)"
@@ -379,7 +383,7 @@ func (x *expressions) change() string {
 		}
 	}
 	if sections == nil {
-		if x.odds(20) {
+		if x.mistake(20) {
 			return x.pick("SET", "", "SET a", "SET a = b = c", "SET a = size(b)", "REMOVE a REMOVE b", "FOO a")
 		}
 		return "SET a = " + x.literal(x.value(1))
@@ -417,7 +421,7 @@ func (x *expressions) projections() string {
 
 // finish adds the placeholders to a request; rarely one that nothing uses.
 func (x *expressions) finish(body object) object {
-	if x.odds(100) {
+	if x.mistake(100) {
 		x.values[":idle"] = object{"S": "x"}
 	}
 	if len(x.values) > 0 {
@@ -428,7 +432,7 @@ func (x *expressions) finish(body object) object {
 
 // finishNames does so for a request that has no values, such as a GetItem.
 func (x *expressions) finishNames(body object) object {
-	if x.odds(100) {
+	if x.mistake(100) {
 		x.names["#idle"] = "x"
 	}
 	if len(x.names) > 0 {

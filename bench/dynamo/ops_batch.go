@@ -50,6 +50,9 @@ func (e *Engine) batchWrite(x *execution) *Error {
 		case err != nil:
 			return err
 		}
+		if err := p.checkIndexes(); err != nil {
+			return err
+		}
 		plans[i], ids[i] = p, p.table.itemID(p.key)
 	}
 	if duplicate(ids) {
@@ -72,6 +75,17 @@ func (e *Engine) batchWrite(x *execution) *Error {
 	x.consumedAll(used, false)
 	x.w.close('}')
 	return nil
+}
+
+// checkIndexes sees whether an item may lie in the indexes as they are now, so that
+// nothing of a batch is done if anything is wrong. A write looks again.
+func (p *plan) checkIndexes() *Error {
+	if p.verb != verbPut {
+		return nil
+	}
+	p.table.stripes[0].mu.RLock()
+	defer p.table.stripes[0].mu.RUnlock()
+	return p.table.checkIndexes(p.item, false)
 }
 
 // batchGet reads items one by one. What does not fit into an answer is

@@ -37,6 +37,7 @@ func (p *page) add(r *row) bool {
 // view is what Query and Scan share: which rows are shown and how.
 type view struct {
 	space
+	uses   []use     // the expressions
 	terms  []keyTerm // of a Query
 	filter *condition
 	paths  []path
@@ -71,6 +72,7 @@ func (e *Engine) view(req *request) (*view, *Error) {
 	if err := req.env.check(uses...); err != nil {
 		return nil, err
 	}
+	v.uses = uses
 	for _, u := range uses {
 		var err *Error
 		switch u.grammar {
@@ -88,17 +90,17 @@ func (e *Engine) view(req *request) (*view, *Error) {
 	if err := v.selects(req); err != nil {
 		return nil, err
 	}
-	return v, v.open(e, req, uses)
+	return v, v.open(e, req)
 }
 
 // open finds the table and the index.
-func (v *view) open(e *Engine, req *request, uses []use) *Error {
+func (v *view) open(e *Engine, req *request) *Error {
 	var err *Error
 	if v.table, err = e.table(req.table); err != nil {
 		return err
 	}
-	if err := v.table.checkScalars(&req.env, uses...); err != nil || req.index == nil {
-		return err
+	if req.index == nil {
+		return nil
 	}
 	ix := v.table.index(*req.index)
 	switch {
@@ -224,6 +226,9 @@ func (e *Engine) scan(x *execution) *Error {
 	if err != nil {
 		return err
 	}
+	if err := v.table.checkScalars(&req.env, v.uses...); err != nil {
+		return err
+	}
 	after := &key{hash: first}
 	if req.startKey != nil {
 		k, err := v.startKey(req.startKey)
@@ -290,6 +295,9 @@ func (e *Engine) query(x *execution) *Error {
 		return err
 	}
 	if err := v.checkFilter(&req.env); err != nil {
+		return err
+	}
+	if err := v.table.checkScalars(&req.env, v.uses...); err != nil {
 		return err
 	}
 	p := newPage(req)

@@ -225,7 +225,7 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 	}
 	t, err := e.table(x.req.table)
 	if err != nil {
-		return err
+		return noSuchTable(x.req.table)
 	}
 	t.lockAll()
 	defer t.unlockAll()
@@ -261,7 +261,7 @@ func (e *Engine) updateTimeToLive(x *execution) *Error {
 func (e *Engine) describeTimeToLive(x *execution) *Error {
 	t, err := e.table(x.req.table)
 	if err != nil {
-		return err
+		return noSuchTable(x.req.table)
 	}
 	t.stripes[0].mu.RLock()
 	name := t.expiry

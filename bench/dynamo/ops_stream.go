@@ -310,12 +310,7 @@ func (e *Engine) getRecords(x *execution) *Error {
 	if l := x.req.limit; l != nil {
 		limit = *l
 		var f faults
-		switch {
-		case limit < 1:
-			f.add(quoted(strconv.Itoa(limit)), "limit", "Member must have value greater than or equal to 1")
-		case limit > maxRecords:
-			f.add(quoted(strconv.Itoa(limit)), "limit", "Member must have value less than or equal to %d", maxRecords)
-		}
+		checkValue(&f, limit, "limit", 1, maxRecords)
 		if err := f.err(); err != nil {
 			return err
 		}
@@ -405,12 +400,12 @@ func (w *writer) record(s *stream, sh *shard, r *record, keys item, size int, re
 		w.key(m[0])
 		w.string(m[1])
 	}
-	if r.expired {
+	if r.expired { // in capitals, unlike its neighbours: a function is given them in small ones
 		w.key("userIdentity")
 		w.open('{')
-		w.key("principalId")
+		w.key("PrincipalId")
 		w.string("dynamodb.amazonaws.com")
-		w.key("type")
+		w.key("Type")
 		w.string("Service")
 		w.close('}')
 	}

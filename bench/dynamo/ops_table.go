@@ -115,7 +115,7 @@ func (e *Engine) updateTable(x *execution) *Error {
 	defer e.mu.Unlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+		return noSuchTable(x.req.table)
 	}
 	t.lockAll()
 	defer t.unlockAll()
@@ -242,7 +242,7 @@ func (e *Engine) deleteTable(x *execution) *Error {
 	defer e.mu.Unlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+		return noSuchTable(x.req.table)
 	}
 	if t.settings.protected {
 		return invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
@@ -263,7 +263,7 @@ func (e *Engine) describeTable(x *execution) *Error {
 	defer e.mu.RUnlock()
 	t := e.tables[x.req.table]
 	if t == nil {
-		return refuse(codeNotFound, "Requested resource not found: Table: %s not found", x.req.table)
+		return noSuchTable(x.req.table)
 	}
 	x.describe("Table", t, "ACTIVE")
 	return nil
@@ -304,8 +304,7 @@ func pageLimit(limit *int, most int) (int, *Error) {
 	if limit == nil {
 		return most, nil
 	}
-	if *limit < 1 || *limit > most {
-		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and %d", *limit, most)
-	}
-	return *limit, nil
+	var f faults
+	checkValue(&f, *limit, "limit", 1, most)
+	return *limit, f.err()
 }

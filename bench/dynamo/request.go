@@ -232,8 +232,9 @@ func (r *reader) start() item {
 	before := r.fault
 	r.fault = nil
 	key := r.item(1)
-	if r.fault != nil {
-		r.fault.Message = "The provided starting key is invalid: " + r.fault.Message
+	// Of numbers and duplicates the service says only what is wrong with them.
+	if f := r.fault; f != nil && !strings.Contains(f.Message, "umber") && !strings.Contains(f.Message, "duplicates") && !strings.Contains(f.Message, "numeric") {
+		f.Message = "The provided starting key is invalid: " + f.Message
 	}
 	if before != nil {
 		r.fault = before

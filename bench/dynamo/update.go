@@ -62,7 +62,7 @@ func (p *parser) updateAction(section string) updateAction {
 
 // sum := '(' sum ')' | group ['+' group | '-' group]
 func (p *parser) sum() operand {
-	if p.peek().sign("(") && p.wraps() {
+	if after := p.behind(); p.peek().sign("(") && !after.sign("+") && !after.sign("-") { // (a + b), and not (a) + b
 		p.i++
 		o := p.sum()
 		p.expectSign(")")
@@ -80,24 +80,6 @@ func (p *parser) sum() operand {
 	}
 	p.operators++
 	return operand{form: f, args: []operand{left, p.group()}}
-}
-
-// wraps reports whether the parenthesis that comes next ends where its value does:
-// (a + b), and not (a) + b.
-func (p *parser) wraps() bool {
-	depth := 0
-	for i := p.i; i < len(p.tokens); i++ {
-		switch t := p.tokens[i]; {
-		case t.sign("("):
-			depth++
-		case t.sign(")"):
-			if depth--; depth == 0 {
-				next := p.tokens[i+1]
-				return !next.sign("+") && !next.sign("-")
-			}
-		}
-	}
-	return false
 }
 
 // group := '(' term ')' | term
@@ -204,6 +186,7 @@ func (u *update) checkKeys(e *env, isKey func(string) bool) *Error {
 // checkOverlap refuses two paths one of which contains the other, or which
 // disagree about what a node is.
 func checkOverlap(g grammar, paths []path) *Error {
+	var conflict *Error
 	for i, a := range paths {
 		for _, b := range paths[:i] {
 			n := 0
@@ -213,12 +196,12 @@ func checkOverlap(g grammar, paths []path) *Error {
 			switch {
 			case n == len(a) || n == len(b):
 				return invalid("Invalid %s: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: %s, path two: %s", g, b, a)
-			case n > 0 && (a[n].name == "") != (b[n].name == ""):
-				return invalid("Invalid %s: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: %s, path two: %s", g, b, a)
+			case conflict == nil && n > 0 && (a[n].name == "") != (b[n].name == ""):
+				conflict = invalid("Invalid %s: Two document paths conflict with each other; must remove or rewrite one of these paths; path one: %s, path two: %s", g, b, a)
 			}
 		}
 	}
-	return nil
+	return conflict
 }
 
 // apply runs the update on an item and returns the new one; the old is left as
