@@ -55,6 +55,7 @@ var (
 	either   = []string{peer.Dynoxide, peer.Dynalite}
 	dynalite = []string{peer.Dynalite}
 	moto     = []string{peer.Moto}
+	everyone = []string{peer.Dynoxide, peer.Dynalite, peer.Moto}
 )
 
 // explain finds the rule that explains a difference.
@@ -109,7 +110,7 @@ var known = []difference{
 		operation: "Query|Scan", ours: `^Validation.*The provided starting key`, theirs: succeed},
 	{name: "a projection asks a global index for what it does not project", engines: either, right: "we: a global index has only its projection", page: pageIndexes,
 		ours: `^Validation.*Global secondary index gsi *does not project`, theirs: succeed},
-	{name: "a local index does not fetch what it does not project", engines: either, right: "we: it is fetched from the table", page: pageLocalIndexes,
+	{name: "a local index does not fetch what it does not project", engines: everyone, right: "we: it is fetched from the table", page: pageLocalIndexes,
 		operation: "Query|Scan", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return d.move.body["IndexName"] == "lsi" }},
 	{name: "a projection in a transaction is given the keys too, and an item that it leaves nothing of is as one that is missing", engines: dynoxide, right: "we: an item has the projected attributes and no others", page: pageTransactGet,
 		operation: "TransactGetItems", ours: succeed, theirs: succeed, when: keysAdded},
@@ -120,12 +121,12 @@ var known = []difference{
 	{name: "a transaction goes on to the conditions where a key is none", engines: dynoxide, right: "undecided: which of two reasons are told", page: pageTransact,
 		operation: "TransactWriteItems", ours: `^TransactionCanceled`, theirs: `^TransactionCanceled`, when: reasonsHave("ValidationError")},
 	{name: "a mistake of one item of a transaction is the item's reason", engines: dynoxide, right: "we: what can be seen without the items is refused as a whole", page: pageTransact,
-		operation: "Transact", ours: `^Validation.*(empty (string|binary) value|set +may not be empty|contains duplicates|Type mismatch for Index Key|contains invalid value)`, theirs: laxly},
+		operation: "Transact", ours: `^Validation.*(tableName|empty (string|binary) value|set +may not be empty|contains duplicates|Type mismatch for Index Key|contains invalid value)`, theirs: laxly},
 	{name: "a missing table is found before or after a key that is none", engines: dynoxide, right: "undecided: a transaction has two mistakes",
 		operation: "Transact", ours: `^(ResourceNotFound|TransactionCanceled)`, theirs: `^(ResourceNotFound|TransactionCanceled)`, when: func(d disagreement) bool { return d.ours.Code != d.theirs.Code }},
 	{name: "an update answers the keys of an item that was not there as the old one", engines: dynoxide, right: "we: ALL_OLD gives the item as it was, and it was none", page: pageUpdateItem,
 		operation: "UpdateItem", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return d.before == nil && d.move.body["ReturnValues"] == "ALL_OLD" }},
-	{name: "an update that only removes makes an item", engines: either, right: "we: there is nothing to remove, and nothing happens", page: pageUpdateItem,
+	{name: "an update that only removes makes an item", engines: everyone, right: "we: there is nothing to remove, and nothing happens", page: pageUpdateItem,
 		where: "item|answer", operation: "UpdateItem|TransactWriteItems", ours: succeed, theirs: succeed, when: onlyRemoves},
 	{name: "an action below what is not there is let through", engines: dynoxide, right: "we: a path must exist but for its last step", page: pageUpdates,
 		ours: `^(Validation.*document path provided|TransactionCanceled)`, theirs: `^(: $|TransactionCanceled)`, when: func(d disagreement) bool { return removes(d) || setsElement.MatchString(jsonText(d.move.body)) }},
@@ -170,12 +171,56 @@ var known = []difference{
 			attributes, ok := d.theirs.Body["Attributes"].(object)
 			return ok && len(attributes) == 0 && d.ours.Body["Attributes"] == nil
 		}},
-	{name: "a path that is not there, of an item that is not", engines: dynalite, right: "we: where there is nothing to remove, nothing happens", page: pageUpdates,
-		operation: "UpdateItem", theirs: `^Validation.*document path provided`, when: onlyRemoves},
+	{name: "REMOVE or DELETE below what is not there, of an item that is not or of a set that is not", engines: dynalite, right: "we: where there is nothing to remove, nothing happens", page: pageUpdates,
+		operation: "UpdateItem", ours: succeed, theirs: `^Validation.*document path provided`, when: removes},
+	{name: "the update is tried before the condition", engines: dynalite, right: "we: it is done if the condition holds", page: pageUpdateItem,
+		operation: "UpdateItem", ours: `^ConditionalCheckFailed`, theirs: `^Validation.*(Type mismatch for Index Key|document path provided)`},
+	{name: "two things that are not there are equal", engines: dynalite, right: "we: what is not there is equal to nothing, as dynoxide has it", page: pageOperators,
+		ours: `^(: |Condition)`, theirs: `^(: |Condition)`, when: func(d disagreement) bool { return betweenPaths.MatchString(jsonText(d.move.body)) }},
 	{name: "IN with an operand that is no literal ends the server", engines: dynalite, right: "we: the operands of IN may be any", page: pageOperators,
 		where: "end", when: func(d disagreement) bool { return strings.Contains(jsonText(d.move.body), " IN (") }},
-	{name: "a write that changes nothing leaves a record", engines: dynoxide, right: "we: a record is of a modification", page: pageStreams,
+	{name: "capacity is answered unasked, and without that of indexes", engines: moto, right: "we: ReturnConsumedCapacity asks for it", page: pageCapacity,
+		ours: succeed, theirs: succeed, when: func(d disagreement) bool {
+			return d.theirs.Body["ConsumedCapacity"] != nil && sameWithout(d, "ConsumedCapacity", "ItemCollectionMetrics")
+		}},
+	{name: "an operation ends in an error of the server's own", engines: moto, right: "we: it has an answer",
+		theirs: `^status 500, no JSON`},
+	{name: "a request is hardly checked", engines: moto, right: "we: a mistake is refused", page: pageExpressions,
+		ours: `^Validation.*(Two document paths|Key attributes must be scalars|Incorrect operand type|Invalid attribute type name|BETWEEN operator requires|multiple operations on one item|contains duplicates|The first operand|Filter Expression can only contain|does not project|part of the key|Type mismatch for Index Key|document path provided|does not exist in the item|incorrect data type|Select type)`, theirs: laxly},
+	{name: "what is not there is a null, and so equal to one and to its like", engines: moto, right: "we: it is equal to nothing and unequal to all, as dynoxide has it", page: pageOperators,
+		ours: `^(: |Condition|Transaction)`, theirs: `^(: |Condition|Transaction)`, when: func(d disagreement) bool {
+			return nullish.MatchString(jsonText(d.move.body)) && (d.ours.Code != d.theirs.Code || reasonsHave("ConditionalCheckFailed")(d))
+		}},
+	{name: "errors of Python are the reasons of a transaction", engines: moto, right: "we: they have codes of their own", page: pageTransact,
+		operation: "TransactWriteItems", theirs: `^TransactionCanceled`, when: func(d disagreement) bool { return pythonError.MatchString(jsonText(d.theirs.Body)) }},
+	{name: "a mistake of one item of a transaction refuses or escapes the whole", engines: moto, right: "we: it is the reason of that item", page: pageTransact,
+		operation: "TransactWriteItems", ours: `^TransactionCanceled`, theirs: `^(: |Validation|TransactionCanceled)`, when: reasonsHave("ValidationError")},
+	{name: "UPDATED_NEW answers what has changed, the key of a new item with it", engines: moto, right: "we: it answers what was updated, be it to what it was", page: pageUpdateItem,
+		operation: "UpdateItem", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return d.move.body["ReturnValues"] == "UPDATED_NEW" }},
+	{name: "a key attribute must not be read by an update, and types of index keys are checked before the condition", engines: moto, right: "we: only setting a key attribute is refused, and the condition comes first", page: pageUpdateItem,
+		operation: "UpdateItem|TransactWriteItems", theirs: `^Validation.*(This attribute is part of the key|Type mismatch for key)`},
+	{name: "an update that is refused is half done", engines: moto, right: "we: an update is done or it is not", page: pageUpdateItem,
+		where: "item", operation: "UpdateItem", when: func(d disagreement) bool { return reflect.DeepEqual(d.before, d.ours.Body["Item"]) }},
+	{name: "binary keys are encoded twice in the stream", engines: moto, right: "we: Base64 once, as everywhere", page: pageValues,
+		where: "stream", when: func(d disagreement) bool {
+			return (d.scene.pk == "B" || d.scene.sk == "B") && (d.oldest == nil || d.newest == nil)
+		}},
+	{name: "a placeholder is seen only as a whole word", engines: moto, right: "we: #a[3] uses #a", page: pageNames,
+		theirs: `^Validation.*unused in expressions`},
+	{name: "a page that ends with the last item is known to be the last", engines: moto, right: "we: LastEvaluatedKey is given wherever the limit is reached", page: pagePaging,
+		operation: "Query", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return sameWithout(d, "ends") }},
+	{name: "filters are evaluated by string matching", engines: moto, right: "we: a filter is as a condition", page: pageOperators,
+		operation: "Query|Scan", ours: succeed, theirs: `^(: $|Validation.*Bad Filter Expression)`, when: func(d disagreement) bool { return d.move.body["FilterExpression"] != nil }},
+	{name: "a projection in a transaction is overlooked", engines: moto, right: "we: an item has the projected attributes and no others", page: pageTransactGet,
+		operation: "TransactGetItems", ours: succeed, theirs: succeed, when: func(d disagreement) bool { return strings.Contains(jsonText(d.move.body), "ProjectionExpression") }},
+	{name: "a path of an update is followed before the condition, and REMOVE of what is not there is refused", engines: moto, right: "we: the condition comes first, and there may be nothing to remove", page: pageUpdates,
+		operation: "UpdateItem|TransactWriteItems", theirs: `^Validation.*document path provided`},
+	{name: "DELETE from what is not there is stored", engines: moto, right: "we: nothing is deleted, and nothing stored", page: pageUpdates,
+		where: "answer|item", operation: "UpdateItem|TransactWriteItems", ours: succeed, theirs: succeed, when: removes},
+	{name: "a write that changes nothing leaves a record", engines: []string{peer.Dynoxide, peer.Moto}, right: "we: a record is of a modification", page: pageStreams,
 		where: "stream", when: noChanges},
+	{name: "a transaction that is refused leaves records of what it did and undid", engines: moto, right: "we: all of it is done or nothing", page: pageTransact,
+		where: "stream", when: func(d disagreement) bool { return len(d.newest) > len(d.oldest) && has(d.newest, d.oldest) }},
 }
 
 // reasonsHave asks for a reason in our answer to a transaction.
@@ -206,13 +251,23 @@ func keysAdded(d disagreement) bool {
 	return true
 }
 
-// sameWithout says that successes are equal but for one member.
-func sameWithout(d disagreement, member string) bool {
+// sameWithout says that successes are equal but for some members.
+func sameWithout(d disagreement, members ...string) bool {
 	ours, theirs := copied(d.ours.Body), copied(d.theirs.Body)
-	delete(ours, member)
-	delete(theirs, member)
+	for _, m := range members {
+		delete(ours, m)
+		delete(theirs, m)
+	}
 	return reflect.DeepEqual(ours, theirs)
 }
+
+// betweenPaths is a comparison of two attributes.
+var betweenPaths = regexp.MustCompile(`(=|\\u003e) [a-z#]`)
+
+// nullish is a comparison that may meet with what is not there.
+var nullish = regexp.MustCompile(`\\u003c\\u003e| IN \(|"NULL"|[\w\]] = [\w#]`)
+
+var pythonError = regexp.MustCompile(`"(Value|Assertion|Type|Key|Attribute|Index)Error"`)
 
 var setsElement = regexp.MustCompile(`(SET|ADD) .*\[\d\]`)
 
@@ -260,13 +315,23 @@ func noChanges(d disagreement) bool {
 	if d.scene.view == "NEW_AND_OLD_IMAGES" {
 		return reflect.DeepEqual(left, d.oldest) || len(left) == 0 && len(d.oldest) == 0
 	}
-	i := 0
-	for _, r := range d.newest {
-		if i < len(d.oldest) && reflect.DeepEqual(r, d.oldest[i]) {
-			i++
-		} else if r["event"] != "MODIFY" {
-			return false
+	count := func(chain []object) (n int) {
+		for _, r := range chain {
+			if r["event"] != "MODIFY" {
+				n++
+			}
+		}
+		return n
+	}
+	return has(d.newest, d.oldest) && count(d.newest) == count(d.oldest)
+}
+
+// has says that the records of some are among those of all, in the same order.
+func has(all, some []object) bool {
+	for _, r := range all {
+		if len(some) > 0 && reflect.DeepEqual(r, some[0]) {
+			some = some[1:]
 		}
 	}
-	return i == len(d.oldest)
+	return len(some) == 0
 }
