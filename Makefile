@@ -1,6 +1,6 @@
 # Everything a contributor types. Go is all that is needed, except for
 # conformance, which installs what it needs.
-.PHONY: all build test race lint bench conformance soak
+.PHONY: all build test race lint bench bench-peers conformance soak
 
 all: lint test
 
@@ -21,6 +21,11 @@ lint:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# What a PutItem costs the embedded engine, the bare HTTP server beneath it, and
+# the DynamoDB stand-ins of others, in one run. Wants a quiet machine; needs npm.
+bench-peers:
+	ACKPROOF_BENCH_PEERS=1 go test -run '^TestBenchPeers$$' -count 1 -timeout 2h -v ./bench/dynamo
 
 # What needs more than Go, or minutes: the README's commands in a clone, all
 # architectures at full length, report pages in a real browser (chromium), all

@@ -185,6 +185,23 @@ func plainName(name string) string {
 	return name
 }
 
+// checkTables refuses what can be no name of a table in a batch or transaction.
+// The service says where in the request it stands, in words of its own for each
+// operation; here it is named alone.
+func (req *request) checkTables() *Error {
+	for _, a := range req.actions {
+		if err := checkName(a.table, 1); err != nil {
+			return err
+		}
+	}
+	for _, g := range req.gets {
+		if err := checkName(g.table, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkBatch holds the size of a batch against its limits. shown is what the
 // service prints of the request: its values as Java prints them, here without
 // their attributes.

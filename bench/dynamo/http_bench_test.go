@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ackproof/ackproof/bench/peer"
 )
 
 // serveEnv makes the test binary a server in a process of its own, so that the
@@ -63,6 +65,7 @@ const benchTable = `{"TableName":"items","BillingMode":"PAY_PER_REQUEST","Attrib
 type benchServer struct {
 	addr string
 	pid  int
+	stop func()
 }
 
 func startBenchServer(b testing.TB, mode string) *benchServer {
@@ -79,16 +82,17 @@ func startBenchServer(b testing.TB, mode string) *benchServer {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { in.Close(); cmd.Wait() })
+	stop := sync.OnceFunc(func() { in.Close(); cmd.Wait() })
+	b.Cleanup(stop)
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &benchServer{strings.TrimSpace(addr), cmd.Process.Pid}
+	return &benchServer{strings.TrimSpace(addr), cmd.Process.Pid, stop}
 }
 
 // cpu is the processor time that the server has used, in µs.
-func (s *benchServer) cpu(b *testing.B) float64 {
+func (s *benchServer) cpu(b testing.TB) float64 {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
 	if err != nil {
 		b.Skip("no processor time of another process here: " + err.Error())
@@ -112,8 +116,12 @@ type rawClient struct {
 }
 
 func (c *rawClient) put(seq int64, payload string) error {
-	body := fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"k3v9x2ab-00-%010d"},"payload":{"S":"%s"}}}`, seq, payload)
-	c.buf = append(c.buf[:0], "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: DynamoDB_20120810.PutItem\r\nContent-Type: application/x-amz-json-1.0\r\nAuthorization: "+someone+"\r\nContent-Length: "...)
+	return c.send("PutItem", fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"k3v9x2ab-00-%010d"},"payload":{"S":"%s"}}}`, seq, payload))
+}
+
+func (c *rawClient) send(operation, body string) error {
+	c.buf = append(c.buf[:0], "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Date: 20260101T000000Z\r\nAuthorization: "+peer.Credentials+"\r\nX-Amz-Target: DynamoDB_20120810."...)
+	c.buf = append(append(c.buf, operation...), "\r\nContent-Length: "...)
 	c.buf = strconv.AppendInt(c.buf, int64(len(body)), 10)
 	c.buf = append(append(c.buf, "\r\n\r\n"...), body...)
 	if _, err := c.conn.Write(c.buf); err != nil {
@@ -129,8 +137,9 @@ func (c *rawClient) put(seq int64, payload string) error {
 			return fmt.Errorf("answer %s", line)
 		}
 		length = max(length, 0)
-		if n, ok := strings.CutPrefix(string(line), "Content-Length: "); ok {
-			length, _ = strconv.Atoi(strings.TrimSpace(n))
+		const name = "content-length: "
+		if len(line) > len(name) && strings.EqualFold(string(line[:len(name)]), name) {
+			length, _ = strconv.Atoi(strings.TrimSpace(string(line[len(name):])))
 		}
 		if len(line) == 2 {
 			_, err := c.r.Discard(length)
@@ -205,30 +214,42 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 	const million, bucket = 1_000_000, 100_000
 	for b.Loop() {
-		e := benchEngine(b)
-		payload := strings.Repeat("x", 256)
-		requests := 0
-		before := liveHeap()
-		var first, last float64
-		for at := 0; at < million; at += bucket {
-			start := time.Now()
-			for i := at; i < at+bucket; i++ {
-				body := fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"k3v9x2ab-00-%010d"},"payload":{"S":"%s"}}}`, i, payload)
-				requests += len(body)
-				if _, err := e.Do(epoch, Call{Operation: "PutItem", Body: []byte(body)}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			last = float64(time.Since(start).Microseconds()) / bucket
-			if at == 0 {
-				first = last
+		g := grow(b, benchEngine(b), million, bucket)
+		b.ReportMetric(g.first, "µs/put-first")
+		b.ReportMetric(g.last, "µs/put-last")
+		b.ReportMetric(g.heap, "heap/request")
+	}
+}
+
+// growth is what puts cost as the table and its stream grow.
+type growth struct {
+	first, last float64 // µs a put, in the first and the last bucket
+	heap        float64 // live bytes for each byte of the requests
+}
+
+// grow puts n items of 256 bytes into an empty engine.
+func grow(t testing.TB, e *Engine, n, bucket int) growth {
+	payload := strings.Repeat("x", 256)
+	requests := 0
+	before := liveHeap()
+	var g growth
+	for at := 0; at < n; at += bucket {
+		start := time.Now()
+		for i := at; i < at+bucket; i++ {
+			body := fmt.Sprintf(`{"TableName":"items","Item":{"id":{"S":"k3v9x2ab-00-%010d"},"payload":{"S":"%s"}}}`, i, payload)
+			requests += len(body)
+			if _, err := e.Do(epoch, Call{Operation: "PutItem", Body: []byte(body)}); err != nil {
+				t.Fatal(err)
 			}
 		}
-		b.ReportMetric(first, "µs/put-first")
-		b.ReportMetric(last, "µs/put-last")
-		b.ReportMetric(float64(liveHeap()-before)/float64(requests), "heap/request")
-		runtime.KeepAlive(e)
+		g.last = float64(time.Since(start).Microseconds()) / float64(bucket)
+		if at == 0 {
+			g.first = g.last
+		}
 	}
+	g.heap = float64(liveHeap()-before) / float64(requests)
+	runtime.KeepAlive(e)
+	return g
 }
 
 func liveHeap() int64 {

@@ -194,7 +194,7 @@ func TestTimeToLive(t *testing.T) {
 	s := e.tables["items"].stream
 	it := iterator{arn: s.arn, shard: s.shards[0].id, issued: epoch}
 	records := answers(e, time.Unix(soon+1, 0), "GetRecords", `{"ShardIterator":"`+it.String()+`"}`)
-	const service = `"eventName":"REMOVE","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"us-east-1","userIdentity":{"principalId":"dynamodb.amazonaws.com","type":"Service"}`
+	const service = `"eventName":"REMOVE","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"us-east-1","userIdentity":{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"}`
 	if n := strings.Count(records, service); n != 2 {
 		t.Errorf("%d records of the time to live service, want 2: %s", n, records)
 	}

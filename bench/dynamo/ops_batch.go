@@ -37,6 +37,9 @@ func (e *Engine) batchWrite(x *execution) *Error {
 	if err := x.req.checkBatch(); err != nil {
 		return err
 	}
+	if err := x.req.checkTables(); err != nil {
+		return err
+	}
 	plans := make([]*plan, len(actions))
 	ids := make([]itemID, len(actions))
 	for i := range actions {
@@ -45,6 +48,9 @@ func (e *Engine) batchWrite(x *execution) *Error {
 		case err != nil && strings.Contains(err.Message, "Type mismatch for key"):
 			return errSchema() // in a batch, the service has no more to say of it
 		case err != nil:
+			return err
+		}
+		if err := p.checkIndexes(); err != nil {
 			return err
 		}
 		plans[i], ids[i] = p, p.table.itemID(p.key)
@@ -71,10 +77,24 @@ func (e *Engine) batchWrite(x *execution) *Error {
 	return nil
 }
 
+// checkIndexes sees whether an item may lie in the indexes as they are now, so that
+// nothing of a batch is done if anything is wrong. A write looks again.
+func (p *plan) checkIndexes() *Error {
+	if p.verb != verbPut {
+		return nil
+	}
+	p.table.stripes[0].mu.RLock()
+	defer p.table.stripes[0].mu.RUnlock()
+	return p.table.checkIndexes(p.item, false)
+}
+
 // batchGet reads items one by one. What does not fit into an answer is
 // returned as unprocessed.
 func (e *Engine) batchGet(x *execution) *Error {
 	if err := x.req.checkBatch(); err != nil {
+		return err
+	}
+	if err := x.req.checkTables(); err != nil {
 		return err
 	}
 	lookups, err := e.lookups(x.req.gets)

@@ -400,12 +400,12 @@ func (w *writer) record(s *stream, sh *shard, r *record, keys item, size int, re
 		w.key(m[0])
 		w.string(m[1])
 	}
-	if r.expired {
+	if r.expired { // in capitals, unlike its neighbours: a function is given them in small ones
 		w.key("userIdentity")
 		w.open('{')
-		w.key("principalId")
+		w.key("PrincipalId")
 		w.string("dynamodb.amazonaws.com")
-		w.key("type")
+		w.key("Type")
 		w.string("Service")
 		w.close('}')
 	}

@@ -40,6 +40,9 @@ func (e *Engine) transactWrite(x *execution) *Error {
 	if err := checkTransaction(len(actions)); err != nil {
 		return err
 	}
+	if err := x.req.checkTables(); err != nil {
+		return err
+	}
 	if err := checkActions(actions); err != nil {
 		return err
 	}
@@ -170,6 +173,9 @@ func cancelled(reasons []reason) *Error {
 // transactGet reads several items as of one moment.
 func (e *Engine) transactGet(x *execution) *Error {
 	if err := checkTransaction(len(x.req.gets)); err != nil {
+		return err
+	}
+	if err := x.req.checkTables(); err != nil {
 		return err
 	}
 	lookups := make([]*lookup, len(x.req.gets))

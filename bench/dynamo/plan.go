@@ -94,14 +94,6 @@ func (p *plan) preparePut() *Error {
 	if _, err := keyOf(p.table.keys, p.item); err != nil {
 		return err
 	}
-	// Whether it may lie in the indexes is seen here, so that of a batch nothing is
-	// done if anything is wrong. The indexes may change until it is written.
-	p.table.stripes[0].mu.RLock()
-	err := p.table.checkIndexes(p.item, false)
-	p.table.stripes[0].mu.RUnlock()
-	if err != nil {
-		return err
-	}
 	// Nothing refers to the body of the request from here on.
 	p.item = pack(p.item)
 	p.fresh = &row{item: p.item, size: p.item.size()}

@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,7 +51,12 @@ type Server struct {
 	Name string
 	URL  string // http://127.0.0.1:PORT
 	PID  int    // of the process that serves, for its processor time and memory
+
+	stop func()
 }
+
+// Stop ends the peer before its test does.
+func (s *Server) Stop() { s.stop() }
 
 // Start installs a peer if need be, starts it empty on a free port of
 // 127.0.0.1, and returns when it answers. It ends with the test, and on Linux
@@ -97,11 +103,11 @@ func start(t testing.TB, name, dir string) (*Server, error) {
 	}
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
-	stop := func() {
+	stop := sync.OnceFunc(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // a group of its own, with whatever it has started
 		<-ended
-	}
-	s := &Server{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", port), PID: cmd.Process.Pid}
+	})
+	s := &Server{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", port), PID: cmd.Process.Pid, stop: stop}
 	if err := s.wait(ended); err != nil {
 		stop()
 		text, _ := os.ReadFile(log.Name())
