@@ -204,7 +204,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 // TestSetProperties: whatever happens, a set that is obeyed bites no more than
-// it planned, and an ended fault never strikes.
+// it planned where the plan is a number of strikes, and an ended fault never strikes.
 func TestSetProperties(t *testing.T) {
 	places := []bench.Place{bench.PlaceProcessor, bench.PlaceInvoke, bench.PlaceTable, bench.PlaceGateway, bench.PlaceMapping, bench.PlaceClock}
 	rapid.Check(t, func(t *rapid.T) {
@@ -231,7 +231,8 @@ func TestSetProperties(t *testing.T) {
 				}
 			}
 			for i, b := range s.Bites() {
-				if b.Bitten > b.Planned {
+				// Of a share a plan is the mean: one operation of ten may be hit, or none.
+				if drawn := all[i].On == "" && !all[i].OneStrike() && all[i].Share < 100; !drawn && b.Bitten > b.Planned {
 					t.Fatalf("%s: bitten %d, planned %d", all[i], b.Bitten, b.Planned)
 				}
 			}

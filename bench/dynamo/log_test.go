@@ -106,9 +106,9 @@ type mark struct {
 	dump string
 }
 
-// program plays operations on an engine with a log and marks the state after
+// loggedProgram plays operations on an engine with a log and marks the state after
 // each.
-func program(t *rapid.T, e *Engine, size func() int64) []mark {
+func loggedProgram(t *rapid.T, e *Engine, size func() int64) []mark {
 	marks := []mark{{size(), epoch, dump(e, epoch)}}
 	do(e, epoch, "CreateTable", indexed)
 	for i := range rapid.IntRange(1, 25).Draw(t, "operations") {
@@ -147,7 +147,7 @@ func TestAnyEndOfTheLogIsAStateOfTheEngine(t *testing.T) {
 		e, _ := open(t, filepath.Join(dir, "a"), o)
 		defer e.Close()
 		file := filepath.Join(dir, "a", fileName(segmentFile, 1))
-		marks := program(t, e, func() int64 {
+		marks := loggedProgram(t, e, func() int64 {
 			info, err := os.Stat(file)
 			if err != nil {
 				t.Fatal(err)
