@@ -78,6 +78,8 @@ var kinds = []*Kind{
 	&mappingUpdate,
 	&mappingRecreate,
 	&streamRestart,
+	&resultsDeny,
+	&resultsLate,
 	&destinationRefuse,
 	&clockSkip,
 }

@@ -95,6 +95,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if err := c.openStore(ctx, injector, observer); err != nil {
 		return ready{}, err
 	}
+	c.guard(ctx, injector)
 	db, url, err := c.cfg.site.serve(c.cfg.Port, c.store)
 	if err != nil {
 		return ready{}, err
