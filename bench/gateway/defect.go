@@ -37,21 +37,20 @@ func parseDefect(s string) (defect, error) {
 // taken is the answer of an API that has looked at nothing.
 var taken = answer{status: http.StatusOK, body: []byte("{}")}
 
-// flaw carries a planted defect out, once the request is accepted. It gives the
-// answer where that is all there is.
-func (g *gateway) flaw(r request) *answer {
+// act has the upstream act, as a planted defect has it.
+func (g *gateway) act(r request) (a answer, acted bool) {
 	switch g.defect.name {
 	case DefectLose:
 		if g.taken.Add(1)%g.defect.nth == 0 {
-			return &taken
+			return taken, true
 		}
 	case DefectEarly:
 		go g.integrate(r) // nobody waits for it: that is the defect
-		return &taken
+		return taken, true
 	case DefectTwice:
 		first := r
 		first.id = g.newID()
 		g.integrate(first)
 	}
-	return nil
+	return g.integrate(r)
 }

@@ -174,11 +174,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		send(w, r, refused.answer())
 		return
 	}
-	if a := g.flaw(r); a != nil {
-		send(w, r, *a)
-		return
-	}
-	a, acted := g.integrate(r)
+	a, acted := g.act(r)
 	if !acted {
 		send(w, r, a)
 		return
