@@ -72,9 +72,14 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	if err != nil {
 		return ready{}, nil, err
 	}
-	counted := &counting{Handler: handler}
+	logged, closeLog, err := withAnswers(cfg, handler)
+	if err != nil {
+		return ready{}, nil, err
+	}
+	counted := &counting{Handler: logged}
 	api, url, err := cfg.site.serve(cfg.Port, counted)
 	if err != nil {
+		closeLog()
 		return ready{}, nil, err
 	}
 	// A template may write the time into an item: it must be the table's. The
@@ -90,7 +95,8 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	control, controlURL, err := cfg.site.serve(0, controls)
 	if err != nil {
 		api.Close()
+		closeLog()
 		return ready{}, nil, err
 	}
-	return ready{URL: url, Control: controlURL}, func() { api.Close(); control.Close() }, nil
+	return ready{URL: url, Control: controlURL}, func() { api.Close(); control.Close(); closeLog() }, nil
 }
