@@ -112,19 +112,9 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 		return ready{}, err
 	}
 	if stack.Architecture == bench.Streams {
-		client := dynamodbstreams.NewFromConfig(sdk)
-		c.letters.streams, c.letters.injector = client, injector
-		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
-		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
-			Settings: stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
-			Streams: c.streams, Function: c.host, Destination: &c.letters,
-			Observer: observer, Clock: c.time, Seed: stack.Seed, Positions: c.resumed,
-		})
-		if err != nil {
+		if err := c.startMapping(ctx, dynamodbstreams.NewFromConfig(sdk), injector, observer); err != nil {
 			return ready{}, err
 		}
-		c.keepCheckpoints()
-		c.onStop(func() error { c.mapping.Stop(); return nil })
 	}
 	invoke, invokeURL, err := c.cfg.site.serve(0, c.host)
 	if err != nil {
@@ -169,6 +159,23 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	}
 	c.onStop(c.host.Close)
 	return c.host.Warm(ctx, stack.Processor.Concurrency)
+}
+
+// startMapping starts the event source mapping between the stream and the host.
+func (c *cloud) startMapping(ctx context.Context, client *dynamodbstreams.Client, injector bench.Injector, observer bench.Observer) (err error) {
+	c.letters.streams, c.letters.injector = client, injector
+	c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
+	c.mapping, err = eventsource.Start(ctx, eventsource.Config{
+		Settings: c.cfg.Stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
+		Streams: c.streams, Function: c.host, Destination: &c.letters,
+		Observer: observer, Clock: c.time, Seed: c.cfg.Stack.Seed, Positions: c.resumed,
+	})
+	if err != nil {
+		return err
+	}
+	c.keepCheckpoints()
+	c.onStop(func() error { c.mapping.Stop(); return nil })
+	return nil
 }
 
 // controls are the calls that the parent may make.

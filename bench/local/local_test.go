@@ -14,6 +14,7 @@ import (
 
 // TestMain lets the test binary play the roles of the target's processes.
 func TestMain(m *testing.M) {
+	local.MaybeNull()
 	if code, played := local.Main(newFaults); played {
 		os.Exit(code)
 	}
