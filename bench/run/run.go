@@ -81,6 +81,9 @@ func Prepare(o Options) (*Run, error) {
 	r.stack = o.Scenario.Stack(o.Seed)
 	r.stack.Run = r.id
 	r.stack.Processor.Path = o.Processor
+	if o.Data { // where, is known when there is a run directory; whether, before
+		r.stack.Data = dataDir
+	}
 	var errs []error
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
