@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	fmt.Println(l.Addr())
-	go http.Serve(l, benchHandler(mode))
+	h := benchHandler(mode)
+	go http.Serve(Front(l, h), h)
 	io.Copy(io.Discard, os.Stdin) // until the parent is gone
 }
 

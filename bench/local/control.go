@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/dynamo"
 )
 
 // tokenHeader carries the token of the run: only the parent may break things.
@@ -150,6 +151,9 @@ func (s site) serve(port int, h http.Handler) (*http.Server, string, error) {
 		return nil, "", fmt.Errorf("listen on port %d: %w", port, trimListen(err))
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	if e, ok := h.(embedded); ok {
+		l = dynamo.Front(l, e.Handler)
+	}
 	go srv.Serve(l)
 	return srv, "http://" + l.Addr().String(), nil
 }
