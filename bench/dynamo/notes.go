@@ -74,6 +74,15 @@ func (n *notes) image() (list []string) {
 	return list
 }
 
+// Rows counts the items of a table; 0 where there is none.
+func (e *Engine) Rows(table string) int64 {
+	t, err := e.table(table)
+	if err != nil {
+		return 0
+	}
+	return int64(t.items.Load())
+}
+
 // Commits gives the records of a stream behind a sequence number for each shard,
 // or all that the shard still has, in the order of their shard: what an observer
 // was told of, or would have been, had its process lived.
