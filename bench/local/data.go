@@ -187,7 +187,8 @@ func (c *cloud) keepCheckpoints() {
 		if maps.Equal(now, kept) {
 			return
 		}
-		if err := writeCheckpoints(c.cfg.Stack.Data, now); err != nil {
+		// A delivery that the log lacks is made again, or it is in the log.
+		if err := errors.Join(c.watch.Flush(), writeCheckpoints(c.cfg.Stack.Data, now)); err != nil {
 			fmt.Fprintf(os.Stderr, "ackproof: %v\n", err)
 			return
 		}

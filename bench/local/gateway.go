@@ -82,7 +82,11 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	if err != nil {
 		return ready{}, nil, err
 	}
-	counted := &counting{Handler: handler}
+	logged, closeLog, err := withAnswers(cfg, handler)
+	if err != nil {
+		return ready{}, nil, err
+	}
+	counted := &counting{Handler: logged}
 	api := serve(listeners[0], counted)
 	// A template may write the time into an item: it must be the table's. The
 	// strike itself is the cloud's, and counted there.
@@ -97,7 +101,8 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	control, controlURL, err := cfg.site.serve(0, controls)
 	if err != nil {
 		api.Close()
+		closeLog()
 		return ready{}, nil, err
 	}
-	return ready{Control: controlURL}, func() { api.Close(); control.Close() }, nil
+	return ready{Control: controlURL}, func() { api.Close(); control.Close(); closeLog() }, nil
 }

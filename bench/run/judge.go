@@ -30,7 +30,7 @@ type files struct {
 	story    story
 	started  time.Time
 	problems []string // of the final reads: what is absent there may have been lost by us
-	damage   []string // of deliveries and events, which show what happened and never what did not
+	damage   []string // of all other files
 }
 
 // Judge judges a run from its files alone, and writes result.json and
@@ -87,7 +87,8 @@ func readResult(dir string, r *bench.Result) error {
 	case err != nil:
 		return err
 	}
-	if err := json.Unmarshal(b, r); err != nil {
+	_, err = ledger.CheckSum(bytes.TrimSuffix(b, []byte("\n")))
+	if err := errors.Join(err, json.Unmarshal(b, r)); err != nil {
 		return fmt.Errorf("read %s: %w; run 'ackproof reconcile %s' to make it anew", path, err, dir)
 	}
 	if r.Schema != bench.ResultSchema {
@@ -110,7 +111,7 @@ func writeResult(dir string, r *bench.Result, findings []bench.Finding) error {
 	}
 	return errors.Join(
 		writeFile(filepath.Join(dir, findingsFile), lines.Bytes()),
-		writeFile(filepath.Join(dir, resultFile), append(b, '\n')),
+		writeFile(filepath.Join(dir, resultFile), append(ledger.AppendSum(b), '\n')),
 	)
 }
 
@@ -118,16 +119,8 @@ func writeResult(dir string, r *bench.Result, findings []bench.Finding) error {
 // error: damage further on is evidence that is missing.
 func open(dir string) (*files, error) {
 	f := &files{dir: dir}
-	var err error
-	if f.manifest, err = readManifest(dir); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, scenarioFile)
-	source, err := os.ReadFile(path)
+	err := f.begin()
 	if err != nil {
-		return nil, err
-	}
-	if f.scenario, err = scenarios.Parse(path, source, nil); err != nil {
 		return nil, err
 	}
 	f.faults = f.scenario.Faults
@@ -154,11 +147,13 @@ func open(dir string) (*files, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
-	f.damage = problems
+	f.damage = append(f.damage, problems...)
 	if f.log != nil {
 		f.damage = append(f.damage, f.log.Problems()...)
 	}
 	f.story = tell(events, len(f.faults))
+	f.lengths()
+	f.strangers()
 	f.started = f.ledger.Started()
 	if f.started.IsZero() {
 		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
@@ -181,6 +176,7 @@ func (f *files) judge() (*bench.Result, *bench.Series, reconcile.Account) {
 	}
 	f.fill(r, t, figures, account)
 	f.expect(r)
+	f.distrust(r)
 	f.notes(r)
 	for _, list := range []any{&r.Reasons, &r.Findings, &r.Expectations, &r.Faults, &r.Phases, &r.Backlog} {
 		neverNull(list)

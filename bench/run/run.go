@@ -212,6 +212,7 @@ func (r *Run) finish(interrupted bool, err error) {
 	if err != nil {
 		f.Error = err.Error()
 	}
+	r.wrote()
 	r.evidence(evidenceFinished, f)
 }
 

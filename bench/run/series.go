@@ -60,7 +60,7 @@ func (f *files) notes(r *bench.Result) {
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
 	for i, d := range f.damage {
 		if i == maxDamage {
-			r.Notes = append(r.Notes, fmt.Sprintf("and %d more places where deliveries/ or events.jsonl cannot be read", len(f.damage)-i))
+			r.Notes = append(r.Notes, fmt.Sprintf("and %d more places where files of the run are damaged", len(f.damage)-i))
 			break
 		}
 		r.Notes = append(r.Notes, d)

@@ -19,6 +19,7 @@ type story struct {
 	undone      []bool          // by fault
 	struck      []stats.Window  // by fault: first and last strike; From is stats.Never without one
 	drain       drained
+	written     *written
 	finished    *finished
 	finishedAt  time.Duration
 	deaths      []bench.Mark
@@ -114,6 +115,11 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		s.atRest = read && a.Unchanged
 		if read && a.Position.Effects == s.drain.Position.Effects {
 			s.settled = s.drain.Position.Shards
+		}
+	case evidenceWritten:
+		var w written
+		if json.Unmarshal(e.Data, &w) == nil {
+			s.written = &w
 		}
 	case evidenceFinished:
 		var f finished
