@@ -71,6 +71,7 @@ type Stack struct {
 	Faults       []string // texts
 	Dir          string   // the run directory: deliveries/ and processor.log are written there
 	Data         string   // where the embedded DynamoDB keeps its data; empty: in memory. Data of another run make the stack that run's
+	Scratch      bool     // Data is for this run alone: Stop removes it
 }
 
 // Processor is the function under test.
@@ -174,6 +175,7 @@ const (
 	PlaceMapping Place = "mapping" // the event source mapping as a whole
 	PlaceStream  Place = "stream"  // the stream of the items table
 	PlaceClock   Place = "clock"   // the time of table, stream and mapping
+	PlaceCloud   Place = "cloud"   // all processes of the system under test
 
 	OpPull = "Pull"
 )
@@ -264,7 +266,8 @@ const (
 	EventStrike         EventKind = "strike"          // a fault has struck; PID where a process was hit
 	EventProcessorStart EventKind = "processor_start" // a processor process has asked for work for the first time
 	EventProcessorDeath EventKind = "processor_death" // a processor process is gone; Text says how
-	EventTargetDeath    EventKind = "target_death"    // a process of the target itself is gone unasked
+	EventTargetDeath    EventKind = "target_death"    // a process of the target itself is gone unasked, for good
+	EventTargetReturn   EventKind = "target_return"   // a process of the target itself was gone and is up again, on its data
 	EventEvidence       EventKind = "evidence"        // Data holds evidence that the judge needs
 )
 
@@ -272,6 +275,15 @@ const (
 type Bites struct {
 	Planned int64 // strikes due, or operations seen × share
 	Bitten  int64
+}
+
+// FaultState is how far a fault has come: what another set of the same faults
+// must know to go on in the place of one whose process is gone.
+type FaultState struct {
+	Armed   bool
+	Begun   uint64 // strikes due so far, those that the share left out included
+	Pending int    // of them, those that wait for their operation
+	Bites
 }
 
 // Position says how far the pipeline has come, for the drain proof and the

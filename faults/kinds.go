@@ -80,6 +80,7 @@ var kinds = []*Kind{
 	&streamRestart,
 	&destinationRefuse,
 	&clockSkip,
+	&cloudKill,
 }
 
 // Kinds lists every kind. The kinds are shared: do not change them.
@@ -104,7 +105,7 @@ func (k *Kind) OnAcceptPath(architecture string) bool {
 	case bench.Sync:
 		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke
 	case bench.FireAndForget:
-		return k.Place == bench.PlaceGateway
+		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceCloud
 	}
 	return k.AcceptPath
 }

@@ -95,6 +95,7 @@ type Table struct {
 	StreamViewType string `yaml:"streamViewType"`
 	OneTable       bool   `yaml:"oneTable,omitempty"`   // the processor writes its effects onto the items; there is no results table
 	TimeToLive     string `yaml:"timeToLive,omitempty"` // attribute that says when an item expires, in seconds since 1970
+	Durable        bool   `yaml:"durable,omitempty"`    // on disk, so that it survives the death of its process, as DynamoDB's does
 }
 
 // Processor is the function under test.

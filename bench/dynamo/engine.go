@@ -86,6 +86,7 @@ type Engine struct {
 
 	expressions cache
 	tokens      tokens
+	notes       notes
 
 	expiring atomic.Bool  // some table has had a time to live
 	ticked   atomic.Int64 // the second in which Tick was last run

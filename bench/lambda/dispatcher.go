@@ -62,13 +62,16 @@ func (h *Host) queueEvent(id string, payload []byte) (string, error) {
 		id = h.requestID()
 		h.mu.Unlock()
 	}
-	d := h.async
+	d, now, in := h.async, h.cfg.Clock.Now(), bench.Invocation{RequestID: id, Payload: payload}
+	if err := d.keep(now, in); err != nil {
+		return "", err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return "", errors.New("invoke asynchronously: the host is closed")
 	}
-	d.queue.Push(h.cfg.Clock.Now(), bench.Invocation{RequestID: id, Payload: payload})
+	d.queue.Push(now, in)
 	d.nudge()
 	return id, nil
 }
@@ -120,6 +123,7 @@ func (d *dispatcher) await() (AsyncEvent, bool) {
 		d.mu.Unlock()
 		for _, drop := range drops {
 			d.tell(drop)
+			d.forget(drop.Event)
 		}
 		if ok {
 			return event, true
@@ -148,6 +152,9 @@ func (d *dispatcher) invoke(event AsyncEvent) {
 	d.mu.Unlock()
 	if drop != nil {
 		d.tell(*drop)
+	}
+	if drop != nil || answer.Error == nil && !answer.Throttled {
+		d.forget(event)
 	}
 	<-d.places
 	d.nudge()

@@ -40,6 +40,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,8 @@ type Config struct {
 	Injector     bench.Injector // nil: no faults
 	Observer     bench.Observer // nil: nobody
 	Clock        clock.Clock    // nil: the wall clock
-	Seed         uint64         // of request and trace ids
+	Seed         uint64         // of request and trace ids; another one for each host on the same Keeper
+	Keeper       Keeper         // of asynchronous events; nil: they die with the host
 
 	// Listen opens the listener of a process's Runtime API; nil: on a loopback
 	// port. Start starts an execution environment with the environment
@@ -94,15 +96,9 @@ const (
 
 // withDefaults fills in the zero values.
 func (c Config) withDefaults() Config {
-	if c.Handler == "" {
-		c.Handler = entryPoint
-	}
-	if c.FunctionName == "" {
-		c.FunctionName = "StreamProcessor"
-	}
-	if c.Region == "" {
-		c.Region = "us-east-1"
-	}
+	c.Handler = cmp.Or(c.Handler, entryPoint)
+	c.FunctionName = cmp.Or(c.FunctionName, "StreamProcessor")
+	c.Region = cmp.Or(c.Region, "us-east-1")
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
@@ -224,7 +220,7 @@ func Start(cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("start lambda host: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	queue, err := NewQueue(cfg.Async)
+	queue, err := restore(cfg.Async, cfg.Keeper)
 	if err != nil {
 		return nil, fmt.Errorf("start lambda host: %w", err)
 	}

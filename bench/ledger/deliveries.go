@@ -61,11 +61,24 @@ func CreateDeliveries(dir string) (*Deliveries, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create deliveries: %w", err)
 	}
+	if err := cutTorn(f, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("create deliveries: %w", err), f.Close())
+	}
 	d := &Deliveries{f: f, buf: make([]byte, blockHead, 2*flushAt), shards: map[string]uint64{}}
 	if err := d.mark(blockHeader, session{Format: DeliveriesFormat}); err != nil {
 		return nil, errors.Join(fmt.Errorf("create deliveries: %w", err), f.Close())
 	}
 	return d, nil
+}
+
+// cutTorn takes off the end the block that a writer was at when it was killed: a
+// block behind it would make it damage.
+func cutTorn(f *os.File, dir string) error {
+	log, err := ReadDeliveries(dir)
+	if err != nil {
+		return err
+	}
+	return f.Truncate(log.Size())
 }
 
 // mark writes a header or a trailer.

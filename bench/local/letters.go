@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/eventsource"
+	"github.com/ackproof/ackproof/bench/lambda"
 )
 
 // readBackTimeout bounds the reading back of all letters from the stream.
@@ -26,6 +29,7 @@ const readBackTimeout = time.Minute
 type letterBox struct {
 	streams  eventsource.Streams
 	injector bench.Injector // nil: it takes everything
+	keeper   lambda.Keeper  // nil: letters die with the process
 
 	mu      sync.Mutex
 	letters []letter
@@ -34,8 +38,27 @@ type letterBox struct {
 // letter is a document, and the ids of what was handed over with it. An operator
 // would not know them; they tell which dead letters can no longer be read.
 type letter struct {
-	doc eventsource.Document
-	ids []string
+	Document eventsource.Document
+	IDs      []string
+}
+
+// keptLetters begins the keys of letters; their number follows.
+const keptLetters = "letter/"
+
+// keep makes the box one whose letters outlive the process, with those that were
+// there before. A letter is safe before its records are settled, and so before any
+// checkpoint is behind them.
+func (b *letterBox) keep(k lambda.Keeper) error {
+	kept := k.Kept(keptLetters)
+	for _, key := range slices.Sorted(maps.Keys(kept)) {
+		var l letter
+		if err := json.Unmarshal([]byte(kept[key]), &l); err != nil {
+			return fmt.Errorf("read the dead letter %s: %w", key, err)
+		}
+		b.letters = append(b.letters, l)
+	}
+	b.keeper = k
+	return nil
 }
 
 // errRefused is what a destination says that was deleted, or that the mapping
@@ -50,12 +73,21 @@ func (b *letterBox) Send(_ context.Context, doc eventsource.Document, records []
 			return errRefused
 		}
 	}
-	l := letter{doc: doc}
+	l := letter{Document: doc}
 	for _, r := range records {
-		l.ids = append(l.ids, r.ID)
+		l.IDs = append(l.IDs, r.ID)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.keeper != nil {
+		text, err := json.Marshal(l)
+		if err == nil {
+			err = b.keeper.Keep(fmt.Sprintf(keptLetters+"%012d", len(b.letters)), string(text))
+		}
+		if err != nil {
+			return fmt.Errorf("keep the document: %w", err)
+		}
+	}
 	b.letters = append(b.letters, l)
 	return nil
 }
@@ -70,21 +102,21 @@ func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 	b.mu.Unlock()
 	dead := []bench.DeadLetter{}
 	for _, l := range letters {
-		info := l.doc.BatchInfo
-		at, err := time.Parse(time.RFC3339Nano, l.doc.Timestamp)
+		info := l.Document.BatchInfo
+		at, err := time.Parse(time.RFC3339Nano, l.Document.Timestamp)
 		if err != nil {
 			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
 		}
 		var found map[string]bool
-		if l.doc.Payload != "" {
-			found, err = inPayload(l.doc.Payload)
+		if l.Document.Payload != "" {
+			found, err = inPayload(l.Document.Payload)
 		} else {
 			found, err = b.inStream(ctx, info)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
 		}
-		for _, text := range l.ids {
+		for _, text := range l.IDs {
 			if id, err := bench.ParseKey(text); err == nil {
 				dead = append(dead, bench.DeadLetter{Seq: id.Seq, Readable: found[text], At: at})
 			}

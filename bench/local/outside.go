@@ -61,7 +61,7 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 		lacks = append(lacks, err.Error())
 	}
 	if stack.Data != "" {
-		lack("--data is the log of the embedded DynamoDB; leave one of the two out")
+		lack("--data and table.durable are about the log of the embedded DynamoDB; leave one of the two out")
 	}
 	if stack.OneTable {
 		lack("with table.oneTable the processor's own writes could not be told from the API's in its stream; leave it out")
@@ -74,6 +74,8 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 		switch faults.Place(i) {
 		case bench.PlaceClock:
 			lack("its clock cannot be moved; leave the fault %q out", stack.Faults[i])
+		case bench.PlaceCloud:
+			lack("it is not ackproof's to kill; leave the fault %q out", stack.Faults[i])
 		case bench.PlaceStream:
 			lack("its stream is needed to the end, to see that all of it was read; leave the fault %q out", stack.Faults[i])
 		}

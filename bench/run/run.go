@@ -81,8 +81,8 @@ func Prepare(o Options) (*Run, error) {
 	r.stack = o.Scenario.Stack(o.Seed)
 	r.stack.Run = r.id
 	r.stack.Processor.Path = o.Processor
-	if o.Data { // where, is known when there is a run directory; whether, before
-		r.stack.Data = dataDir
+	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
+		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
 	var errs []error
 	for _, lack := range o.Target.Lacks(r.stack) {
@@ -98,7 +98,7 @@ func Prepare(o Options) (*Run, error) {
 		return nil, err
 	}
 	r.stack.Dir = r.dir
-	if o.Data {
+	if r.stack.Data != "" {
 		r.stack.Data = filepath.Join(r.dir, dataDir)
 	}
 	return r, nil
