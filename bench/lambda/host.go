@@ -169,6 +169,7 @@ func (c Config) Validate() error {
 type Host struct {
 	cfg       Config
 	initLimit time.Duration // initLimit, shorter in tests
+	grace     time.Duration // shutdownGrace, longer in tests
 	log       *lineLog
 	forker    *forker
 	async     *dispatcher
@@ -225,7 +226,7 @@ func Start(cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("start lambda host: %w", err)
 	}
 	h := &Host{
-		cfg: cfg, initLimit: initLimit, log: &lineLog{w: cfg.Log}, forker: newForker(),
+		cfg: cfg, initLimit: initLimit, grace: shutdownGrace, log: &lineLog{w: cfg.Log}, forker: newForker(),
 		procs: map[int]*process{}, settled: make(chan struct{}), ended: make(chan struct{}),
 	}
 	h.async = newDispatcher(h, queue)
