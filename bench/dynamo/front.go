@@ -168,7 +168,7 @@ func (c *frontConn) serve() {
 			}
 			return
 		}
-		if !c.answer(h) || c.front.closing.Load() {
+		if !c.answer(h) {
 			return
 		}
 	}
