@@ -60,8 +60,11 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 	if err := o.Check(); err != nil {
 		lacks = append(lacks, err.Error())
 	}
-	if stack.Data != "" {
-		lack("--data and table.durable are about the log of the embedded DynamoDB; leave one of the two out")
+	switch {
+	case stack.Scratch:
+		lack("table.durable asks for the log of the embedded DynamoDB; leave it out")
+	case stack.Data != "":
+		lack("--data is the log of the embedded DynamoDB; leave one of the two out")
 	}
 	if stack.OneTable {
 		lack("with table.oneTable the processor's own writes could not be told from the API's in its stream; leave it out")
