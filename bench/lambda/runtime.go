@@ -115,6 +115,13 @@ func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	p.posting.Lock() // a child whose response broke off may be here before that is settled
 	ok := p.askForWork()
 	p.posting.Unlock()
+	if !ok && p.doomed() { // it has its moment to end in, and there is no more work: an answer would be news to act upon
+		select {
+		case <-p.dead:
+		case <-r.Context().Done():
+		}
+		return
+	}
 	if !ok {
 		reply(w, http.StatusForbidden, "InvalidStateTransition", "next was called before the invocation was answered, or twice at once")
 		return
@@ -173,6 +180,13 @@ func (p *process) askForWork() bool {
 		h.event(bench.EventProcessorStart, p, cause{}, "process "+strconv.Itoa(p.number)+" has asked for work")
 	}
 	return true
+}
+
+// doomed says that the process is being ended.
+func (p *process) doomed() bool {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.state == doomed
 }
 
 // pay settles one successor's debt. The caller holds h.mu.
