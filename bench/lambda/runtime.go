@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -110,16 +111,14 @@ type errorBody struct {
 // only now is it certain that it writes nothing more for that invocation.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	if !p.until(r.Context(), func(e *extension) bool { return !e.busy }) { // the extensions are a part of each phase
+		p.awaitDeath(r.Context())
 		return
 	}
 	p.posting.Lock() // a child whose response broke off may be here before that is settled
 	ok := p.askForWork()
 	p.posting.Unlock()
-	if !ok && p.doomed() { // it has its moment to end in, and there is no more work: an answer would be news to act upon
-		select {
-		case <-p.dead:
-		case <-r.Context().Done():
-		}
+	if !ok && p.doomed() {
+		p.awaitDeath(r.Context())
 		return
 	}
 	if !ok {
@@ -187,6 +186,16 @@ func (p *process) doomed() bool {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	return p.state == doomed
+}
+
+// awaitDeath keeps a request waiting whose process is being ended. It has its
+// moment for SIGTERM: whatever it is told, an empty 200 most of all, is news that
+// it would act upon instead.
+func (p *process) awaitDeath(ctx context.Context) {
+	select {
+	case <-p.dead:
+	case <-ctx.Done():
+	}
 }
 
 // pay settles one successor's debt. The caller holds h.mu.
