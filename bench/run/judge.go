@@ -102,12 +102,22 @@ func readResult(dir string, r *bench.Result) error {
 	return nil
 }
 
-func writeResult(dir string, r *bench.Result) error {
+// EncodeResult gives the bytes of result.json, which end in a checksum of what
+// stands before it. A figure that is no number (NaN, infinite) is an error.
+func EncodeResult(r *bench.Result) ([]byte, error) {
 	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write result as JSON: %w", err)
+	}
+	return append(ledger.AppendSum(b), '\n'), nil
+}
+
+func writeResult(dir string, r *bench.Result) error {
+	b, err := EncodeResult(r)
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, resultFile), append(ledger.AppendSum(b), '\n'))
+	return writeFile(filepath.Join(dir, resultFile), b)
 }
 
 // findings writes findings.jsonl as they are found: where everything is lost

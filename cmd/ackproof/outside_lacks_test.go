@@ -16,6 +16,8 @@ const (
 	lacksStream  = "its stream is needed to the end"
 	lacksOwnTell = "the processor's own writes could not be told from the API's"
 	lacksExpiry  = "when it removes items by time to live is not known"
+	lacksDurable = "table.durable asks for the log of the embedded DynamoDB"
+	lacksKill    = "it is not ackproof's to kill"
 	lacksLog     = "--data is the log of the embedded DynamoDB"
 )
 
@@ -35,6 +37,7 @@ var unplayed = []unplayable{
 	{"new-stream", nil, []string{lacksStream}},
 	{"own-update", nil, []string{lacksOwnTell, lacksExpiry}},
 	{"poison-expired", nil, []string{lacksClock}},
+	{"power-cycle", nil, []string{lacksDurable, lacksKill}},
 	{"retention", nil, []string{lacksClock}},
 	{"short-life", nil, []string{lacksExpiry, lacksClock}},
 	{"too-old", nil, []string{lacksClock}},
