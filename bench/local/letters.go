@@ -13,55 +13,76 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/eventsource"
 )
 
 // readBackTimeout bounds the reading back of all letters from the stream.
 const readBackTimeout = time.Minute
 
-// letterBox is an on-failure destination. Documents with the payload are kept
-// as in an S3 bucket; those without it say no more than where in the stream the
-// records were, as a message in SQS does, and are read back from there:
+// letterBox is the on-failure destination of the mapping and of asynchronous
+// invocation. The mapping's documents with the payload are kept as in an S3
+// bucket; those without it say no more than where in the stream the records
+// were, as a message in SQS does, and are read back from there:
 // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+// The record of an asynchronous event holds the event.
 type letterBox struct {
 	streams  eventsource.Streams
 	injector bench.Injector // nil: it takes everything
+
+	// For asynchronous events, whose driver tells nobody of them.
+	observer bench.Observer
+	clock    clock.Clock
+	run      bench.RunID
 
 	mu      sync.Mutex
 	letters []letter
 }
 
-// letter is a document, and the ids of what was handed over with it. An operator
-// would not know them; they tell which dead letters can no longer be read.
-type letter struct {
-	doc eventsource.Document
-	ids []string
+// letter is what the box holds of one hand-over.
+type letter interface {
+	// readBack reads it as an operator would: what can be found in it, or where
+	// it leads to, is readable.
+	readBack(ctx context.Context, b *letterBox) ([]bench.DeadLetter, error)
 }
 
 // errRefused is what a destination says that was deleted, or that the mapping
-// may not write to.
+// or the function may not write to.
 var errRefused = errors.New("the destination refuses the document")
 
-// Send keeps a document, unless a fault refuses it.
-func (b *letterBox) Send(_ context.Context, doc eventsource.Document, records []eventsource.Record) error {
-	if b.injector != nil {
-		if strike := b.injector.Ask(bench.Op{Place: bench.PlaceDestination, Name: "Send"}); strike.Kind != "" {
-			b.injector.Struck(strike)
-			return errRefused
-		}
+// refuse reports whether a fault strikes this hand-over.
+func (b *letterBox) refuse() bool {
+	if b.injector == nil {
+		return false
 	}
-	l := letter{doc: doc}
-	for _, r := range records {
-		l.ids = append(l.ids, r.ID)
+	strike := b.injector.Ask(bench.Op{Place: bench.PlaceDestination, Name: "Send"})
+	if strike.Kind == "" {
+		return false
 	}
+	b.injector.Struck(strike)
+	return true
+}
+
+func (b *letterBox) keep(l letter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.letters = append(b.letters, l)
+}
+
+// Send keeps a document of the mapping, unless a fault refuses it.
+func (b *letterBox) Send(_ context.Context, doc eventsource.Document, records []eventsource.Record) error {
+	if b.refuse() {
+		return errRefused
+	}
+	l := batchLetter{doc: doc}
+	for _, r := range records {
+		l.ids = append(l.ids, r.ID)
+	}
+	b.keep(l)
 	return nil
 }
 
-// readBack reads the documents, as an operator would: only a record that can be
-// found in a kept payload, or in the stream, is a readable dead letter.
+// readBack reads all letters, in the order in which they came.
 func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readBackTimeout)
 	defer cancel()
@@ -70,24 +91,41 @@ func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 	b.mu.Unlock()
 	dead := []bench.DeadLetter{}
 	for _, l := range letters {
-		info := l.doc.BatchInfo
-		at, err := time.Parse(time.RFC3339Nano, l.doc.Timestamp)
+		some, err := l.readBack(ctx, b)
 		if err != nil {
-			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
+			return nil, err
 		}
-		var found map[string]bool
-		if l.doc.Payload != "" {
-			found, err = inPayload(l.doc.Payload)
-		} else {
-			found, err = b.inStream(ctx, info)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
-		}
-		for _, text := range l.ids {
-			if id, err := bench.ParseKey(text); err == nil {
-				dead = append(dead, bench.DeadLetter{Seq: id.Seq, Readable: found[text], At: at})
-			}
+		dead = append(dead, some...)
+	}
+	return dead, nil
+}
+
+// batchLetter is a document of the mapping, and the ids of what was handed over
+// with it. An operator would not know them; they tell which dead letters can no
+// longer be read.
+type batchLetter struct {
+	doc eventsource.Document
+	ids []string
+}
+
+// readBack looks into the kept payload, or else into the stream.
+func (l batchLetter) readBack(ctx context.Context, b *letterBox) (dead []bench.DeadLetter, err error) {
+	info := l.doc.BatchInfo
+	at, err := time.Parse(time.RFC3339Nano, l.doc.Timestamp)
+	var found map[string]bool
+	switch {
+	case err != nil:
+	case l.doc.Payload != "":
+		found, err = inPayload(l.doc.Payload)
+	default:
+		found, err = b.inStream(ctx, info)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
+	}
+	for _, text := range l.ids {
+		if id, err := bench.ParseKey(text); err == nil {
+			dead = append(dead, bench.DeadLetter{Seq: id.Seq, Readable: found[text], At: at})
 		}
 	}
 	return dead, nil
