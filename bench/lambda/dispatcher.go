@@ -162,10 +162,10 @@ func (d *dispatcher) invoke(event AsyncEvent) {
 // that nobody was told of.
 func (d *dispatcher) giveUp(drop Drop) {
 	now, send := d.host.cfg.AsyncClock.Now(), d.host.cfg.OnFailure
-	fate := "dropped"
+	fate, sent := "dropped", false
 	if d.host.cfg.Async.OnFailure != "" {
 		err := send(d.ctx, drop.Record(now, d.host.arn()))
-		fate = "sent to the on-failure destination"
+		fate, sent = "sent to the on-failure destination", err == nil
 		if err != nil {
 			fate = "dropped, since " + err.Error() + ","
 		}
@@ -180,7 +180,8 @@ func (d *dispatcher) giveUp(drop Drop) {
 		Request  string     `json:"request"`
 		Attempts int        `json:"attempts"`
 		AgeMS    int64      `json:"age_ms"`
-	}{drop.Reason, drop.Event.Invocation.RequestID, drop.Event.Attempts, now.Sub(drop.Event.Queued).Milliseconds()})
+		Sent     bool       `json:"sent"` // the destination has taken it
+	}{drop.Reason, drop.Event.Invocation.RequestID, drop.Event.Attempts, now.Sub(drop.Event.Queued).Milliseconds(), sent})
 	if err != nil {
 		panic(fmt.Sprintf("lambda: strings and numbers do not marshal: %v", err)) // cannot be
 	}
