@@ -111,6 +111,7 @@ type Async struct {
 	MaximumRetryAttempts     int
 	MaximumEventAgeInSeconds int
 	RetryDelays              []time.Duration // after the first, second, ... failure: 60 s and 120 s in AWS
+	OnFailure                string          // "", or "payload": a destination that is given the event itself
 }
 
 // Gateway holds the API's settings. All but Path may be left zero for the
@@ -174,7 +175,7 @@ const (
 const (
 	PlaceMapping Place = "mapping" // the event source mapping as a whole
 	PlaceStream  Place = "stream"  // the stream of the items table
-	PlaceClock   Place = "clock"   // the time of table, stream and mapping
+	PlaceClock   Place = "clock"   // the time of table, stream, mapping and asynchronous events
 	PlaceCloud   Place = "cloud"   // all processes of the system under test
 
 	OpPull = "Pull"
@@ -350,7 +351,10 @@ type Answer struct {
 	// Throttled: refused before it ran (429 TooManyRequestsException). Nothing
 	// was handed over, and it spends no retry.
 	Throttled bool
-	HandedAt  time.Time // when the event was handed to a process; zero: never
+	// Disabled: throttled because the function's reserved concurrency is 0, which
+	// is meant to last, and not because too many run already.
+	Disabled bool
+	HandedAt time.Time // when the event was handed to a process; zero: never
 }
 
 // FunctionError is a failed invocation.

@@ -70,6 +70,7 @@ var kinds = []*Kind{
 	&processorError,
 	&processorSlow,
 	&invokeThrottle,
+	&invokeDisable,
 	&invokeFail,
 	&tableThrottle,
 	&gatewayCut,

@@ -46,8 +46,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,8 +70,12 @@ type Config struct {
 	Injector     bench.Injector // nil: no faults
 	Observer     bench.Observer // nil: nobody
 	Clock        clock.Clock    // nil: the wall clock
+	AsyncClock   clock.Clock    // by which asynchronous events wait and age; nil: Clock. Whoever lets it jump calls TimePassed
 	Seed         uint64         // of request and trace ids; another one for each host on the same Keeper
 	Keeper       Keeper         // of asynchronous events; nil: they die with the host
+	// OnFailure is the destination that Async.OnFailure asks for, called by many at
+	// a time. An error means that it has not taken the record: the event is lost.
+	OnFailure func(ctx context.Context, record InvocationRecord) error
 
 	// Listen opens the listener of a process's Runtime API; nil: on a loopback
 	// port. Start starts an execution environment with the environment
@@ -116,6 +118,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
+	}
+	if c.AsyncClock == nil {
+		c.AsyncClock = c.Clock
 	}
 	if c.Listen == nil {
 		c.Listen = func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
@@ -160,6 +165,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := NewQueue(c.Async); err != nil {
 		errs = append(errs, err)
+	}
+	if c.Async.OnFailure != "" && c.OnFailure == nil {
+		bad("OnFailure: missing, and async.onFailure asks for it")
 	}
 	return errors.Join(errs...)
 }
@@ -484,14 +492,4 @@ func (h *Host) Close() error {
 		}
 	})
 	return h.closeErr
-}
-
-// lookPath finds the binary, as a shell would. The path is absolute, since the
-// child starts in another directory.
-func lookPath(command string) (string, error) {
-	path, err := exec.LookPath(command)
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", command, err)
-	}
-	return filepath.Abs(path)
 }

@@ -51,7 +51,7 @@ func TestAcceptedEventsOutliveTheirHost(t *testing.T) {
 	cfg.Seed++
 	cfg.Async.MaximumRetryAttempts = 0
 	second := startHost(t, cfg)
-	poll(t, "both were invoked again, and given up", func() bool { return second.Queued() == 0 && second.Dropped() == 2 })
+	poll(t, "both were invoked again, and given up", func() bool { return second.Queued() == 0 && second.AsyncCounters().AsyncEventsDropped == 2 })
 	poll(t, "nothing is kept", func() bool { return len(kept.Kept("event/")) == 0 })
 	if left := kept.Kept(""); len(left) != 1 {
 		t.Errorf("left: %v", left)

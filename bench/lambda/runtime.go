@@ -97,11 +97,11 @@ func (p *process) serveRuntime(w http.ResponseWriter, r *http.Request) {
 func reply(w http.ResponseWriter, status int, kind, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(errorBody{Message: message, Type: kind})
+	_ = json.NewEncoder(w).Encode(ErrorBody{Message: message, Type: kind})
 }
 
-// errorBody is how runtimes and Lambda write an error.
-type errorBody struct {
+// ErrorBody is how runtimes and Lambda write an error.
+type ErrorBody struct {
 	Message string `json:"errorMessage"`
 	Type    string `json:"errorType"`
 }
@@ -443,9 +443,9 @@ var errorTypes = regexp.MustCompile(`^(Runtime|Function)\.[A-Z][a-zA-Z]+$`)
 // handler's own and wins; the header's counts where the body has none. A body
 // that cannot be read is kept as the message.
 func parseError(body []byte, header string) *bench.FunctionError {
-	var e errorBody
+	var e ErrorBody
 	if err := json.Unmarshal(body, &e); err != nil {
-		e = errorBody{Message: string(body)}
+		e = ErrorBody{Message: string(body)}
 	}
 	if e.Type == "" {
 		e.Type = TypeFunctionUnknown

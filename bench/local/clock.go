@@ -10,8 +10,8 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
-// skippedClock is the time of the API, and of the cloud's table, stream and
-// mapping: the real one, ahead by what clock.skip has let pass. So a day of AWS
+// skippedClock is the time of the API, and of the cloud's table, stream, mapping
+// and queue of asynchronous events: the real one, ahead by what clock.skip has let pass. So a day of AWS
 // fits into a run without any of its limits being another than on AWS. The
 // processor keeps the real time, and so does everything that is told: see
 // [realTime].

@@ -49,7 +49,7 @@ type cloudConfig struct {
 type cloud struct {
 	cfg     cloudConfig
 	clock   clock.Clock   // of this machine
-	time    *skippedClock // of table, stream and mapping
+	time    *skippedClock // of table, stream, mapping and asynchronous events
 	faults  Faults
 	levers  levers
 	watch   *watch
@@ -123,11 +123,13 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 			return ready{}, err
 		}
 	}
+	client := dynamodbstreams.NewFromConfig(sdk)
+	c.letters.streams, c.letters.injector, c.letters.observer, c.letters.clock, c.letters.run = client, injector, c.watch, c.clock, stack.Run
 	if err := c.startHost(ctx, c.cfg.URL, injector); err != nil {
 		return ready{}, err
 	}
 	if stack.Architecture == bench.Streams {
-		if err := c.startMapping(ctx, dynamodbstreams.NewFromConfig(sdk), injector, observer); err != nil {
+		if err := c.startMapping(ctx, client, injector, observer); err != nil {
 			return ready{}, err
 		}
 	}
@@ -164,7 +166,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	c.host, err = lambda.Start(c.cfg.site.host(lambda.Config{
 		Program: program, Env: env, FunctionName: functionName, Region: Region,
 		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, MemoryMB: stack.Processor.MemoryMB, Async: stack.Async,
-		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed + uint64(c.life), Keeper: c.keeper(),
+		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, AsyncClock: c.time, Seed: stack.Seed + uint64(c.life), Keeper: c.keeper(), OnFailure: c.letters.sendEvent,
 	}))
 	if err != nil {
 		return err
@@ -175,7 +177,6 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 
 // startMapping starts the event source mapping between the stream and the host.
 func (c *cloud) startMapping(ctx context.Context, client *dynamodbstreams.Client, injector bench.Injector, observer bench.Observer) (err error) {
-	c.letters.streams, c.letters.injector = client, injector
 	c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
 	c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 		Settings: c.cfg.Stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,

@@ -107,6 +107,7 @@ func (c *cloud) lever(s bench.Strike) error {
 		return c.switchStream(false)
 	case leverSkip:
 		c.time.skip(s.Delay)
+		c.host.TimePassed()
 		return nil
 	}
 	return fmt.Errorf("the cloud knows no lever %q", s.Kind)

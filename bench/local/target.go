@@ -72,9 +72,9 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 	if stack.OneTable && stack.Architecture != bench.Streams {
 		lacks = append(lacks, fmt.Sprintf("with one table for items and effects the architecture %s would write an item twice in one transaction: leave table.oneTable out, or use %s", stack.Architecture, bench.Streams))
 	}
-	for i := 0; err == nil && i < len(stack.Faults) && stack.Architecture != bench.Streams; i++ {
-		if place := faults.Place(i); isLever(place) || place == bench.PlaceDestination {
-			lacks = append(lacks, fmt.Sprintf("the fault %q needs a stream and a mapping, and the architecture %s has none: use %s, or leave it out", stack.Faults[i], stack.Architecture, bench.Streams))
+	for i := 0; err == nil && i < len(stack.Faults); i++ {
+		if lack := lackOfPlace(stack, faults.Place(i)); lack != "" {
+			lacks = append(lacks, fmt.Sprintf("the fault %q needs %s, or leave it out", stack.Faults[i], lack))
 		}
 	}
 	if stack.Architecture == bench.Streams {
@@ -92,6 +92,22 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 		}
 	}
 	return lacks
+}
+
+// lackOfPlace says what a fault at a place needs and the architecture does not
+// have, and what to do; empty: nothing.
+func lackOfPlace(stack bench.Stack, place bench.Place) string {
+	events := stack.Architecture == bench.FireAndForget
+	switch {
+	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !isLever(place) && place != bench.PlaceDestination:
+		return ""
+	case events && place == bench.PlaceDestination:
+		if stack.Async.OnFailure != "" {
+			return ""
+		}
+		return "an on-failure destination: say async: {onFailure: payload}"
+	}
+	return fmt.Sprintf("a stream and a mapping, and the architecture %s has none: use %s", stack.Architecture, bench.Streams)
 }
 
 // Start starts cloud and gateway and waits until both, and the processor's

@@ -31,7 +31,8 @@ type story struct {
 	atRest      bool                  // after the final reads nothing had changed since the drain
 	gaps        int                   // times at which the mapping found records trimmed that it had not read
 	disorder    int                   // records with a sequence number that was not above the one before
-	dropped     int                   // events that the asynchronous queue gave up
+	dropped     int                   // events that the asynchronous queue gave up and no destination took
+	sent        int                   // events that it gave up and the on-failure destination took
 }
 
 // tell goes through the events in order.
@@ -75,6 +76,7 @@ func (s *story) evidence(e ledger.TimedEvent) {
 	var machine struct {
 		Evidence string // of whoever reads the stream
 		Dropped  string // by the asynchronous queue, and why
+		Sent     bool   // and taken by the on-failure destination
 	}
 	if json.Unmarshal(e.Data, &machine) == nil {
 		if machine.Evidence == "stream_gap" {
@@ -83,7 +85,10 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		if machine.Evidence == "stream_order" {
 			s.disorder++
 		}
-		if machine.Dropped != "" {
+		switch {
+		case machine.Dropped != "" && machine.Sent:
+			s.sent++
+		case machine.Dropped != "":
 			s.dropped++
 		}
 	}
