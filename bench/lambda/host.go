@@ -456,7 +456,7 @@ func (h *Host) Processes() []int {
 }
 
 // Close ends all processes and waits for their end; invocations under way end
-// as crashes, asynchronous events that wait are forgotten. A process that
+// as crashes, asynchronous events that wait are forgotten, but by a Keeper. A process that
 // has extensions gets SIGTERM and 500 ms, and external ones 2 s more, as Lambda
 // gives them; the others get SIGKILL at once
 // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).

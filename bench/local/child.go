@@ -39,7 +39,8 @@ const stopGrace = 5 * time.Second
 // is a lifeline: the parent writes nothing more and holds the pipe open, and
 // when the pipe ends, because the parent is gone however it went, the child
 // kills its whole process group. The first line of its standard output says
-// where it can be reached, each further line is an event.
+// where its control channel is, each further line is an event. The listeners that
+// it serves are handed to it as open files.
 //
 // A child leads a process group of its own, so that a terminal's interrupt
 // reaches the parent alone and one signal ends a child with its descendants.

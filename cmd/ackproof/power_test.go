@@ -101,6 +101,7 @@ func TestSoakKilledCloud(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("asks /proc which process plays which role")
 	}
+	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv("ACKPROOF_SOAK"))
 	if err != nil || n < 1 {
 		n = 1
