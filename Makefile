@@ -43,4 +43,5 @@ conformance-all:
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:
-	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -timeout 6h -v ./cmd/ackproof ./bench/dynamo
+	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-200} go test -run SoakAKilledRun -timeout 2h -v ./cmd/ackproof
+	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -skip SoakAKilledRun -timeout 6h -v ./cmd/ackproof ./bench/dynamo

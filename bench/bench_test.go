@@ -132,7 +132,7 @@ func TestEveryItemVerdictHasANameAndACount(t *testing.T) {
 			t.Errorf("verdict %d has the name %q, which is empty or taken", v, v)
 		}
 		seen[v.String()] = true
-		items.Add(v)
+		items.Add(v, 1)
 		if n, ok := items.Of(v); !ok || n != 1 {
 			t.Errorf("%v counted once is %d, observed %v", v, n, ok)
 		}

@@ -144,15 +144,15 @@ func (i *Items) field(v ItemVerdict) *int64 {
 	return nil
 }
 
-// Add counts one item of a verdict. It panics on a verdict that is not
+// Add counts n items of a verdict. It panics on a verdict that is not
 // observed in this run (null) or does not exist: a judge that counts what it
 // cannot see is wrong.
-func (i *Items) Add(v ItemVerdict) {
+func (i *Items) Add(v ItemVerdict, n int64) {
 	p := i.field(v)
 	if p == nil {
 		panic("bench: counted an item verdict that this run cannot observe: " + v.String())
 	}
-	*p++
+	*p += n
 }
 
 // Lost is what the alias "lost" stands for: acknowledged or stored, and gone.

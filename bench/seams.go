@@ -71,6 +71,7 @@ type Stack struct {
 	Faults       []string // texts
 	Dir          string   // the run directory: deliveries/ and processor.log are written there
 	Data         string   // where the embedded DynamoDB keeps its data; empty: in memory. Data of another run make the stack that run's
+	Scratch      bool     // Data is for this run alone: Stop removes it
 }
 
 // Processor is the function under test.
@@ -110,6 +111,7 @@ type Async struct {
 	MaximumRetryAttempts     int
 	MaximumEventAgeInSeconds int
 	RetryDelays              []time.Duration // after the first, second, ... failure: 60 s and 120 s in AWS
+	OnFailure                string          // "", or "payload": a destination that is given the event itself
 }
 
 // Gateway holds the API's settings. All but Path may be left zero for the
@@ -178,7 +180,8 @@ const (
 const (
 	PlaceMapping Place = "mapping" // the event source mapping as a whole
 	PlaceStream  Place = "stream"  // the stream of the items table
-	PlaceClock   Place = "clock"   // the time of table, stream and mapping
+	PlaceClock   Place = "clock"   // the time of table, stream, mapping and asynchronous events
+	PlaceCloud   Place = "cloud"   // all processes of the system under test
 
 	OpPull = "Pull"
 )
@@ -269,7 +272,8 @@ const (
 	EventStrike         EventKind = "strike"          // a fault has struck; PID where a process was hit
 	EventProcessorStart EventKind = "processor_start" // a processor process has asked for work for the first time
 	EventProcessorDeath EventKind = "processor_death" // a processor process is gone; Text says how
-	EventTargetDeath    EventKind = "target_death"    // a process of the target itself is gone unasked
+	EventTargetDeath    EventKind = "target_death"    // a process of the target itself is gone unasked, for good
+	EventTargetReturn   EventKind = "target_return"   // a process of the target itself was gone and is up again, on its data
 	EventEvidence       EventKind = "evidence"        // Data holds evidence that the judge needs
 )
 
@@ -277,6 +281,15 @@ const (
 type Bites struct {
 	Planned int64 // strikes due, or operations seen × share
 	Bitten  int64
+}
+
+// FaultState is how far a fault has come: what another set of the same faults
+// must know to go on in the place of one whose process is gone.
+type FaultState struct {
+	Armed   bool
+	Begun   uint64 // strikes due so far, those that the share left out included
+	Pending int    // of them, those that wait for their operation
+	Bites
 }
 
 // Position says how far the pipeline has come, for the drain proof and the
@@ -343,7 +356,10 @@ type Answer struct {
 	// Throttled: refused before it ran (429 TooManyRequestsException). Nothing
 	// was handed over, and it spends no retry.
 	Throttled bool
-	HandedAt  time.Time // when the event was handed to a process; zero: never
+	// Disabled: throttled because the function's reserved concurrency is 0, which
+	// is meant to last, and not because too many run already.
+	Disabled bool
+	HandedAt time.Time // when the event was handed to a process; zero: never
 }
 
 // FunctionError is a failed invocation.

@@ -178,4 +178,5 @@ const (
 	CodeItemsNotObserved Code = "items_not_observed"
 	CodeWorkerCap        Code = "worker_cap"
 	CodeInterrupted      Code = "interrupted"
+	CodeDamaged          Code = "evidence_damaged" // a file of the run is not as it was written
 )

@@ -24,6 +24,10 @@
 // says, and reports that it has happened. What was planned and what has bitten
 // are counted apart, because a fault that never struck proves nothing.
 //
+// A process of the target may die, and its set with it. Whoever starts the next
+// one keeps a set too, which is told of each strike ([Set.Told]): its [Set.States]
+// are what [Set.Resume] makes a new set go on with.
+//
 // A lever is a fault of the control plane: it waits for no operation, the target
 // does it when it begins and takes it back when it ends.
 //

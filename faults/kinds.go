@@ -70,6 +70,7 @@ var kinds = []*Kind{
 	&processorError,
 	&processorSlow,
 	&invokeThrottle,
+	&invokeDisable,
 	&invokeFail,
 	&tableThrottle,
 	&gatewayCut,
@@ -82,6 +83,7 @@ var kinds = []*Kind{
 	&resultsLate,
 	&destinationRefuse,
 	&clockSkip,
+	&cloudKill,
 }
 
 // Kinds lists every kind. The kinds are shared: do not change them.
@@ -106,7 +108,7 @@ func (k *Kind) OnAcceptPath(architecture string) bool {
 	case bench.Sync:
 		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke
 	case bench.FireAndForget:
-		return k.Place == bench.PlaceGateway
+		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceCloud
 	}
 	return k.AcceptPath
 }

@@ -60,6 +60,7 @@ type state struct {
 	writes map[int]uint64
 
 	planned, bitten int64
+	before          int64 // of a window: planned in the processes before this one
 }
 
 // strike is one strike that waits for its operation.
@@ -211,7 +212,7 @@ func (st *state) due() int64 {
 	if st.fault.On != "" || st.fault.OneStrike() {
 		return st.planned
 	}
-	return int64(math.Round(float64(st.seen) * st.fault.Share / 100))
+	return st.before + int64(math.Round(float64(st.seen)*st.fault.Share/100))
 }
 
 // ready reports whether the oldest waiting strike may hit an operation of a

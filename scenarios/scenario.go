@@ -95,6 +95,7 @@ type Table struct {
 	StreamViewType string `yaml:"streamViewType"`
 	OneTable       bool   `yaml:"oneTable,omitempty"`   // the processor writes its effects onto the items; there is no results table
 	TimeToLive     string `yaml:"timeToLive,omitempty"` // attribute that says when an item expires, in seconds since 1970
+	Durable        bool   `yaml:"durable,omitempty"`    // on disk, so that it survives the death of its process, as DynamoDB's does
 }
 
 // Processor is the function under test.
@@ -135,6 +136,7 @@ type Async struct {
 	MaximumRetryAttempts     int             `yaml:"maximumRetryAttempts"`
 	MaximumEventAgeInSeconds int             `yaml:"maximumEventAgeInSeconds"`
 	RetryDelays              []time.Duration `yaml:"retryDelays"`
+	OnFailure                string          `yaml:"onFailure"` // none, or payload: a destination that is given the event itself
 }
 
 // Gateway holds the API's settings. Path empty: that of the request. Template
@@ -280,6 +282,7 @@ func defaults() *Scenario {
 			MaximumRetryAttempts:     2,
 			MaximumEventAgeInSeconds: 21600,
 			RetryDelays:              []time.Duration{time.Minute, 2 * time.Minute},
+			OnFailure:                onFailureNone,
 		},
 		// The limits are API Gateway's own. Its default for bodies without a
 		// template is WHEN_NO_MATCH, which lets a client write what it likes:

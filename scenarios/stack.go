@@ -52,6 +52,9 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 	if s.Mapping.OnFailure != onFailureNone {
 		stack.Mapping.OnFailure = s.Mapping.OnFailure
 	}
+	if s.Async.OnFailure != onFailureNone {
+		stack.Async.OnFailure = s.Async.OnFailure
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.Processor.Env)) {
 		stack.Processor.Env = append(stack.Processor.Env, key+"="+s.Processor.Env[key])
 	}
@@ -138,7 +141,11 @@ func (s *Scenario) Notes() []string {
 // waits are scaled down.
 func (s *Scenario) asyncNote(waits []time.Duration) string {
 	attempts := s.Async.MaximumRetryAttempts + 1
-	kept := fmt.Sprintf("fire-and-forget keeps an accepted event in Lambda's queue alone, tries it %d time(s), and then drops it", attempts)
+	end := "drops it"
+	if s.Async.OnFailure != onFailureNone {
+		end = "hands it to its on-failure destination"
+	}
+	kept := fmt.Sprintf("fire-and-forget keeps an accepted event in Lambda's queue alone, tries it %d time(s), and then %s", attempts, end)
 	if attempts == 1 || slices.Equal(s.Async.RetryDelays, waits) {
 		return kept
 	}

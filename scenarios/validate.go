@@ -14,7 +14,7 @@ import (
 	"github.com/ackproof/ackproof/faults"
 )
 
-// Values of mapping.onFailure.
+// Values of mapping.onFailure and, but for the last, of async.onFailure.
 const (
 	onFailureNone     = "none"
 	onFailurePayload  = "payload"

@@ -156,6 +156,14 @@ func (c *checker) checkAsync() {
 	if len(a.RetryDelays) < a.MaximumRetryAttempts {
 		c.failf("async.retryDelays", "%d delays for %d retries: give one for each", len(a.RetryDelays), a.MaximumRetryAttempts)
 	}
+	for i, d := range a.RetryDelays {
+		c.within(fmt.Sprintf("async.retryDelays[%d]", i), d, 0, time.Hour)
+	}
+	if a.OnFailure == onFailureMetadata {
+		// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+		c.failf("async.onFailure", "the destination of an asynchronous event is given the event itself, be it a queue or a bucket; say payload")
+	}
+	c.oneOf("async.onFailure", a.OnFailure, onFailureNone, onFailurePayload)
 }
 
 // checkPromise checks guarantee, drain and gates.

@@ -39,7 +39,9 @@ func newWorld(t *testing.T, socket bool, o Options, so ServerOptions) *world {
 	w.handler = NewServer(so)
 	client, url := &http.Client{Transport: NewTransport(w.handler)}, "http://dynamodb.test"
 	if socket {
-		srv := httptest.NewServer(w.handler)
+		srv := httptest.NewUnstartedServer(w.handler)
+		srv.Listener = Front(srv.Listener, w.handler)
+		srv.Start()
 		t.Cleanup(srv.Close)
 		client, url = srv.Client(), srv.URL
 	}

@@ -24,6 +24,10 @@ import (
 // client's work is not in the figures.
 const serveEnv = "ACKPROOF_BENCH_SERVE"
 
+// frontless is the mode of an engine that net/http alone serves: what the front is
+// to be held against.
+const frontless = "frontless"
+
 func TestMain(m *testing.M) {
 	mode := os.Getenv(serveEnv)
 	if mode == "" {
@@ -34,7 +38,11 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	fmt.Println(l.Addr())
-	go http.Serve(l, benchHandler(mode))
+	h := benchHandler(mode)
+	if mode != frontless {
+		l = Front(l, h)
+	}
+	go http.Serve(l, h)
 	io.Copy(io.Discard, os.Stdin) // until the parent is gone
 }
 

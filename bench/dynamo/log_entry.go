@@ -22,6 +22,7 @@ const (
 	kindTable  = 'T' // JSON: tableState
 	kindDrop   = 'D' // table
 	kindStream = 'S' // JSON: streamState
+	kindNote   = 'n' // key, text; empty: it is gone
 
 	// Only in a snapshot, where one version of an item can be in the table and in
 	// two records. They are numbered from 1 in their order.

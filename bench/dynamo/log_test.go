@@ -64,6 +64,9 @@ func dump(e *Engine, now time.Time) string {
 	for _, x := range e.tokens.oldest {
 		fmt.Fprintf(&b, "token %x %x %d\n", x.token, e.tokens.m[x.token].actions, x.at.UnixNano())
 	}
+	for key, text := range e.Kept("") {
+		fmt.Fprintf(&b, "note %q %q\n", key, text)
+	}
 	return b.String()
 }
 
@@ -124,6 +127,8 @@ func loggedProgram(t *rapid.T, e *Engine, size func() int64) []mark {
 					break
 				}
 			}
+		case 3:
+			e.Keep("note", strings.Repeat("text ", rapid.IntRange(0, 3).Draw(t, "times")))
 		default:
 			op := rapid.Custom(operationText).Draw(t, "operation")
 			do(e, now, op[0], op[1]) // refusals are part of the game
@@ -534,6 +539,14 @@ func TestCompact(t *testing.T) {
 	do(e, now, "CreateTable", benchTable)
 	do(e, now, "PutItem", `{"TableName":"items","Item":{"id":{"S":"a"}}}`)
 	do(e, now, "DeleteTable", `{"TableName":"items"}`) // its stream lives on
+	for _, text := range []string{"was", "is", ""} {
+		if err := errors.Join(e.Keep("gone", text), e.Keep("kept", "it "+text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := e.Kept("ke"); len(got) != 1 || got["kept"] != "it " {
+		t.Errorf("kept %q", got)
+	}
 	want := dump(e, now)
 	size := func() (sum int64) {
 		files, _ := os.ReadDir(dir)

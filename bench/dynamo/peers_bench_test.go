@@ -69,6 +69,7 @@ func contestants() []*contestant {
 	}
 	return []*contestant{
 		{name: "embedded, stream", operation: "PutItem", start: own("put"), size: true},
+		{name: "embedded, without the front", operation: "PutItem", start: own(frontless), size: true},
 		{name: "floor", operation: "PutItem", start: own("floor")},
 		{name: "embedded, conditional UpdateItem", operation: "UpdateItem", start: own("put"), size: true},
 		{name: "dynoxide, stream", operation: "PutItem", start: peers(peer.Dynoxide, true), fresh: true},

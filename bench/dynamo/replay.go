@@ -60,6 +60,11 @@ func (p *replay) change(kind byte, r *entryReader) error {
 			return errFollows
 		}
 		delete(p.e.tables, name)
+	case kindNote:
+		key, text := strings.Clone(r.text()), strings.Clone(r.text())
+		if r.err == nil {
+			p.e.notes.set(key, text)
+		}
 	case kindHeader:
 		r.json(&p.header)
 	case kindEnd:

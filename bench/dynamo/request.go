@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unsafe"
 )
 
 // operation is one operation of the service.
@@ -143,7 +142,7 @@ func (req *request) decode(op *operation, body []byte) *Error {
 	req.op = op
 	req.action.verb = op.verb
 	r := &req.reader
-	*r = reader{s: unsafe.String(unsafe.SliceData(body), len(body)), attrs: req.room[:0]}
+	*r = reader{s: textIn(body), attrs: req.room[:0]}
 	for name := range r.members() {
 		if !op.takes[name] && takes(legacyFields, name) {
 			req.legacy = append(req.legacy, name)

@@ -84,21 +84,15 @@ var (
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Server"] = serverName
-	h["X-Amzn-Requestid"] = []string{requestID(s.ids, s.requests.Add(1))}
+	h["X-Amzn-Requestid"] = []string{string(s.appendID(make([]byte, 0, 52)))}
 	if r.Method == http.MethodGet && r.URL.Path == "/" {
 		// What the service says to whoever only wants to know if it is there.
 		fmt.Fprintf(w, "healthy: %s ", r.Host)
 		return
 	}
-	x := s.executions.Get().(*execution)
-	x.reset()
+	x := s.execution()
 	defer s.executions.Put(x)
-	status, body := http.StatusOK, []byte(nil)
-	if err := s.serve(x, r); err != nil {
-		status, body = err.Status, err.body()
-	} else {
-		body = x.w.b
-	}
+	status, body := x.answer(s.serve(x, r))
 	h["Content-Type"] = contentType
 	if string(body) == "{}" {
 		h["Content-Length"], h["X-Amz-Crc32"] = emptyLength, emptyCRC
@@ -110,19 +104,45 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(body) // the client is gone if it fails, and will find that out itself
 }
 
-func (s *server) serve(x *execution, r *http.Request) *Error {
-	op, err := target(r)
+// execution gives one that is ready for a request; its user puts it back.
+func (s *server) execution() *execution {
+	x := s.executions.Get().(*execution)
+	x.reset()
+	return x
+}
+
+// answer is the status and the body that go back.
+func (x *execution) answer(err *Error) (int, []byte) {
 	if err != nil {
-		return err
+		return err.Status, err.body()
 	}
-	caller, err := accessKeyID(r.Header.Get("Authorization"))
+	return http.StatusOK, x.w.b
+}
+
+func (s *server) serve(x *execution, r *http.Request) *Error {
+	op, caller, err := admit(r.Method, r.Header.Get("X-Amz-Target"), r.Header.Get("Authorization"))
 	if err != nil {
 		return err
 	}
 	if err := x.read(r); err != nil {
 		return err
 	}
-	if err := x.req.decode(op, x.body); err != nil {
+	return s.perform(x, op, caller, x.body)
+}
+
+// admit finds out what is asked for, and by whom.
+func admit(method, target, authorization string) (*operation, string, *Error) {
+	op, err := operationOf(method, target)
+	if err != nil {
+		return nil, "", err
+	}
+	caller, err := accessKeyID(authorization)
+	return op, caller, err
+}
+
+// perform runs an operation. The body must not change meanwhile.
+func (s *server) perform(x *execution, op *operation, caller string, body []byte) *Error {
+	if err := x.req.decode(op, body); err != nil {
 		return err.frame(op)
 	}
 	if err := s.strike(&x.req); err != nil {
@@ -223,13 +243,13 @@ func (s *server) strike(req *request) *Error {
 	return &Error{Status: 500, Code: codeInternal, Message: fmt.Sprintf("the table does not know the fault kind %q", strike.Kind)}
 }
 
-// target finds the operation and holds it against its service.
-func target(r *http.Request) (*operation, *Error) {
-	service, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+// operationOf finds the operation and holds it against its service.
+func operationOf(method, target string) (*operation, *Error) {
+	service, name, _ := strings.Cut(target, ".")
 	op := operations[name]
 	known := op != nil && (op.streams && service == "DynamoDBStreams_20120810" || !op.streams && service == "DynamoDB_20120810")
-	if r.Method != http.MethodPost || !known {
-		return nil, refuse(codeUnknownOperation, "The embedded DynamoDB has no operation %.80q", r.Header.Get("X-Amz-Target"))
+	if method != http.MethodPost || !known {
+		return nil, refuse(codeUnknownOperation, "The embedded DynamoDB has no operation %.80q", target)
 	}
 	return op, nil
 }
@@ -250,18 +270,18 @@ func accessKeyID(authorization string) (string, *Error) {
 	return id, nil
 }
 
-// requestID is 52 characters, as the service's are.
-func requestID(seed, n uint64) string {
+// appendID appends the id of the next request: 52 characters, as the service's have.
+func (s *server) appendID(b []byte) []byte {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-	var b [52]byte
+	n := s.requests.Add(1)
 	var word uint64
-	for i := range b {
+	for i := range 52 {
 		if i%12 == 0 { // a word has bits for 12 letters
-			word = clock.Bits(seed, "", n*5+uint64(i/12))
+			word = clock.Bits(s.ids, "", n*5+uint64(i/12))
 		}
-		b[i] = letters[word>>(5*(i%12))&31]
+		b = append(b, letters[word>>(5*(i%12))&31])
 	}
-	return string(b[:])
+	return b
 }
 
 // NewTransport makes a round tripper that calls the handler in the caller's

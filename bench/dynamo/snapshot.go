@@ -76,6 +76,7 @@ type image struct {
 	tables  []tableImage
 	tokens  []tokenState
 	ids     []digest
+	notes   []string
 }
 
 type tableImage struct {
@@ -102,6 +103,8 @@ func (e *Engine) freeze() (*image, error) {
 			streams[t.stream.arn] = t.stream
 		}
 	}
+	e.notes.mu.Lock()
+	defer e.notes.mu.Unlock()
 	l := e.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +120,7 @@ func (e *Engine) freeze() (*image, error) {
 	if err := l.begins(l.segment+1, &e.options); err != nil {
 		return nil, err
 	}
-	im := &image{number: l.segment}
+	im := &image{number: l.segment, notes: e.notes.image()}
 	for _, arn := range slices.Sorted(maps.Keys(streams)) {
 		im.streams = append(im.streams, streams[arn].image())
 	}
@@ -183,6 +186,10 @@ func (l *log) write(im *image, o *Options) (int64, error) {
 	}
 	for i, t := range im.tokens {
 		w.b = appendToken(w.b, &tokenMark{im.ids[i], t.actions}, t.at)
+		w.cut(framed)
+	}
+	for i := 0; i < len(im.notes); i += 2 {
+		w.b = appendNote(w.b, im.notes[i], im.notes[i+1])
 		w.cut(framed)
 	}
 	w.b = append(w.b, kindEnd)

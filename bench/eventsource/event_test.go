@@ -3,6 +3,7 @@ package eventsource
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -331,8 +332,8 @@ func FuzzEvent(f *testing.F) {
 			if k := g.Change.Keys["id"].String(); k != id || r.ID != id {
 				t.Errorf("id %q came out as %q, and as %q in the facts", id, k, r.ID)
 			}
-			if diff := cmp.Diff(plain(value), plainLambda(g.Change.NewImage["v"])); diff != "" {
-				t.Errorf("value (-stream +lambda):\n%s", diff)
+			if want, have := plain(value), plainLambda(g.Change.NewImage["v"]); !reflect.DeepEqual(want, have) { // cmp takes minutes where lists nest
+				t.Errorf("value %v came out as %v", want, have)
 			}
 		}
 	})

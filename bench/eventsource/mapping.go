@@ -56,6 +56,12 @@ type Config struct {
 	// behind them, and a shard without one is read from its oldest record, whatever
 	// StartingPosition says: nothing that was not settled is skipped.
 	Positions map[string]string
+
+	// Numbers is where the numbers of shards begin: above those of a mapping that
+	// was there before, so that numbers of batches and request ids stay unique.
+	Numbers uint32
+	// Disabled makes it begin in that state, for Enable to end.
+	Disabled bool
 }
 
 // check returns everything that keeps a mapping from being started.
@@ -105,12 +111,16 @@ func Start(ctx context.Context, config Config) (*Mapping, error) {
 	if config.Observer == nil {
 		config.Observer = bench.NoObserver{}
 	}
-	m := &Mapping{config: config, ctx: ctx, stop: func() {}, ended: make(chan struct{}, 1), byID: make(map[string]*shard)}
+	m := &Mapping{config: config, ctx: ctx, stop: func() {}, ended: make(chan struct{}, 1), byID: make(map[string]*shard), made: config.Numbers}
 	if err := m.discover(ctx); err != nil {
 		return nil, err
 	}
 	m.control.Lock()
 	defer m.control.Unlock()
+	if config.Disabled {
+		m.enter(Disabled)
+		return m, nil
+	}
 	m.begin(config.Positions == nil)
 	return m, nil
 }

@@ -44,3 +44,30 @@ func TestMappingGoesOnAtPositions(t *testing.T) {
 		})
 	}
 }
+
+// TestMappingBeginsDisabled is a mapping that was disabled when its process was
+// killed: it begins to work when it is enabled, and numbers its batches above
+// those of the one before.
+func TestMappingBeginsDisabled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := &journal{}
+		stream := &fakeStream{shards: []*fakeShard{{id: "shard-0"}}}
+		stream.put(0, records(1, 10, epoch)...)
+		config := testConfig(stream, works, j)
+		config.Positions, config.Disabled, config.Numbers = map[string]string{"shard-0": sequenceText(7)}, true, 5
+		m := start(t, config)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if len(j.deliveries) > 0 || m.State() != Disabled {
+			t.Fatalf("%d records delivered, state %s", len(j.deliveries), m.State())
+		}
+		if err := m.Enable(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if len(j.deliveries) != 3 || j.deliveries[0].Batch>>32 != 5 {
+			t.Errorf("deliveries %+v, want three of shard number 5", j.deliveries)
+		}
+	})
+}

@@ -62,13 +62,16 @@ func (h *Host) queueEvent(id string, payload []byte) (string, error) {
 		id = h.requestID()
 		h.mu.Unlock()
 	}
-	d := h.async
+	d, now, in := h.async, h.cfg.AsyncClock.Now(), bench.Invocation{RequestID: id, Payload: payload}
+	if err := d.keep(now, in); err != nil {
+		return "", err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return "", errors.New("invoke asynchronously: the host is closed")
 	}
-	d.queue.Push(h.cfg.Clock.Now(), bench.Invocation{RequestID: id, Payload: payload})
+	d.queue.Push(now, in)
 	d.nudge()
 	return id, nil
 }
@@ -81,12 +84,16 @@ func (h *Host) Queued() int {
 	return h.async.queue.Len()
 }
 
-// Dropped reports how many asynchronous events were given up so far.
-func (h *Host) Dropped() int64 {
+// AsyncCounters reports the metrics of asynchronous invocation so far.
+func (h *Host) AsyncCounters() Counters {
 	h.async.mu.Lock()
 	defer h.async.mu.Unlock()
-	return h.async.queue.Dropped()
+	return h.async.queue.Counters()
 }
+
+// TimePassed is to be called when Config.AsyncClock has jumped: what waits in
+// the queue may be due, or too old, at once.
+func (h *Host) TimePassed() { h.async.nudge() }
 
 // nudge lets run look at the queue again.
 func (d *dispatcher) nudge() {
@@ -116,10 +123,11 @@ func (d *dispatcher) run() {
 func (d *dispatcher) await() (AsyncEvent, bool) {
 	for {
 		d.mu.Lock()
-		event, ok, pause, drops := d.queue.Next(d.host.cfg.Clock.Now())
+		event, ok, pause, drops := d.queue.Next(d.host.cfg.AsyncClock.Now())
 		d.mu.Unlock()
 		for _, drop := range drops {
-			d.tell(drop)
+			d.giveUp(drop)
+			d.forget(drop.Event)
 		}
 		if ok {
 			return event, true
@@ -144,31 +152,49 @@ func (d *dispatcher) invoke(event AsyncEvent) {
 		return // the answer is ours, not the function's: the event stays unsettled
 	}
 	d.mu.Lock()
-	drop := d.queue.Done(d.host.cfg.Clock.Now(), event, answer)
+	drop := d.queue.Done(d.host.cfg.AsyncClock.Now(), event, answer)
 	d.mu.Unlock()
 	if drop != nil {
-		d.tell(*drop)
+		d.giveUp(*drop)
+	}
+	if drop != nil || answer.Error == nil && !answer.Throttled {
+		d.forget(event)
 	}
 	<-d.places
 	d.nudge()
 }
 
-// tell puts a dropped event on record: it is the evidence of a loss that
-// nobody was told of.
-func (d *dispatcher) tell(drop Drop) {
-	now := d.host.cfg.Clock.Now()
+// giveUp hands a dropped event to the destination, if there is one, and puts it
+// on record either way: where none has taken it, that is the evidence of a loss
+// that nobody was told of.
+func (d *dispatcher) giveUp(drop Drop) {
+	now, send := d.host.cfg.AsyncClock.Now(), d.host.cfg.OnFailure
+	fate, sent := "dropped", false
+	if d.host.cfg.Async.OnFailure != "" {
+		err := send(d.ctx, drop.Record(now, d.host.arn()))
+		fate, sent = "sent to the on-failure destination", err == nil
+		if err != nil {
+			fate = "dropped, since " + err.Error() + ","
+		}
+		defer func() {
+			d.mu.Lock()
+			d.queue.Sent(err)
+			d.mu.Unlock()
+		}()
+	}
 	data, err := json.Marshal(struct {
 		Dropped  DropReason `json:"dropped"`
 		Request  string     `json:"request"`
 		Attempts int        `json:"attempts"`
 		AgeMS    int64      `json:"age_ms"`
-	}{drop.Reason, drop.Event.Invocation.RequestID, drop.Event.Attempts, now.Sub(drop.Event.Queued).Milliseconds()})
+		Sent     bool       `json:"sent"` // the destination has taken it
+	}{drop.Reason, drop.Event.Invocation.RequestID, drop.Event.Attempts, now.Sub(drop.Event.Queued).Milliseconds(), sent})
 	if err != nil {
 		panic(fmt.Sprintf("lambda: strings and numbers do not marshal: %v", err)) // cannot be
 	}
 	d.host.cfg.Observer.Event(bench.Event{
-		At: now, Kind: bench.EventEvidence, Data: data,
-		Text: fmt.Sprintf("asynchronous event %s dropped after %d attempts: %s", drop.Event.Invocation.RequestID, drop.Event.Attempts, drop.Reason),
+		At: d.host.cfg.Clock.Now(), Kind: bench.EventEvidence, Data: data,
+		Text: fmt.Sprintf("asynchronous event %s %s after %d attempts: %s", drop.Event.Invocation.RequestID, fate, drop.Event.Attempts, drop.Reason),
 	})
 }
 

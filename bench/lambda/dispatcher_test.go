@@ -23,7 +23,7 @@ func TestInvokeAsync(t *testing.T) {
 	}
 	poll(t, "an empty queue", func() bool { return h.Queued() == 0 && h.Open() == 0 })
 	poll(t, "all runs in the log", func() bool { return strings.Count(out.String(), " done\n") == total })
-	if n := h.Dropped(); n != 0 {
+	if n := h.AsyncCounters().AsyncEventsDropped; n != 0 {
 		t.Errorf("%d dropped", n)
 	}
 }
@@ -41,7 +41,9 @@ func TestInvokeAsyncRetriesAndDrops(t *testing.T) {
 	if h.Queued() == 0 {
 		t.Error("accepted, but not queued")
 	}
-	poll(t, "the drop", func() bool { return h.Dropped() == 1 && len(events.of(bench.EventEvidence)) == 1 })
+	poll(t, "the drop", func() bool {
+		return h.AsyncCounters().AsyncEventsDropped == 1 && len(events.of(bench.EventEvidence)) == 1
+	})
 	if n := h.Queued(); n != 0 {
 		t.Errorf("%d queued after the drop", n)
 	}
@@ -82,8 +84,8 @@ func TestInvokeAsyncThrottled(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll(t, "an empty queue", func() bool { return h.Queued() == 0 })
-	if h.Dropped() != 0 || faults.asked["Invoke"] != 2 {
-		t.Errorf("%d dropped, %d invocations; want 0, 2", h.Dropped(), faults.asked["Invoke"])
+	if h.AsyncCounters().AsyncEventsDropped != 0 || faults.asked["Invoke"] != 2 {
+		t.Errorf("%d dropped, %d invocations; want 0, 2", h.AsyncCounters().AsyncEventsDropped, faults.asked["Invoke"])
 	}
 }
 

@@ -40,13 +40,12 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,7 +70,12 @@ type Config struct {
 	Injector     bench.Injector // nil: no faults
 	Observer     bench.Observer // nil: nobody
 	Clock        clock.Clock    // nil: the wall clock
-	Seed         uint64         // of request and trace ids
+	AsyncClock   clock.Clock    // by which asynchronous events wait and age; nil: Clock. Whoever lets it jump calls TimePassed
+	Seed         uint64         // of request and trace ids; another one for each host on the same Keeper
+	Keeper       Keeper         // of asynchronous events; nil: they die with the host
+	// OnFailure is the destination that Async.OnFailure asks for, called by many at
+	// a time. An error means that it has not taken the record: the event is lost.
+	OnFailure func(ctx context.Context, record InvocationRecord) error
 
 	// Listen opens the listener of a process's Runtime API; nil: on a loopback
 	// port. Start starts an execution environment with the environment
@@ -94,15 +98,9 @@ const (
 
 // withDefaults fills in the zero values.
 func (c Config) withDefaults() Config {
-	if c.Handler == "" {
-		c.Handler = entryPoint
-	}
-	if c.FunctionName == "" {
-		c.FunctionName = "StreamProcessor"
-	}
-	if c.Region == "" {
-		c.Region = "us-east-1"
-	}
+	c.Handler = cmp.Or(c.Handler, entryPoint)
+	c.FunctionName = cmp.Or(c.FunctionName, "StreamProcessor")
+	c.Region = cmp.Or(c.Region, "us-east-1")
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
@@ -120,6 +118,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
+	}
+	if c.AsyncClock == nil {
+		c.AsyncClock = c.Clock
 	}
 	if c.Listen == nil {
 		c.Listen = func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
@@ -165,6 +166,9 @@ func (c Config) Validate() error {
 	if _, err := NewQueue(c.Async); err != nil {
 		errs = append(errs, err)
 	}
+	if c.Async.OnFailure != "" && c.OnFailure == nil {
+		bad("OnFailure: missing, and async.onFailure asks for it")
+	}
 	return errors.Join(errs...)
 }
 
@@ -173,6 +177,7 @@ func (c Config) Validate() error {
 type Host struct {
 	cfg       Config
 	initLimit time.Duration // initLimit, shorter in tests
+	grace     time.Duration // shutdownGrace, longer in tests
 	log       *lineLog
 	forker    *forker
 	async     *dispatcher
@@ -224,12 +229,12 @@ func Start(cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("start lambda host: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	queue, err := NewQueue(cfg.Async)
+	queue, err := restore(cfg.Async, cfg.Keeper)
 	if err != nil {
 		return nil, fmt.Errorf("start lambda host: %w", err)
 	}
 	h := &Host{
-		cfg: cfg, initLimit: initLimit, log: &lineLog{w: cfg.Log}, forker: newForker(),
+		cfg: cfg, initLimit: initLimit, grace: shutdownGrace, log: &lineLog{w: cfg.Log}, forker: newForker(),
 		procs: map[int]*process{}, settled: make(chan struct{}), ended: make(chan struct{}),
 	}
 	h.async = newDispatcher(h, queue)
@@ -451,7 +456,7 @@ func (h *Host) Processes() []int {
 }
 
 // Close ends all processes and waits for their end; invocations under way end
-// as crashes, asynchronous events that wait are forgotten. A process that
+// as crashes, asynchronous events that wait are forgotten, but by a Keeper. A process that
 // has extensions gets SIGTERM and 500 ms, and external ones 2 s more, as Lambda
 // gives them; the others get SIGKILL at once
 // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
@@ -487,14 +492,4 @@ func (h *Host) Close() error {
 		}
 	})
 	return h.closeErr
-}
-
-// lookPath finds the binary, as a shell would. The path is absolute, since the
-// child starts in another directory.
-func lookPath(command string) (string, error) {
-	path, err := exec.LookPath(command)
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", command, err)
-	}
-	return filepath.Abs(path)
 }

@@ -3,6 +3,8 @@ package lambda
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -409,13 +411,16 @@ func TestCloseGivesSIGTERM(t *testing.T) {
 	cfg := config(t, "go-sigterm")
 	cfg.Log = &out
 	h := startHost(t, cfg)
+	h.grace = 10 * time.Second // a busy machine may not let it speak within half a second
 	if a := invoke(t, h, goEvent{}); a.Error != nil {
 		t.Fatal(a.Error)
 	}
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "the function's last words", func() bool { return strings.Contains(out.String(), "goodbye") })
+	if !strings.Contains(out.String(), "goodbye") { // its output is whole when Close returns
+		t.Errorf("the function said only %q", out.String())
+	}
 }
 
 func TestCloseEndsInvocations(t *testing.T) {
@@ -462,6 +467,23 @@ func TestKilledFromOutside(t *testing.T) {
 	}
 }
 
+// isStopped says whether the kernel has stopped each thread of a process: kill(2)
+// returns before that.
+func isStopped(t *testing.T, pid int) bool {
+	t.Helper()
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(stats) == 0 {
+		t.Fatalf("no threads of %d (%v)", pid, err)
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if _, state, ok := strings.Cut(string(b), ") "); err == nil && ok && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
+
 // TestFrozen: a process that is stopped with SIGSTOP runs into the time-out and
 // can be killed nevertheless.
 func TestFrozen(t *testing.T) {
@@ -471,9 +493,11 @@ func TestFrozen(t *testing.T) {
 	if err := h.Warm(context.Background(), 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(h.Processes()[0], syscall.SIGSTOP); err != nil {
+	pid := h.Processes()[0]
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	poll(t, "a process that is stopped", func() bool { return isStopped(t, pid) })
 	if a := invoke(t, h, goEvent{}); a.Error == nil || a.Error.Type != TypeTimedout || a.Error.Outcome != bench.DeliveryTimeout {
 		t.Errorf("answer %+v, want %s", a, TypeTimedout)
 	}

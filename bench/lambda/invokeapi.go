@@ -79,9 +79,9 @@ func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request, payload []byt
 	case answer.Error != nil && answer.Error.Type == TypeClosed:
 		refuse(w, http.StatusInternalServerError, "ServiceException", apiError{Type: "Service", Upper: answer.Error.Message})
 	case answer.Error != nil:
-		header.Set("X-Amz-Function-Error", "Unhandled")
+		header.Set("X-Amz-Function-Error", unhandled)
 		header.Set("X-Amz-Executed-Version", functionVersion)
-		writeJSON(w, http.StatusOK, errorBody{Message: answer.Error.Message, Type: answer.Error.Type})
+		writeJSON(w, http.StatusOK, bodyOf(answer.Error))
 	default:
 		header.Set("X-Amz-Executed-Version", functionVersion)
 		header.Set("Content-Type", "application/json")

@@ -168,7 +168,7 @@ func FuzzParseError(f *testing.F) {
 		if e.Type == "" || e.Outcome != bench.DeliveryError {
 			t.Fatalf("%q, %q: %+v", body, header, e)
 		}
-		var posted errorBody
+		var posted ErrorBody
 		if err := json.Unmarshal(body, &posted); err != nil && e.Message != string(body) {
 			t.Fatalf("%q is lost: %+v", body, e)
 		}

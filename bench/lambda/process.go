@@ -250,7 +250,7 @@ func (h *Host) doom(p *process, c cause) bool {
 	}
 	if c.kind == stopped && (p.internal || len(p.extensions) > 0) && p.child != nil {
 		p.child.Terminate()
-		time.AfterFunc(shutdownGrace, p.kill)
+		time.AfterFunc(h.grace, p.kill)
 		return true
 	}
 	p.kill()

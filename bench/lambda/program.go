@@ -211,3 +211,13 @@ func splitCommand(line string) (words []string, err error) {
 	}
 	return words, nil
 }
+
+// lookPath finds the binary, as a shell would. The path is absolute, since the
+// child starts in another directory.
+func lookPath(command string) (string, error) {
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", command, err)
+	}
+	return filepath.Abs(path)
+}

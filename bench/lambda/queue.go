@@ -28,20 +28,34 @@ var defaultRetryDelays = []time.Duration{time.Minute, 2 * time.Minute}
 //	Push ─► due ─► Next ─► (invoke) ─► Done ─┬─ success: gone
 //	         ▲                               ├─ failure: retries left, young enough ──┐
 //	         │                               ├─ throttled: young enough, no attempt ──┤
-//	         │                               └─ else: dropped                         │
+//	         │                               └─ else: Drop ─► (destination) ─► Sent   │
 //	         └──────────────────────────── later ─────────────────────────────────────┘
 //
+// With an on-failure destination a dropped event is settled when Sent says what
+// the destination said; without one, at once. What Lambda does when the
+// destination refuses is told by a metric alone, so there is no second try
+// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html).
+//
 // What it does not model: that Lambda may deliver an event more than once
-// without any error.
+// without any error, and that it deletes events unsent when the queue is long.
 type Queue struct {
-	retries int
-	delays  []time.Duration
-	maxAge  time.Duration
+	retries     int
+	delays      []time.Duration
+	maxAge      time.Duration
+	destination bool
 
-	waiting eventHeap
-	pushed  uint64
-	leased  int // handed out by Next, not Done yet
-	dropped int64
+	waiting  eventHeap
+	pushed   uint64
+	leased   int // handed out by Next, not Done yet
+	sending  int // dropped, not Sent yet
+	counters Counters
+}
+
+// Counters are the metrics of asynchronous invocation, under the names of
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html.
+type Counters struct {
+	AsyncEventsDropped          int64 // given up, whether a destination took them or not
+	DestinationDeliveryFailures int64 // of them, those that the destination refused: they are nowhere
 }
 
 // AsyncEvent is one event of an asynchronous invocation.
@@ -51,8 +65,9 @@ type AsyncEvent struct {
 	Attempts   int              // invocations that have failed
 	Throttles  int              // refusals in a row
 
-	due    time.Time
-	number uint64 // in order of Push
+	failure *bench.FunctionError // of the last attempt that ran; nil: none has
+	due     time.Time
+	number  uint64 // in order of Push
 }
 
 // Drop says that an event was given up.
@@ -61,21 +76,28 @@ type Drop struct {
 	Reason DropReason
 }
 
-// DropReason is why an event was given up, in the words of Lambda's invocation
-// records.
+// DropReason is why an event was given up: the condition of its invocation
+// record (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html).
 type DropReason string
 
-// The reasons.
+// The reasons. The page names the first two. It says that events which come
+// while the reserved concurrency is 0 are handed over without any retry, and not
+// under which condition; the third name is the one that was seen.
 const (
-	RetriesExhausted DropReason = "RetriesExhausted"
-	EventAgeExceeded DropReason = "EventAgeExceeded"
+	RetriesExhausted        DropReason = "RetriesExhausted"
+	EventAgeExceeded        DropReason = "EventAgeExceeded"
+	ZeroReservedConcurrency DropReason = "ZeroReservedConcurrency"
 )
+
+// onFailurePayload is the one form that an on-failure destination of
+// asynchronous invocation has: each record holds the event.
+const onFailurePayload = "payload"
 
 // NewQueue makes an empty queue. RetryDelays nil is one minute and two minutes;
 // the last delay serves for all later failures. MaximumEventAgeInSeconds 0 is
 // six hours. MaximumRetryAttempts has no default: 0 is none. AWS allows ages
-// from 60 s; shorter ones are for runs in scaled time. The error joins
-// everything that is wrong.
+// from 60 s; shorter ones are for runs in scaled time. OnFailure is empty or
+// payload. The error joins everything that is wrong.
 func NewQueue(async bench.Async) (*Queue, error) {
 	var errs []error
 	if n := async.MaximumRetryAttempts; n < 0 || n > maxRetryAttempts {
@@ -97,10 +119,13 @@ func NewQueue(async bench.Async) (*Queue, error) {
 			errs = append(errs, fmt.Errorf("async: retryDelays[%d]: %v; want no negative duration", i, d))
 		}
 	}
+	if f := async.OnFailure; f != "" && f != onFailurePayload {
+		errs = append(errs, fmt.Errorf("async: onFailure: %q; want %q, or nothing", f, onFailurePayload))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &Queue{retries: async.MaximumRetryAttempts, delays: delays, maxAge: age}, nil
+	return &Queue{retries: async.MaximumRetryAttempts, delays: delays, maxAge: age, destination: async.OnFailure != ""}, nil
 }
 
 // Push accepts an event; it is due at once.
@@ -120,8 +145,7 @@ func (q *Queue) Next(now time.Time) (event AsyncEvent, ok bool, wait time.Durati
 		}
 		event := heap.Pop(&q.waiting).(AsyncEvent)
 		if now.Sub(event.Queued) > q.maxAge {
-			q.dropped++
-			drops = append(drops, Drop{event, EventAgeExceeded})
+			drops = append(drops, *q.drop(event, EventAgeExceeded))
 			continue
 		}
 		q.leased++
@@ -133,11 +157,14 @@ func (q *Queue) Next(now time.Time) (event AsyncEvent, ok bool, wait time.Durati
 // Done says how the attempt of an event that Next handed out has ended. It
 // returns a drop, or nil where the event succeeded or waits again. An event
 // whose next attempt would come after its age limit is dropped now: nothing
-// could save it any more.
+// could save it any more. Nor is one kept that the function's reserved
+// concurrency of 0 has turned away.
 func (q *Queue) Done(now time.Time, event AsyncEvent, answer bench.Answer) *Drop {
 	q.leased--
 	var delay time.Duration
 	switch {
+	case answer.Disabled:
+		return q.drop(event, ZeroReservedConcurrency)
 	case answer.Throttled:
 		delay = throttleDelay(event.Throttles)
 		event.Throttles++
@@ -146,19 +173,37 @@ func (q *Queue) Done(now time.Time, event AsyncEvent, answer bench.Answer) *Drop
 	default:
 		event.Attempts++
 		event.Throttles = 0
+		event.failure = answer.Error
 		if event.Attempts > q.retries {
-			q.dropped++
-			return &Drop{event, RetriesExhausted}
+			return q.drop(event, RetriesExhausted)
 		}
 		delay = q.delays[min(event.Attempts, len(q.delays))-1]
 	}
 	event.due = now.Add(delay)
 	if event.due.Sub(event.Queued) > q.maxAge {
-		q.dropped++
-		return &Drop{event, EventAgeExceeded}
+		return q.drop(event, EventAgeExceeded)
 	}
 	heap.Push(&q.waiting, event)
 	return nil
+}
+
+// drop gives an event up.
+func (q *Queue) drop(event AsyncEvent, reason DropReason) *Drop {
+	q.counters.AsyncEventsDropped++
+	if q.destination {
+		q.sending++
+	}
+	return &Drop{event, reason}
+}
+
+// Sent says what the destination has said to the record of a dropped event; the
+// error is its own. It is to be called once for each Drop of a queue that has a
+// destination, and for none of another.
+func (q *Queue) Sent(err error) {
+	q.sending--
+	if err != nil {
+		q.counters.DestinationDeliveryFailures++
+	}
 }
 
 // throttleDelay doubles from 1 s up to 5 min.
@@ -169,13 +214,14 @@ func throttleDelay(throttles int) time.Duration {
 	return min(throttleBase<<throttles, throttleCap)
 }
 
-// Len reports how many events are not settled: waiting, or handed out by Next.
-// The second kind counts so that no observer can catch an event between the
-// queue and the function, and take the pipeline for drained.
-func (q *Queue) Len() int { return len(q.waiting) + q.leased }
+// Len reports how many events are not settled: waiting, handed out by Next, or
+// on their way to the destination. The last two kinds count so that no observer
+// can catch an event between the queue and where it goes, and take the pipeline
+// for drained.
+func (q *Queue) Len() int { return len(q.waiting) + q.leased + q.sending }
 
-// Dropped reports how many events were given up so far.
-func (q *Queue) Dropped() int64 { return q.dropped }
+// Counters reports the metrics so far.
+func (q *Queue) Counters() Counters { return q.counters }
 
 // eventHeap orders events by due time, then by arrival.
 type eventHeap []AsyncEvent

@@ -70,7 +70,7 @@ func TestQueueTraces(t *testing.T) {
 			if _, ok, wait, _ := q.Next(now.Add(24 * time.Hour)); ok || wait >= 0 || q.Len() != 0 {
 				t.Errorf("something is left: ok %v, wait %v, len %d", ok, wait, q.Len())
 			}
-			if dropped := q.Dropped(); dropped != int64(map[bool]int{true: 1}[test.drop != ""]) {
+			if dropped := q.Counters().AsyncEventsDropped; dropped != int64(map[bool]int{true: 1}[test.drop != ""]) {
 				t.Errorf("%d dropped", dropped)
 			}
 		})
@@ -184,8 +184,8 @@ func TestQueueProperties(t *testing.T) {
 						unsettled++
 					}
 				}
-				if q.Len() != unsettled || q.Dropped() != dropped {
-					t.Fatalf("len %d, dropped %d; want %d, %d", q.Len(), q.Dropped(), unsettled, dropped)
+				if q.Len() != unsettled || q.Counters().AsyncEventsDropped != dropped {
+					t.Fatalf("len %d, dropped %d; want %d, %d", q.Len(), q.Counters().AsyncEventsDropped, unsettled, dropped)
 				}
 			},
 		}

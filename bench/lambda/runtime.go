@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -96,11 +97,11 @@ func (p *process) serveRuntime(w http.ResponseWriter, r *http.Request) {
 func reply(w http.ResponseWriter, status int, kind, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(errorBody{Message: message, Type: kind})
+	_ = json.NewEncoder(w).Encode(ErrorBody{Message: message, Type: kind})
 }
 
-// errorBody is how runtimes and Lambda write an error.
-type errorBody struct {
+// ErrorBody is how runtimes and Lambda write an error.
+type ErrorBody struct {
 	Message string `json:"errorMessage"`
 	Type    string `json:"errorType"`
 }
@@ -110,11 +111,16 @@ type errorBody struct {
 // only now is it certain that it writes nothing more for that invocation.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	if !p.until(r.Context(), func(e *extension) bool { return !e.busy }) { // the extensions are a part of each phase
+		p.awaitDeath(r.Context())
 		return
 	}
 	p.posting.Lock() // a child whose response broke off may be here before that is settled
 	ok := p.askForWork()
 	p.posting.Unlock()
+	if !ok && p.doomed() {
+		p.awaitDeath(r.Context())
+		return
+	}
 	if !ok {
 		reply(w, http.StatusForbidden, "InvalidStateTransition", "next was called before the invocation was answered, or twice at once")
 		return
@@ -173,6 +179,23 @@ func (p *process) askForWork() bool {
 		h.event(bench.EventProcessorStart, p, cause{}, "process "+strconv.Itoa(p.number)+" has asked for work")
 	}
 	return true
+}
+
+// doomed says that the process is being ended.
+func (p *process) doomed() bool {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	return p.state == doomed
+}
+
+// awaitDeath keeps a request waiting whose process is being ended. It has its
+// moment for SIGTERM: whatever it is told, an empty 200 most of all, is news that
+// it would act upon instead.
+func (p *process) awaitDeath(ctx context.Context) {
+	select {
+	case <-p.dead:
+	case <-ctx.Done():
+	}
 }
 
 // pay settles one successor's debt. The caller holds h.mu.
@@ -420,9 +443,9 @@ var errorTypes = regexp.MustCompile(`^(Runtime|Function)\.[A-Z][a-zA-Z]+$`)
 // handler's own and wins; the header's counts where the body has none. A body
 // that cannot be read is kept as the message.
 func parseError(body []byte, header string) *bench.FunctionError {
-	var e errorBody
+	var e ErrorBody
 	if err := json.Unmarshal(body, &e); err != nil {
-		e = errorBody{Message: string(body)}
+		e = ErrorBody{Message: string(body)}
 	}
 	if e.Type == "" {
 		e.Type = TypeFunctionUnknown

@@ -9,6 +9,7 @@ import (
 // The kinds of strikes that this package can carry out.
 const (
 	strikeThrottle = "invoke.throttle"
+	strikeDisable  = "invoke.disable"
 	strikeFail     = "invoke.fail"
 	strikeKill     = "processor.kill"
 	strikeError    = "processor.error"
@@ -38,6 +39,9 @@ func (h *Host) strikeInvoke() (bench.Answer, bool) {
 	case strikeThrottle:
 		h.struck(s, 0)
 		return bench.Answer{Throttled: true}, true
+	case strikeDisable:
+		h.struck(s, 0)
+		return bench.Answer{Throttled: true, Disabled: true}, true
 	case strikeFail:
 		h.struck(s, 0)
 		return failed(TypeRuntimeUnknown, "the invocation was failed by "+s.Kind, bench.DeliveryError), true

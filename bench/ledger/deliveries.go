@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 )
+
+// DeliveriesFormat is the name and version of the deliveries' log.
+const DeliveriesFormat = "ackproof.deliveries/v2"
 
 const (
 	deliveriesFile = "log"
@@ -31,14 +35,24 @@ const (
 type Deliveries struct {
 	mu     sync.Mutex
 	f      *os.File
+	end    session
 	buf    []byte            // a block being filled; its head is the first 16 bytes
 	rows   int               // in buf
 	shards map[string]uint64 // numbers given in buf
 	err    error             // the first one; nothing is recorded after it
 }
 
+// session is the log from one CreateDeliveries to its Close; its trailer says
+// how much there was of it.
+type session struct {
+	Format string `json:"format,omitempty"` // in the header
+	Blocks int64  `json:"blocks,omitempty"` // in the trailer, as what follows
+	Rows   int64  `json:"rows,omitempty"`
+}
+
 // CreateDeliveries opens the log in dir for appending, and makes it where it
-// does not exist: a cloud that is started again goes on in the same file.
+// does not exist: a cloud that is started again goes on in the same file, with
+// a header of its own.
 func CreateDeliveries(dir string) (*Deliveries, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create deliveries: %w", err)
@@ -47,7 +61,36 @@ func CreateDeliveries(dir string) (*Deliveries, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create deliveries: %w", err)
 	}
-	return &Deliveries{f: f, buf: make([]byte, blockHead, 2*flushAt), shards: map[string]uint64{}}, nil
+	if err := cutTorn(f, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("create deliveries: %w", err), f.Close())
+	}
+	d := &Deliveries{f: f, buf: make([]byte, blockHead, 2*flushAt), shards: map[string]uint64{}}
+	if err := d.mark(blockHeader, session{Format: DeliveriesFormat}); err != nil {
+		return nil, errors.Join(fmt.Errorf("create deliveries: %w", err), f.Close())
+	}
+	return d, nil
+}
+
+// cutTorn takes off the end the block that a writer was at when it was killed: a
+// block behind it would make it damage.
+func cutTorn(f *os.File, dir string) error {
+	log, err := ReadDeliveries(dir)
+	if err != nil {
+		return err
+	}
+	return f.Truncate(log.Size())
+}
+
+// mark writes a header or a trailer.
+func (d *Deliveries) mark(kind byte, s session) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	b := append(make([]byte, blockHead), text...)
+	sealBlock(b, kind, 0)
+	_, err = d.f.Write(b)
+	return err
 }
 
 // Committed records one write that reached the table and its stream.
@@ -109,14 +152,19 @@ func (d *Deliveries) Flush() error {
 	return d.flush()
 }
 
-// Close flushes, and closes the file. A second call does nothing.
+// Close flushes, writes the trailer if everything else was written, and closes
+// the file. A second call does nothing.
 func (d *Deliveries) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.f == nil {
 		return nil
 	}
-	err := errors.Join(d.flush(), d.f.Close())
+	err := d.flush()
+	if err == nil {
+		err = d.mark(blockTrailer, d.end)
+	}
+	err = errors.Join(err, d.f.Close())
 	d.f = nil
 	return err
 }
@@ -149,6 +197,9 @@ func (d *Deliveries) flush() error {
 		sealBlock(d.buf, blockRecords, d.rows)
 		if _, err := d.f.Write(d.buf); err != nil {
 			d.err = fmt.Errorf("write deliveries: %w", err)
+		} else {
+			d.end.Blocks++
+			d.end.Rows += int64(d.rows)
 		}
 	}
 	d.buf, d.rows = d.buf[:blockHead], 0
@@ -171,6 +222,8 @@ func appendTime(b []byte, t time.Time) []byte {
 // through the file each time.
 type DeliveryLog struct {
 	path     string
+	size     int64
+	ended    bool
 	problems problems
 }
 
@@ -178,14 +231,30 @@ type DeliveryLog struct {
 // no error; Problems lists it, and the sound blocks are given.
 func ReadDeliveries(dir string) (*DeliveryLog, error) {
 	l := &DeliveryLog{path: filepath.Join(dir, deliveriesFile)}
+	var found session
 	err := scanBlocks(l.path, &l.problems, func(b block) bool {
-		dec := recordDecoder{b: b.body}
-		rows := 0
-		for dec.next() {
-			rows++
-		}
-		if b.kind != blockRecords || !dec.ended() || rows != b.rows {
-			l.problems.add("%s: block at byte %d: record %d of %d cannot be read", l.path, b.at, rows, b.rows)
+		l.size = b.at + int64(blockHead+len(b.body))
+		l.ended = false
+		switch b.kind {
+		case blockRecords:
+			l.records(b)
+			found.Blocks++
+			found.Rows += int64(b.rows)
+		case blockHeader:
+			var head session
+			if err := json.Unmarshal(b.body, &head); err != nil || head.Format != DeliveriesFormat {
+				l.problems.add("%s: header at byte %d: format %q, this version reads %s", l.path, b.at, head.Format, DeliveriesFormat)
+			}
+			found = session{} // whoever wrote before was killed, if there is no trailer: that is its story, and no damage
+		case blockTrailer:
+			var end session
+			if err := json.Unmarshal(b.body, &end); err != nil || end != found {
+				l.problems.add("%s: %d records in %d blocks before the trailer at byte %d, which counts %d in %d",
+					l.path, found.Rows, found.Blocks, b.at, end.Rows, end.Blocks)
+			}
+			l.ended = true
+		default:
+			l.problems.add("%s: a block that is none of this format, at byte %d", l.path, b.at)
 		}
 		return true
 	})
@@ -194,6 +263,25 @@ func ReadDeliveries(dir string) (*DeliveryLog, error) {
 	}
 	return l, nil
 }
+
+// records checks a block of records.
+func (l *DeliveryLog) records(b block) {
+	dec, rows := recordDecoder{b: b.body}, 0
+	for dec.next() {
+		rows++
+	}
+	if !dec.ended() || rows != b.rows {
+		l.problems.add("%s: block at byte %d: record %d of %d cannot be read", l.path, b.at, rows, b.rows)
+	}
+}
+
+// Ended reports whether the log ends with the trailer of whoever wrote last. One
+// that does not was cut off, is still being written, or is of a version before
+// v2, which had no trailer.
+func (l *DeliveryLog) Ended() bool { return l.ended }
+
+// Size is where the last sound block ends, in bytes.
+func (l *DeliveryLog) Size() int64 { return l.size }
 
 // Problems lists what is damaged, and where. A torn tail, which a kill -9 of
 // the writer leaves, is listed too.

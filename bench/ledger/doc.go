@@ -74,7 +74,13 @@
 //
 // # deliveries/log
 //
-// R blocks of records, each block readable on its own. A record is a kind byte
+// Whoever opens the log writes an H block (JSON, {"format":
+// "ackproof.deliveries/v2"}), and a T block when it is closed in good order
+// (JSON: blocks and rows of R since the H before; 0 is left out). An H without
+// a T before the next one or the end is a writer that was killed, and no
+// damage. Logs of the first version have neither.
+//
+// Between them are R blocks of records, each readable on its own. A record is a kind byte
 // and its fields; uvarint and varint are those of encoding/binary, text is a
 // uvarint length and bytes, time is a varint of Unix nanoseconds (0: none):
 //
@@ -82,6 +88,7 @@
 //	2  shard uvarint, sequence text, id text, time        commit
 //	3  shard uvarint, sequence text, id text, batch uvarint, attempt uvarint, outcome u8, time   delivery
 //	4  seq uvarint, readable u8, time                     dead letter
+//	5  as 2                                               a commit that took the item away
 //
 // # events.jsonl
 //

@@ -19,7 +19,10 @@ import (
 
 // EventWriter writes events.jsonl, one line of JSON an event:
 //
-//	{"t_ms":-12.345,"kind":"phase","pid":71,"fault":0,"text":"...","data":{...}}
+//	{"t_ms":-12.345,"kind":"phase","pid":71,"fault":0,"text":"...","data":{...},"crc":"0123abcd"}
+//
+// crc is the CRC-32C of the line before `,"crc":"`, in eight hex digits of lower
+// case. Files of the first versions of ackproof had none in any line.
 //
 // t_ms counts from the start of load, which is not known while the system is
 // brought up. Until SetStart, events therefore go to a file of their own beside
@@ -96,7 +99,10 @@ func encodeEvent(e bench.Event, start time.Time) ([]byte, error) {
 		line.TMs = &ms
 	}
 	text, err := json.Marshal(line)
-	return append(text, '\n'), err
+	if err != nil {
+		return nil, err
+	}
+	return append(AppendSum(text), '\n'), nil
 }
 
 // SetStart tells the start of load, once; a later call is an error.
@@ -154,8 +160,8 @@ const maxEventLine = 16 << 20
 
 // ReadEvents reads the events of a run, given the path of events.jsonl. Lines
 // that cannot be read, such as the last one of a writer that was killed, are
-// left out and listed. The format has no checksums, so damage that leaves a
-// line readable is not seen.
+// left out and listed. Files without checksums are of an older version: there,
+// damage that leaves a line readable is not seen.
 func ReadEvents(path string) ([]TimedEvent, []string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -173,9 +179,17 @@ func ReadEvents(path string) ([]TimedEvent, []string, error) {
 	return events, bad, nil
 }
 
+// timedLine is an event, and whether its line had a checksum.
+type timedLine struct {
+	TimedEvent
+	summed bool
+}
+
 func decodeEvents(name string, r io.Reader) ([]TimedEvent, []string, error) {
-	var all []TimedEvent
+	var all []timedLine
 	var p problems
+	var unsummed []int // lines of events that have no checksum
+	summed := false
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, maxEventLine)
 	in.Split(scanLinesWhole)
@@ -185,18 +199,37 @@ func decodeEvents(name string, r io.Reader) ([]TimedEvent, []string, error) {
 			p.add("%s:%d: the last line has no end: torn", name, n)
 			continue
 		}
-		e, err := decodeEvent(text)
+		found, err := CheckSum(text[:len(text)-1])
+		summed = summed || found
+		var e TimedEvent
+		if err == nil {
+			e, err = decodeEvent(text)
+		}
 		if err != nil {
 			p.add("%s:%d: %v", name, n, err)
 			continue
 		}
-		all = append(all, e)
+		if !found {
+			unsummed = append(unsummed, n)
+		}
+		all = append(all, timedLine{e, found})
+	}
+	for _, n := range unsummed {
+		if summed {
+			p.add("%s:%d: no checksum, which other lines have", name, n)
+		}
+	}
+	var events []TimedEvent
+	for _, l := range all {
+		if l.summed == summed {
+			events = append(events, l.TimedEvent)
+		}
 	}
 	if errors.Is(in.Err(), bufio.ErrTooLong) {
 		p.add("%s: a line of more than %d bytes; what follows is not read", name, maxEventLine)
-		return all, p.all(), nil
+		return events, p.all(), nil
 	}
-	return all, p.all(), in.Err()
+	return events, p.all(), in.Err()
 }
 
 // scanLinesWhole is bufio.ScanLines, but keeps the line's end: a line without

@@ -283,7 +283,7 @@ func TestDeliveriesConcurrentAndReopened(t *testing.T) {
 		}
 	}
 	l, err := ReadDeliveries(dir)
-	if err != nil || len(l.Problems()) != 0 {
+	if err != nil || len(l.Problems()) != 0 || !l.Ended() {
 		t.Fatal(err, l.Problems())
 	}
 	count := map[string]int{}
@@ -300,20 +300,62 @@ func TestDeliveriesConcurrentAndReopened(t *testing.T) {
 func TestDeliveriesTornTail(t *testing.T) {
 	dir := writeDeliveries(t, 300)
 	path := filepath.Join(dir, deliveriesFile)
-	edit(t, path, func(b []byte) []byte { return b[:len(b)-10] })
+	if l, err := ReadDeliveries(dir); err != nil || !l.Ended() {
+		t.Fatal("a log that was closed has no end", err)
+	}
+	edit(t, path, func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte(blockMagic))-10] })
 	l, err := ReadDeliveries(dir)
-	if err != nil || len(l.Problems()) != 1 || !strings.Contains(l.Problems()[0], "torn block") {
+	if err != nil || l.Ended() || len(l.Problems()) != 1 || !strings.Contains(l.Problems()[0], "torn block") {
 		t.Fatal(err, l.Problems())
 	}
 	if n := len(slices.Collect(l.Commits())); n != 200 {
 		t.Errorf("%d commits, want those of the two whole blocks", n)
 	}
-	edit(t, path, func(b []byte) []byte { b[40] ^= 1; return b })
+	edit(t, path, func(b []byte) []byte { b[100] ^= 1; return b })
 	if l, err = ReadDeliveries(dir); err != nil || len(l.Problems()) != 2 {
 		t.Fatal(err, l.Problems())
 	}
 	if n := len(slices.Collect(l.Commits())); n != 100 {
 		t.Errorf("%d commits, want those of the one sound block", n)
+	}
+}
+
+// A log from which a block is gone, whole and without a trace, does not agree
+// with its trailer. One of a version without trailers is read as it was.
+func TestDeliveriesEnd(t *testing.T) {
+	dir := writeDeliveries(t, 300)
+	path := filepath.Join(dir, deliveriesFile)
+	first := func(b []byte) (from, to int) {
+		from = bytes.Index(b, []byte(blockMagic+"R"))
+		return from, from + 3 + bytes.Index(b[from+3:], []byte(blockMagic))
+	}
+	edit(t, path, func(b []byte) []byte {
+		from, to := first(b)
+		return append(b[:from:from], b[to:]...)
+	})
+	l, err := ReadDeliveries(dir)
+	if err != nil || len(l.Problems()) != 1 || !strings.Contains(l.Problems()[0], "trailer") {
+		t.Error(err, l.Problems())
+	}
+	edit(t, path, func(b []byte) []byte {
+		from, _ := first(b)
+		return b[from:bytes.LastIndex(b, []byte(blockMagic))]
+	})
+	l, err = ReadDeliveries(dir)
+	if err != nil || len(l.Problems()) != 0 || l.Ended() || len(slices.Collect(l.Commits())) != 200 {
+		t.Error(err, l.Problems())
+	}
+	// Who was killed has no trailer; who came after has one of its own.
+	d, err := CreateDeliveries(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Committed(commit(1))
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = ReadDeliveries(dir); err != nil || len(l.Problems()) != 0 || !l.Ended() || len(slices.Collect(l.Commits())) != 201 {
+		t.Error(err, l.Problems())
 	}
 }
 
@@ -361,7 +403,7 @@ func TestEvents(t *testing.T) {
 		t.Error(d)
 	}
 	text, _ := os.ReadFile(path)
-	if first, _, _ := strings.Cut(string(text), "\n"); first != `{"t_ms":-1500,"kind":"phase","text":"starting\nup"}` {
+	if first, _, _ := strings.Cut(string(text), "\n"); first != `{"t_ms":-1500,"kind":"phase","text":"starting\nup","crc":"89b09910"}` {
 		t.Errorf("first line %s", first)
 	}
 	if _, err := os.Stat(earlyPath(path)); err == nil {
@@ -373,6 +415,18 @@ func TestEvents(t *testing.T) {
 	})
 	got, bad, err = ReadEvents(path)
 	if err != nil || len(got) != 1 || len(bad) != 5 {
+		t.Errorf("%+v %q %v", got, bad, err)
+	}
+
+	// A file of the time before checksums is read as it is.
+	old := `{"t_ms":1,"kind":"phase"}` + "\n"
+	edit(t, path, func([]byte) []byte { return []byte(old + old) })
+	if got, bad, err = ReadEvents(path); err != nil || len(got) != 2 || len(bad) != 0 {
+		t.Errorf("%+v %q %v", got, bad, err)
+	}
+	// But one line of it among others has lost its own.
+	edit(t, path, func([]byte) []byte { return append(append([]byte(old), text...), old...) })
+	if got, bad, err = ReadEvents(path); err != nil || len(got) != 2 || len(bad) != 2 {
 		t.Errorf("%+v %q %v", got, bad, err)
 	}
 }

@@ -1,13 +1,13 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
-	"strconv"
 )
 
 // sealed is a small JSON file with its checksum.
@@ -26,12 +26,17 @@ func writeSealed(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	sum := fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli))
-	text, err := json.Marshal(sealed{CRC: sum, Body: body})
+	text, err := seal(body)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return writeWhole(path, append(text, '\n'))
+	return writeWhole(path, text)
+}
+
+func seal(body json.RawMessage) ([]byte, error) {
+	sum := fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli))
+	text, err := json.Marshal(sealed{CRC: sum, Body: body})
+	return append(text, '\n'), err
 }
 
 // writeWhole replaces a file in one step.
@@ -53,7 +58,8 @@ func writeWhole(path string, text []byte) error {
 }
 
 // readSealed reads what writeSealed wrote. Where the sum does not match it
-// still fills v as far as the JSON allows, and returns errDamaged.
+// still fills v as far as the JSON allows, and returns errDamaged. So it does
+// for any byte beside the body that is not as writeSealed has it.
 func readSealed(path string, v any) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -64,12 +70,38 @@ func readSealed(path string, v any) error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	err = json.Unmarshal(s.Body, v)
-	sum, perr := strconv.ParseUint(s.CRC, 16, 32)
-	if perr != nil || uint32(sum) != crc32.Checksum(s.Body, castagnoli) {
+	if again, serr := seal(s.Body); serr != nil || !bytes.Equal(again, text) {
 		return errDamaged
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return nil
+}
+
+// sumMember is the last member of an object of JSON that carries its own sum.
+const sumMember = `,"crc":"`
+
+const sumLength = len(sumMember) + len(`01234567"}`)
+
+// AppendSum gives an object of JSON, which must have a member, another one at
+// its end: "crc", the CRC-32C of all that stands before it, in eight hex digits.
+// Any other reader of JSON passes over it.
+func AppendSum(object []byte) []byte {
+	object = bytes.TrimRight(bytes.TrimSuffix(object, []byte("}")), " \n")
+	sum := crc32.Checksum(object, castagnoli)
+	return append(object, fmt.Sprintf(`%s%08x"}`, sumMember, sum)...)
+}
+
+// CheckSum checks an object that may have been through [AppendSum]. Found says
+// whether it has a sum; the error, that it does not match.
+func CheckSum(object []byte) (found bool, err error) {
+	at := len(object) - sumLength
+	if at < 0 || !bytes.HasPrefix(object[at:], []byte(sumMember)) {
+		return false, nil
+	}
+	if !bytes.Equal(object, AppendSum(append(object[:at:at], '}'))) {
+		return true, errDamaged
+	}
+	return true, nil
 }

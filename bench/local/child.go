@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
-	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/lambda"
 )
 
@@ -40,51 +39,50 @@ const stopGrace = 5 * time.Second
 // is a lifeline: the parent writes nothing more and holds the pipe open, and
 // when the pipe ends, because the parent is gone however it went, the child
 // kills its whole process group. The first line of its standard output says
-// where it can be reached, each further line is an event.
+// where its control channel is, each further line is an event. The listeners that
+// it serves are handed to it as open files.
 //
 // A child leads a process group of its own, so that a terminal's interrupt
 // reaches the parent alone and one signal ends a child with its descendants.
 type child struct {
-	role     string
-	pid      int
-	lines    *bufio.Reader
-	control  *control
-	stopping chan struct{}
-	exited   chan struct{} // closed when it has been reaped
-	drained  sync.WaitGroup
-	kill     func()       // ends it and all its descendants at once
-	reap     func() error // waits for its end, after its output's
-	waitErr  error
+	role    string
+	pid     int
+	lines   *bufio.Reader
+	control *control
+	exited  chan struct{} // closed when it has been reaped
+	drained sync.WaitGroup
+	kill    func()       // ends it and all its descendants at once
+	reap    func() error // waits for its end, after its output's
+	waitErr error        // how it ended
 }
 
 // ready is the first line of a child's output.
 type ready struct {
 	Error   string `json:"error,omitempty"`
-	URL     string `json:"url"`    // DynamoDB of the cloud, the API of the gateway
-	Invoke  string `json:"invoke"` // of the cloud: the Lambda Invoke API
-	Control string `json:"control"`
+	Control string `json:"control"` // URL
 }
 
-// spawn starts a child and waits until it is ready or has failed.
-func spawn(ctx context.Context, exe, role, token string, config any, log io.Writer, events func(bench.Event)) (*child, ready, error) {
+// spawn starts a child and waits until it is ready or has failed. The sockets are
+// handed to it.
+func spawn(ctx context.Context, exe, role, token string, config any, sockets []*socket, log io.Writer, events func(bench.Event)) (*child, error) {
 	line, err := json.Marshal(config)
 	if err != nil {
-		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
 	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), RoleEnv+"="+role)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Stderr = log
+	cmd.Stderr, cmd.ExtraFiles = log, files(sockets)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, ready{}, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
 	c := newChild(role, cmd.Process.Pid, stdout)
 	c.kill = func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -94,22 +92,18 @@ func spawn(ctx context.Context, exe, role, token string, config any, log io.Writ
 	if _, err := stdin.Write(append(line, '\n')); err != nil {
 		c.kill()
 		c.wait()
-		return nil, ready{}, fmt.Errorf("start %s: hand over its configuration: %w", role, err)
+		return nil, fmt.Errorf("start %s: hand over its configuration: %w", role, err)
 	}
-	r, err := c.attach(func(url string) *control { return newControl(url, token) }, events)
-	if err != nil {
-		return nil, ready{}, err
-	}
-	return c, r, nil
+	return c, c.attach(func(url string) *control { return newControl(url, token) }, events)
 }
 
 func newChild(role string, pid int, out io.Reader) *child {
-	return &child{role: role, pid: pid, lines: bufio.NewReader(out), stopping: make(chan struct{}), exited: make(chan struct{})}
+	return &child{role: role, pid: pid, lines: bufio.NewReader(out), exited: make(chan struct{})}
 }
 
 // attach waits until a child is ready, and listens to it from then on. One that
 // fails is gone when it returns.
-func (c *child) attach(reach func(url string) *control, events func(bench.Event)) (ready, error) {
+func (c *child) attach(reach func(url string) *control, events func(bench.Event)) error {
 	var r ready
 	first, err := c.lines.ReadBytes('\n')
 	if err == nil {
@@ -121,20 +115,13 @@ func (c *child) attach(reach func(url string) *control, events func(bench.Event)
 	if err != nil {
 		c.kill()
 		c.wait()
-		return ready{}, fmt.Errorf("start %s: %w", c.role, err)
+		return fmt.Errorf("start %s: %w", c.role, err)
 	}
 	c.control = reach(r.Control)
 	c.drained.Add(1)
 	go c.pump(events)
-	go func() {
-		c.wait()
-		select {
-		case <-c.stopping:
-		default:
-			events(bench.Event{At: clock.Real{}.Now(), Kind: bench.EventTargetDeath, PID: c.pid, Text: fmt.Sprintf("the %s is gone: %v", c.role, c.waitErr)})
-		}
-	}()
-	return r, nil
+	go c.wait()
+	return nil
 }
 
 // pump hands the child's events on until its output ends.
@@ -160,13 +147,28 @@ func (c *child) wait() {
 	close(c.exited)
 }
 
+// diedOver reports whether a call failed because the child is dead.
+func (c *child) diedOver(err error) bool {
+	if errors.As(err, new(answered)) {
+		return false
+	}
+	notice := time.NewTimer(deathNotice)
+	defer notice.Stop()
+	select {
+	case <-c.exited:
+		return true
+	case <-notice.C:
+		return false
+	}
+}
+
 // stop asks the child to close its files and go, and kills what is left.
 func (c *child) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	close(c.stopping)
 	err := c.control.call(ctx, "POST", "/stop", nil)
-	if err == nil {
+	if err == nil || c.diedOver(err) {
+		err = nil
 		select {
 		case <-c.exited:
 		case <-ctx.Done():

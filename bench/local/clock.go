@@ -1,6 +1,7 @@
 package local
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,8 +10,8 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
-// skippedClock is the time of the API, and of the cloud's table, stream and
-// mapping: the real one, ahead by what clock.skip has let pass. So a day of AWS
+// skippedClock is the time of the API, and of the cloud's table, stream, mapping
+// and queue of asynchronous events: the real one, ahead by what clock.skip has let pass. So a day of AWS
 // fits into a run without any of its limits being another than on AWS. The
 // processor keeps the real time, and so does everything that is told: see
 // [realTime].
@@ -24,8 +25,8 @@ type skippedClock struct {
 
 // skip is a moment at which the time has jumped.
 type skip struct {
-	from  time.Time     // first moment behind it, by the skipped clock
-	ahead time.Duration // from then on
+	From  time.Time     // first moment behind it, by the skipped clock
+	Ahead time.Duration // from then on
 }
 
 // Now is the time as the cloud sees it.
@@ -40,6 +41,22 @@ func (c *skippedClock) skip(by time.Duration) {
 	c.ahead.Store(int64(ahead))
 }
 
+// skipped lists the jumps so far.
+func (c *skippedClock) skipped() []skip {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.skips)
+}
+
+// resume makes it the time of a clock that has jumped so.
+func (c *skippedClock) resume(skips []skip) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.skips = skips; len(skips) > 0 {
+		c.ahead.Store(int64(skips[len(skips)-1].Ahead))
+	}
+}
+
 // realTime gives the real time of a moment by the skipped clock.
 func (c *skippedClock) realTime(t time.Time) time.Time {
 	if c.ahead.Load() == 0 {
@@ -48,8 +65,8 @@ func (c *skippedClock) realTime(t time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := len(c.skips) - 1; i >= 0; i-- {
-		if s := c.skips[i]; !t.Before(s.from) {
-			return t.Add(-s.ahead)
+		if s := c.skips[i]; !t.Before(s.From) {
+			return t.Add(-s.Ahead)
 		}
 	}
 	return t

@@ -34,10 +34,14 @@ type cloudConfig struct {
 	// Processor is what is run of Stack.Processor.Path, the zero value for the
 	// built-in one.
 	Processor lambda.Program
-	Port      int    // of DynamoDB, 0: a free one
+	URL       string // of DynamoDB as it is reached
 	Outside   string // URL of a DynamoDB that has the run's tables; empty: the embedded one
 	StreamARN string // of the items table there
-	site      site
+
+	// Again is of a cloud that goes on in the place of one that has died within
+	// the run: how far it had come, as far as it had told.
+	Again *again
+	site  site
 }
 
 // cloud is the process that holds DynamoDB, the event source mapping and the
@@ -45,7 +49,7 @@ type cloudConfig struct {
 type cloud struct {
 	cfg     cloudConfig
 	clock   clock.Clock   // of this machine
-	time    *skippedClock // of table, stream and mapping
+	time    *skippedClock // of table, stream, mapping and asynchronous events
 	faults  Faults
 	levers  levers
 	watch   *watch
@@ -56,16 +60,23 @@ type cloud struct {
 	mapping *eventsource.Mapping // nil but for the architecture streams
 	streams *skipping
 	letters letterBox
+	engine  *dynamo.Engine    // nil: the tables are outside
 	resumed map[string]string // checkpoints of the stack that was here before; nil: there was none
 	effects atomic.Int64      // writes to the results table
 	stored  atomic.Int64      // writes to the items table
+	life    uint32            // 0: nothing of a cloud before this one is there
+	killed  bool              // nothing is written down any more
 	close   []func() error
 }
 
 // runCloud plays the cloud until it is told to stop.
 func runCloud(ctx context.Context, cfg cloudConfig, faults Faults, events io.Writer) error {
+	killed := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if cfg.Again != nil {
+		faults.Resume(cfg.Again.Faults)
+	}
 	c := &cloud{
 		cfg: cfg, clock: clock.Real{}, time: &skippedClock{real: clock.Real{}}, faults: faults,
 		levers: levers{pulled: map[int]string{}, undone: map[int]error{}},
@@ -79,11 +90,16 @@ func runCloud(ctx context.Context, cfg cloudConfig, faults Faults, events io.Wri
 	if err == nil {
 		<-ctx.Done()
 	}
+	c.killed = killed.Err() != nil
 	return c.stop(err)
 }
 
 func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (ready, error) {
 	stack := c.cfg.Stack
+	listeners, err := c.cfg.site.handed(2)
+	if err != nil {
+		return ready{}, err
+	}
 	deliveries, err := ledger.CreateDeliveries(filepath.Join(stack.Dir, "deliveries"))
 	if err != nil {
 		return ready{}, err
@@ -95,49 +111,37 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if err := c.openStore(ctx, injector, observer); err != nil {
 		return ready{}, err
 	}
-	c.guard(ctx, injector)
-	db, url, err := c.cfg.site.serve(c.cfg.Port, c.store)
-	if err != nil {
+	if err := c.goOn(observer); err != nil {
 		return ready{}, err
 	}
-	c.onStop(db.Close)
+	c.guard(ctx, injector)
+	c.onStop(serve(listeners[0], c.store).Close)
 
-	sdk := sdkConfig(aws.String(url), c.cfg.site.dial())
-	c.db, c.stream = dynamodb.NewFromConfig(sdk), c.cfg.StreamARN
+	sdk := sdkConfig(&c.cfg.URL, c.cfg.site.dial())
+	c.db = dynamodb.NewFromConfig(sdk)
 	if c.cfg.Outside == "" {
-		if _, c.stream, err = createTables(ctx, c.db, stack); err != nil {
+		if err := c.openTables(ctx); err != nil {
 			return ready{}, err
 		}
 	}
-	if err := c.startHost(ctx, url, injector); err != nil {
+	client := dynamodbstreams.NewFromConfig(sdk)
+	c.letters.streams, c.letters.injector, c.letters.observer, c.letters.clock, c.letters.run = client, injector, c.watch, c.clock, stack.Run
+	if err := c.startHost(ctx, c.cfg.URL, injector); err != nil {
 		return ready{}, err
 	}
 	if stack.Architecture == bench.Streams {
-		client := dynamodbstreams.NewFromConfig(sdk)
-		c.letters.streams, c.letters.injector = client, injector
-		c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
-		c.mapping, err = eventsource.Start(ctx, eventsource.Config{
-			Settings: stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
-			Streams: c.streams, Function: c.host, Destination: &c.letters,
-			Observer: observer, Clock: c.time, Seed: stack.Seed, Positions: c.resumed,
-		})
-		if err != nil {
+		if err := c.startMapping(ctx, client, injector, observer); err != nil {
 			return ready{}, err
 		}
-		c.keepCheckpoints()
-		c.onStop(func() error { c.mapping.Stop(); return nil })
 	}
-	invoke, invokeURL, err := c.cfg.site.serve(0, c.host)
-	if err != nil {
-		return ready{}, err
-	}
-	c.onStop(invoke.Close)
+	c.onStop(serve(listeners[1], c.host).Close)
 	control, controlURL, err := c.cfg.site.serve(0, c.controls(cancel))
 	if err != nil {
 		return ready{}, err
 	}
 	c.onStop(control.Close)
-	return ready{URL: url, Invoke: invokeURL, Control: controlURL}, nil
+	c.pullAgain()
+	return ready{Control: controlURL}, nil
 }
 
 // startHost starts the processor's processes and waits until they are warm.
@@ -163,7 +167,7 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	c.host, err = lambda.Start(c.cfg.site.host(lambda.Config{
 		Program: program, Env: env, FunctionName: functionName, Region: Region,
 		Timeout: stack.Processor.Timeout, Concurrency: stack.Processor.Concurrency, MemoryMB: stack.Processor.MemoryMB, Async: stack.Async,
-		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, Seed: stack.Seed,
+		Log: log, Injector: injector, Observer: c.watch, Clock: c.clock, AsyncClock: c.time, Seed: stack.Seed + uint64(c.life), Keeper: c.keeper(), OnFailure: c.letters.sendEvent,
 	}))
 	if err != nil {
 		return err
@@ -172,10 +176,28 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 	return c.host.Warm(ctx, stack.Processor.Concurrency)
 }
 
+// startMapping starts the event source mapping between the stream and the host.
+func (c *cloud) startMapping(ctx context.Context, client *dynamodbstreams.Client, injector bench.Injector, observer bench.Observer) (err error) {
+	c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
+	c.mapping, err = eventsource.Start(ctx, eventsource.Config{
+		Settings: c.cfg.Stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
+		Streams: c.streams, Function: c.host, Destination: &c.letters,
+		Observer: observer, Clock: c.time, Seed: c.cfg.Stack.Seed, Positions: c.resumed,
+		Numbers: c.life << lifeShift, Disabled: c.levers.inForce(leverDisable),
+	})
+	if err != nil {
+		return err
+	}
+	c.keepCheckpoints()
+	c.onStop(func() error { c.mapping.Stop(); return nil })
+	return nil
+}
+
 // controls are the calls that the parent may make.
 func (c *cloud) controls(stop func()) *controlServer {
 	s := newControlServer(c.cfg.Token, c.faults, c.pull, c.settled, stop)
 	s.answer("GET /position", func() (any, error) { return c.position(), nil })
+	s.answer("GET /ahead", func() (any, error) { return c.time.ahead.Load(), nil })
 	s.answer("GET /deadletters", func() (any, error) { return c.letters.readBack() })
 	return s
 }

@@ -21,6 +21,8 @@ const tokenHeader = "X-Ackproof-Token"
 // stopDelay lets the answer to a stop leave before the listeners are closed.
 const stopDelay = 10 * time.Millisecond
 
+const readHeaderTimeout = 10 * time.Second
+
 // control is the parent's end of a child's control channel.
 type control struct {
 	url, token string
@@ -63,13 +65,16 @@ func (c *control) call(ctx context.Context, method, path string, out any) error 
 		return fmt.Errorf("control %s: %w", path, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("control %s: %s: %s", path, resp.Status, bytes.TrimSpace(body))
+		return answered{fmt.Errorf("control %s: %s: %s", path, resp.Status, bytes.TrimSpace(body))}
 	}
 	if out == nil {
 		return nil
 	}
 	return json.Unmarshal(body, out)
 }
+
+// answered is an error that a child has answered with: it is alive.
+type answered struct{ error }
 
 // Faults is the set of faults of a run as the processes of the target see it:
 // the machines ask it, the parent moves it.
@@ -79,6 +84,12 @@ type Faults interface {
 	End(fault int)
 	Bites() []bench.Bites
 	Place(fault int) bench.Place
+
+	// A set whose process has died is followed by one that goes on with the states
+	// of a third, which was told of each strike.
+	Told(fault int)
+	States() []bench.FaultState
+	Resume([]bench.FaultState)
 }
 
 // NewFaults makes the set from the texts of the faults. It is handed in so that
@@ -149,9 +160,7 @@ func (s site) serve(port int, h http.Handler) (*http.Server, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("listen on port %d: %w", port, trimListen(err))
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go srv.Serve(l)
-	return srv, "http://" + l.Addr().String(), nil
+	return serve(l, h), "http://" + l.Addr().String(), nil
 }
 
 // trimListen drops net's own preamble, which repeats what is said already.

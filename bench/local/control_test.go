@@ -23,6 +23,10 @@ func (f *oneFault) End(int)               { f.ended++ }
 func (f *oneFault) Bites() []bench.Bites  { return []bench.Bites{{Planned: 2, Bitten: 1}} }
 func (f *oneFault) Place(int) bench.Place { return bench.PlaceTable }
 
+func (f *oneFault) Told(int)                   {}
+func (f *oneFault) States() []bench.FaultState { return make([]bench.FaultState, 1) }
+func (f *oneFault) Resume([]bench.FaultState)  {}
+
 // serveControl serves a control channel on loopback.
 func serveControl(t *testing.T, f Faults) string {
 	t.Helper()

@@ -26,7 +26,7 @@ import (
 //
 //	stack.json        whose tables these are: run id and seed
 //	checkpoints.json  how far the mapping has come in each shard, as AWS keeps it
-//	dynamodb/         the log of the engine
+//	dynamodb/         the log of the engine, and in it what else must outlive the cloud (see again.go)
 const (
 	stackFile       = "stack.json"
 	checkpointsFile = "checkpoints.json"
@@ -187,13 +187,19 @@ func (c *cloud) keepCheckpoints() {
 		if maps.Equal(now, kept) {
 			return
 		}
-		if err := writeCheckpoints(c.cfg.Stack.Data, now); err != nil {
+		// A delivery that the log lacks is made again, or it is in the log.
+		if err := errors.Join(c.watch.Flush(), writeCheckpoints(c.cfg.Stack.Data, now)); err != nil {
 			fmt.Fprintf(os.Stderr, "ackproof: %v\n", err)
 			return
 		}
 		kept = now
 	}
-	c.onStop(func() error { keep(); return nil }) // the last time, when the mapping has stopped
+	c.onStop(func() error { // the last time, when the mapping has stopped
+		if !c.killed {
+			keep()
+		}
+		return nil
+	})
 	c.every(checkpointEvery, keep)
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -15,9 +16,10 @@ import (
 type gatewayConfig struct {
 	Stack    bench.Stack
 	Token    string
-	DynamoDB string // URL
-	Invoke   string // URL
-	Port     int    // of the API, 0: a free one
+	DynamoDB string             // URL
+	Invoke   string             // URL
+	Ahead    time.Duration      // of the cloud's time by now
+	Faults   []bench.FaultState // nil but for one that goes on in the place of another
 	site     site
 }
 
@@ -25,6 +27,7 @@ type gatewayConfig struct {
 func runGateway(ctx context.Context, cfg gatewayConfig, faults Faults, events io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	faults.Resume(cfg.Faults)
 	out := &eventWriter{out: events}
 	r, stop, err := startGateway(cfg, faults, out, cancel)
 	if err != nil {
@@ -62,7 +65,14 @@ func gatewayLacks(stack bench.Stack) (lacks []string) {
 }
 
 func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel func()) (ready, func(), error) {
+	listeners, err := cfg.site.handed(1)
+	if err != nil {
+		return ready{}, nil, err
+	}
 	c := &skippedClock{real: clock.Real{}}
+	if cfg.Ahead > 0 {
+		c.skip(cfg.Ahead)
+	}
 	handler, err := gateway.New(gateway.Config{
 		Architecture: cfg.Stack.Architecture, Settings: cfg.Stack.Gateway,
 		DynamoDB: cfg.DynamoDB, Invoke: cfg.Invoke, FunctionName: functionName,
@@ -72,11 +82,12 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	if err != nil {
 		return ready{}, nil, err
 	}
-	counted := &counting{Handler: handler}
-	api, url, err := cfg.site.serve(cfg.Port, counted)
+	logged, closeLog, err := withAnswers(cfg, handler)
 	if err != nil {
 		return ready{}, nil, err
 	}
+	counted := &counting{Handler: logged}
+	api := serve(listeners[0], counted)
 	// A template may write the time into an item: it must be the table's. The
 	// strike itself is the cloud's, and counted there.
 	skip := func(fault int) {
@@ -90,7 +101,8 @@ func startGateway(cfg gatewayConfig, faults Faults, out *eventWriter, cancel fun
 	control, controlURL, err := cfg.site.serve(0, controls)
 	if err != nil {
 		api.Close()
+		closeLog()
 		return ready{}, nil, err
 	}
-	return ready{URL: url, Control: controlURL}, func() { api.Close(); control.Close() }, nil
+	return ready{Control: controlURL}, func() { api.Close(); control.Close(); closeLog() }, nil
 }

@@ -62,6 +62,7 @@ func (i Inside) DialContext(ctx context.Context, network, address string) (net.C
 type site struct {
 	memory   *memory
 	function Function
+	sockets  []*socket // handed to this part
 }
 
 // listen opens a listener on a loopback port (0: a free one), or in memory.
@@ -92,23 +93,28 @@ func (s site) host(cfg lambda.Config) lambda.Config {
 // spawn starts a part of the target, as a process or as a goroutine. Either way
 // it is told a configuration, says when it is ready, tells its events in lines
 // of JSON, and is moved over its control channel: what one can do, the other can.
-func (t *Target) spawn(ctx context.Context, exe, role, token string, config any, events func(bench.Event)) (*child, ready, error) {
+//
+// To kill a goroutine is to cancel it: its connections break off, and it writes
+// nothing more down (see cloud.killed).
+func (t *Target) spawn(ctx context.Context, exe, role, token string, config any, sockets []*socket, events func(bench.Event)) (*child, error) {
 	if t.site.memory == nil {
-		return spawn(ctx, exe, role, token, config, t.opts.Log, events)
+		return spawn(ctx, exe, role, token, config, sockets, t.opts.Log, events)
 	}
 	var run func(ctx context.Context, faults Faults, out io.Writer) error
 	var stack bench.Stack
 	switch cfg := config.(type) {
 	case cloudConfig:
+		cfg.site.sockets = sockets
 		stack, run = cfg.Stack, func(ctx context.Context, f Faults, out io.Writer) error { return runCloud(ctx, cfg, f, out) }
 	case gatewayConfig:
+		cfg.site.sockets = sockets
 		stack, run = cfg.Stack, func(ctx context.Context, f Faults, out io.Writer) error { return runGateway(ctx, cfg, f, out) }
 	default:
 		panic(fmt.Sprintf("local: no part has a configuration of type %T", config))
 	}
 	faults, err := t.opts.NewFaults(stack.Seed, stack.Faults) // each part has a set of its own
 	if err != nil {
-		return nil, ready{}, err
+		return nil, err
 	}
 	in, out := io.Pipe()
 	part, cancel := context.WithCancel(context.Background())
@@ -123,11 +129,7 @@ func (t *Target) spawn(ctx context.Context, exe, role, token string, config any,
 	c.reap = func() error { return <-ended }
 	abort := context.AfterFunc(ctx, c.kill)
 	defer abort()
-	r, err := c.attach(func(url string) *control {
+	return c, c.attach(func(url string) *control {
 		return newControlOver(&http.Transport{DialContext: t.site.dial()}, url, token)
 	}, events)
-	if err != nil {
-		return nil, ready{}, err
-	}
-	return c, r, nil
 }

@@ -49,6 +49,18 @@ func (l *levers) do(f func()) (done <-chan struct{}) {
 	return now
 }
 
+// inForce reports whether a fault of a kind has been done and not taken back.
+func (l *levers) inForce(kind string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, pulled := range l.pulled {
+		if pulled == kind {
+			return true
+		}
+	}
+	return false
+}
+
 func isLever(p bench.Place) bool {
 	return p == bench.PlaceMapping || p == bench.PlaceStream || p == bench.PlaceClock
 }
@@ -73,6 +85,7 @@ func (c *cloud) pull(fault int) {
 		c.levers.mu.Lock()
 		c.levers.pulled[fault] = strike.Kind
 		c.levers.mu.Unlock()
+		c.keepPlane()
 		told{c.faults, c.watch, c.clock}.Struck(strike)
 	})
 }
@@ -94,6 +107,7 @@ func (c *cloud) lever(s bench.Strike) error {
 		return c.switchStream(false)
 	case leverSkip:
 		c.time.skip(s.Delay)
+		c.host.TimePassed()
 		return nil
 	}
 	return fmt.Errorf("the cloud knows no lever %q", s.Kind)
@@ -112,6 +126,7 @@ func (c *cloud) release(ctx context.Context, fault int) error {
 		c.levers.mu.Lock()
 		c.levers.undone[fault] = err
 		c.levers.mu.Unlock()
+		c.keepPlane()
 	})
 	select {
 	case <-done:

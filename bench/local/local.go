@@ -18,6 +18,14 @@
 // No other table is ever touched. Shards, retention and capacity are the
 // outside engine's own.
 //
+// A cloud or gateway that dies within a run whose data are on disk is started
+// again, at the same addresses (see part, socket), and goes on where it was: the
+// tables, the stream, the checkpoints, the dead letters, the asynchronous events and
+// the control plane are on disk (see again.go), and what the faults have done
+// is what the parent was told. What was under way is unknown to its client; what
+// the checkpoint is not behind is delivered again, as AWS would. Without data such
+// a death ends the run.
+//
 // Every listener is on 127.0.0.1. A control channel, guarded by a token made for
 // the run, moves the faults and tells how far the pipeline has come. No process
 // outlives its parent, however the parent ends.

@@ -14,6 +14,7 @@ import (
 
 // TestMain lets the test binary play the roles of the target's processes.
 func TestMain(m *testing.M) {
+	local.MaybeNull()
 	if code, played := local.Main(newFaults); played {
 		os.Exit(code)
 	}
@@ -37,5 +38,5 @@ func TestTheLocalTargetIsATargetOnADynamoDBOfOthers(t *testing.T) {
 		outside := httptest.NewServer(dynamo.NewServer(dynamo.ServerOptions{Engine: dynamo.New(dynamo.Options{Region: local.Region, Shards: 2, Seed: 1})}))
 		t.Cleanup(outside.Close)
 		return local.New(local.Options{NewFaults: newFaults, Log: t.Output(), DynamoDB: local.Outside{URL: outside.URL}})
-	}, "clock.skip", "stream.restart")
+	}, "clock.skip", "stream.restart", "cloud.kill")
 }

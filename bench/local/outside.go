@@ -60,7 +60,10 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 	if err := o.Check(); err != nil {
 		lacks = append(lacks, err.Error())
 	}
-	if stack.Data != "" {
+	switch {
+	case stack.Scratch:
+		lack("table.durable asks for the log of the embedded DynamoDB; leave it out")
+	case stack.Data != "":
 		lack("--data is the log of the embedded DynamoDB; leave one of the two out")
 	}
 	if stack.OneTable {
@@ -74,6 +77,8 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 		switch faults.Place(i) {
 		case bench.PlaceClock:
 			lack("its clock cannot be moved; leave the fault %q out", stack.Faults[i])
+		case bench.PlaceCloud:
+			lack("it is not ackproof's to kill; leave the fault %q out", stack.Faults[i])
 		case bench.PlaceStream:
 			lack("its stream is needed to the end, to see that all of it was read; leave the fault %q out", stack.Faults[i])
 		}

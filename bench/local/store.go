@@ -38,6 +38,7 @@ func (c *cloud) openStore(ctx context.Context, injector bench.Injector, observer
 		if err != nil {
 			return err
 		}
+		c.engine = engine
 		c.store = embedded{engine: engine, Handler: dynamo.NewServer(dynamo.ServerOptions{
 			Engine: engine, Clock: c.time, Injector: injector, Observer: observer, ItemsTable: table, Wrote: c.wrote,
 		})}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -26,12 +29,18 @@ type Options struct {
 // Target is the local target. It serves one run.
 type Target struct {
 	opts    Options
-	places  Faults // asked for places only
+	faults  Faults // those of the cloud, and what was told of the others' strikes
 	site    site   // of all its parts
-	cloud   *child
-	gateway *child
+	cloud   *part
+	gateway *part
 	code    string // folder of the processor's unpacked package
+	scratch string // folder of the data, where they are for this run alone
 	lent    *lent  // nil: the embedded engine is used
+	events  func(bench.Event)
+
+	mu         sync.Mutex
+	processors map[int]bool   // process ids of those that have started and not died
+	position   bench.Position // the furthest counters that were told
 }
 
 // New makes a local target.
@@ -55,12 +64,17 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 	if err != nil {
 		lacks = append(lacks, err.Error())
 	}
+	for i := 0; err == nil && i < len(stack.Faults); i++ {
+		if faults.Place(i) == bench.PlaceCloud && stack.Data == "" {
+			lacks = append(lacks, fmt.Sprintf("the fault %q would end the run: the tables are in the memory of what it kills; say table.durable: true, or --data, and they are on disk", stack.Faults[i]))
+		}
+	}
 	if stack.OneTable && stack.Architecture != bench.Streams {
 		lacks = append(lacks, fmt.Sprintf("with one table for items and effects the architecture %s would write an item twice in one transaction: leave table.oneTable out, or use %s", stack.Architecture, bench.Streams))
 	}
-	for i := 0; err == nil && i < len(stack.Faults) && stack.Architecture != bench.Streams; i++ {
-		if place := faults.Place(i); isLever(place) || place == bench.PlaceDestination {
-			lacks = append(lacks, fmt.Sprintf("the fault %q needs a stream and a mapping, and the architecture %s has none: use %s, or leave it out", stack.Faults[i], stack.Architecture, bench.Streams))
+	for i := 0; err == nil && i < len(stack.Faults); i++ {
+		if lack := lackOfPlace(stack, faults.Place(i)); lack != "" {
+			lacks = append(lacks, fmt.Sprintf("the fault %q needs %s, or leave it out", stack.Faults[i], lack))
 		}
 	}
 	for i := 0; err == nil && i < len(stack.Faults) && stack.OneTable; i++ {
@@ -85,6 +99,22 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 	return lacks
 }
 
+// lackOfPlace says what a fault at a place needs and the architecture does not
+// have, and what to do; empty: nothing.
+func lackOfPlace(stack bench.Stack, place bench.Place) string {
+	events := stack.Architecture == bench.FireAndForget
+	switch {
+	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !isLever(place) && place != bench.PlaceDestination:
+		return ""
+	case events && place == bench.PlaceDestination:
+		if stack.Async.OnFailure != "" {
+			return ""
+		}
+		return "an on-failure destination: say async: {onFailure: payload}"
+	}
+	return fmt.Sprintf("a stream and a mapping, and the architecture %s has none: use %s", stack.Architecture, bench.Streams)
+}
+
 // Start starts cloud and gateway and waits until both, and the processor's
 // processes, are ready.
 func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench.Event)) (bench.Endpoints, error) {
@@ -98,17 +128,21 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 	}
 	var err error
 	if stack.Data != "" {
+		if stack.Scratch {
+			t.scratch = stack.Data
+		}
 		if stack, err = adopt(stack); err != nil {
 			return bench.Endpoints{}, err
 		}
 	}
-	if t.places, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
+	if t.faults, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		return bench.Endpoints{}, err
 	}
 	program, err := t.openProcessor(stack)
 	if err != nil {
 		return bench.Endpoints{}, err
 	}
+	t.events, t.processors = events, map[int]bool{}
 	token := fmt.Sprintf("%016x%016x", clock.Entropy(), clock.Entropy())
 	config := cloudConfig{Stack: stack, Token: token, Exe: exe, Processor: program, site: t.site}
 	if config.Outside = t.opts.DynamoDB.URL; config.Outside != "" {
@@ -117,20 +151,92 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 		}
 		config.StreamARN = t.lent.streamARN
 	}
-	var cloud, gateway ready
-	t.cloud, cloud, err = t.startCloud(ctx, config, events)
-	if err != nil {
-		return bench.Endpoints{}, errors.Join(err, t.Stop())
-	}
-	t.gateway, gateway, err = t.spawn(ctx, exe, RoleGateway, token,
-		gatewayConfig{Stack: stack, Token: token, DynamoDB: cloud.URL, Invoke: cloud.Invoke, Port: t.opts.Port, site: t.site}, events)
+	api, err := t.bring(ctx, config)
 	if err != nil {
 		return bench.Endpoints{}, errors.Join(err, t.Stop())
 	}
 	return bench.Endpoints{
-		API: gateway.URL, DynamoDB: cloud.URL, Region: Region,
+		API: api, DynamoDB: t.cloud.sockets[0].url(), Region: Region,
 		ItemsTable: ItemsTable(stack.Run), ResultsTable: resultsTable(stack), Outside: t.opts.DynamoDB.URL,
 	}, nil
+}
+
+// bring opens the addresses and brings the cloud up, and the gateway behind it. It
+// gives the URL of the API.
+func (t *Target) bring(ctx context.Context, cfg cloudConfig) (api string, err error) {
+	returns := cfg.Stack.Data != "" && cfg.Outside == ""
+	t.cloud = &part{role: RoleCloud, events: t.events, returns: returns}
+	t.gateway = &part{role: RoleGateway, events: t.events, returns: returns}
+	for _, a := range []struct {
+		part *part
+		port int
+	}{{t.gateway, t.opts.Port}, {t.cloud, 0}, {t.cloud, 0}} { // API; DynamoDB, Invoke
+		k, err := t.site.open(a.port)
+		if err != nil {
+			return "", err
+		}
+		a.part.sockets = append(a.part.sockets, k)
+	}
+	cfg.URL = t.cloud.sockets[0].url()
+	t.cloud.start = func(ctx context.Context, next bool) (*child, error) {
+		cfg := cfg
+		if next {
+			t.bury()
+			cfg.Again = t.again()
+		}
+		return t.spawn(ctx, cfg.Exe, RoleCloud, cfg.Token, cfg, t.cloud.sockets, t.hear)
+	}
+	door := gatewayConfig{Stack: cfg.Stack, Token: cfg.Token, DynamoDB: cfg.URL, Invoke: t.cloud.sockets[1].url(), site: t.site}
+	t.gateway.start = func(ctx context.Context, next bool) (*child, error) {
+		door := door
+		if next {
+			door.Faults = t.faults.States()
+			if err := t.cloud.call(ctx, "GET", "/ahead", &door.Ahead); err != nil {
+				return nil, err
+			}
+		}
+		return t.spawn(ctx, cfg.Exe, RoleGateway, cfg.Token, door, t.gateway.sockets, t.hear)
+	}
+	if err := t.cloud.up(ctx); err != nil {
+		return "", err
+	}
+	return t.gateway.sockets[0].url(), t.gateway.up(ctx)
+}
+
+// hear takes down what a process tells, which is a fact from then on, and hands
+// it on.
+func (t *Target) hear(e bench.Event) {
+	switch e.Kind {
+	case bench.EventStrike:
+		if e.Fault != nil {
+			t.faults.Told(*e.Fault)
+		}
+	case bench.EventProcessorStart, bench.EventProcessorDeath:
+		t.mu.Lock()
+		if t.processors[e.PID] = true; e.Kind == bench.EventProcessorDeath {
+			delete(t.processors, e.PID)
+		}
+		t.mu.Unlock()
+	}
+	t.events(e)
+}
+
+// bury tells of the deaths that the cloud did not live to tell of.
+func (t *Target) bury() {
+	t.mu.Lock()
+	dead := slices.Sorted(maps.Keys(t.processors))
+	clear(t.processors)
+	t.mu.Unlock()
+	for _, pid := range dead {
+		t.events(bench.Event{At: clock.Real{}.Now(), Kind: bench.EventProcessorDeath, PID: pid, Text: "killed with the cloud"})
+	}
+}
+
+// again is what the next cloud goes on with.
+func (t *Target) again() *again {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &again{Faults: t.faults.States(), Committed: t.position.Committed, Effects: t.position.Effects}
 }
 
 // openProcessor finds the user's processor. A zip is unpacked here and not in
@@ -143,15 +249,9 @@ func (t *Target) openProcessor(stack bench.Stack) (lambda.Program, error) {
 	return lambda.OpenProgram(stack.Processor.Path, t.code)
 }
 
-// startCloud starts a cloud. One that is given the data folder of another, which
-// is gone, and the port of its DynamoDB goes on in its place.
-func (t *Target) startCloud(ctx context.Context, cfg cloudConfig, events func(bench.Event)) (*child, ready, error) {
-	return t.spawn(ctx, cfg.Exe, RoleCloud, cfg.Token, cfg, events)
-}
-
-// holder is the process in which a fault lives.
-func (t *Target) holder(fault int) *child {
-	if t.places.Place(fault) == bench.PlaceGateway {
+// holder is the part in which a fault lives.
+func (t *Target) holder(fault int) *part {
+	if t.faults.Place(fault) == bench.PlaceGateway {
 		return t.gateway
 	}
 	return t.cloud
@@ -159,32 +259,82 @@ func (t *Target) holder(fault int) *child {
 
 // Begin arms a fault, or adds a strike. Time passes for both processes.
 func (t *Target) Begin(ctx context.Context, fault int) error {
-	if t.places.Place(fault) == bench.PlaceClock {
-		if err := t.gateway.control.call(ctx, "POST", fmt.Sprintf("/faults/%d/begin", fault), nil); err != nil {
+	path := fmt.Sprintf("/faults/%d/begin", fault)
+	switch t.faults.Place(fault) {
+	case bench.PlaceCloud:
+		t.faults.Begin(fault)
+		return t.strikeCloud(ctx)
+	case bench.PlaceClock:
+		if err := t.gateway.call(ctx, "POST", path, nil); err != nil {
 			return err
 		}
 	}
-	return t.holder(fault).control.call(ctx, "POST", fmt.Sprintf("/faults/%d/begin", fault), nil)
+	// What is armed while a process is up, its successor arms again: it is not told
+	// twice.
+	c, err := t.holder(fault).live(ctx, func() { t.faults.Begin(fault) })
+	if err != nil {
+		return err
+	}
+	if err = c.control.call(ctx, "POST", path, nil); err != nil && t.holder(fault).returns && c.diedOver(err) {
+		return nil
+	}
+	return err
+}
+
+// strikeCloud kills everything beneath the client at once, and returns when it is
+// dead.
+func (t *Target) strikeCloud(ctx context.Context) error {
+	strike := t.faults.Ask(bench.Op{Place: bench.PlaceCloud, Name: bench.OpPull})
+	if strike.Kind == "" {
+		return nil // not one of the share
+	}
+	parts := []*part{t.gateway, t.cloud}
+	for _, p := range parts { // what is down cannot be killed
+		if _, err := p.live(ctx, nil); err != nil {
+			return err
+		}
+	}
+	at := clock.Real{}.Now()
+	dead := make(chan error, len(parts))
+	for _, p := range parts {
+		go func() { dead <- p.kill(ctx) }()
+	}
+	if err := errors.Join(<-dead, <-dead); err != nil {
+		return err
+	}
+	t.faults.Struck(strike)
+	t.events(bench.Event{At: at, Kind: bench.EventStrike, Fault: &strike.Fault, Text: strike.Kind})
+	return nil
 }
 
 // End takes a fault away. For one that killed processes it returns when each
 // has a successor that has asked for work.
 func (t *Target) End(ctx context.Context, fault int) error {
-	return t.holder(fault).control.call(ctx, "POST", fmt.Sprintf("/faults/%d/end", fault), nil)
+	t.faults.End(fault)
+	if t.faults.Place(fault) == bench.PlaceCloud {
+		_, err := t.cloud.live(ctx, nil)
+		_, err2 := t.gateway.live(ctx, nil)
+		return errors.Join(err, err2)
+	}
+	return t.holder(fault).call(ctx, "POST", fmt.Sprintf("/faults/%d/end", fault), nil)
 }
 
 // Bites asks the process in which each fault lives.
 func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
 	var cloud, gateway []bench.Bites
-	if err := t.cloud.control.call(ctx, "GET", "/bites", &cloud); err != nil {
+	if err := t.cloud.call(ctx, "GET", "/bites", &cloud); err != nil {
 		return nil, err
 	}
-	if err := t.gateway.control.call(ctx, "GET", "/bites", &gateway); err != nil {
+	if err := t.gateway.call(ctx, "GET", "/bites", &gateway); err != nil {
 		return nil, err
 	}
+	ours := t.faults.Bites()
 	for i := range cloud {
-		if t.holder(i) == t.gateway {
+		switch t.faults.Place(i) {
+		case bench.PlaceGateway:
 			cloud[i] = gateway[i]
+		case bench.PlaceCloud:
+			cloud[i] = ours[i]
 		}
 	}
 	return cloud, nil
@@ -194,28 +344,36 @@ func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
 // cloud how far that has come: in this order nothing slips between the two.
 func (t *Target) Position(ctx context.Context) (p bench.Position, err error) {
 	var open int
-	if err := t.gateway.control.call(ctx, "GET", "/open", &open); err != nil {
+	if err := t.gateway.call(ctx, "GET", "/open", &open); err != nil {
 		return p, err
 	}
-	err = t.cloud.control.call(ctx, "GET", "/position", &p)
+	if err = t.cloud.call(ctx, "GET", "/position", &p); err != nil {
+		return p, err
+	}
 	p.Open += open
-	return p, err
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.position.Committed, t.position.Effects = max(t.position.Committed, p.Committed), max(t.position.Effects, p.Effects)
+	return p, nil
 }
 
 // DeadLetters reads the on-failure destination.
 func (t *Target) DeadLetters(ctx context.Context) (letters []bench.DeadLetter, err error) {
-	err = t.cloud.control.call(ctx, "GET", "/deadletters", &letters)
+	err = t.cloud.call(ctx, "GET", "/deadletters", &letters)
 	return letters, err
 }
 
 // Stop takes everything down. It may be called twice.
 func (t *Target) Stop() error {
 	var errs []error
-	for _, c := range []**child{&t.gateway, &t.cloud} {
-		if *c != nil {
-			errs = append(errs, (*c).stop())
-			*c = nil
+	for _, p := range []*part{t.gateway, t.cloud} {
+		if p != nil {
+			errs = append(errs, p.stop())
 		}
+	}
+	if t.scratch != "" {
+		errs = append(errs, os.RemoveAll(t.scratch))
+		t.scratch = ""
 	}
 	if t.code != "" {
 		errs = append(errs, os.RemoveAll(t.code))

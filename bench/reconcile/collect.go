@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -23,7 +24,6 @@ const (
 	onTime                         // an effect within the deadline, or of unknown time
 	seenFirst                      // a row in the first read of the results table
 	seenSecond                     // and in the second
-	haveDigest                     // expected[seq] is filled in
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
 
@@ -38,23 +38,20 @@ type extraID struct {
 
 // judge is the work under way.
 type judge struct {
-	e        *Evidence
-	n        uint64
-	seen     []flags
-	outcome  []bench.Outcome // Unsent: not sent
-	beyond   map[uint64]flags
-	expected []bench.Digest            // by seq, see digest
-	newest   []bench.Sequence          // of the commits that wrote, by seq; nil: no commits were seen
-	removals map[uint64]bench.Sequence // by seq: the commit that took the item away, if one did
+	e      *Evidence
+	n      uint64
+	w      *window
+	counts counts
+	beyond map[uint64]flags // what was seen of ids behind the plan
+	shards map[string]bench.Sequence
 
 	itemsKnown   bool // what is not in the items table is known not to be there
 	effectsKnown bool
 	drained      bool
 
-	rows       int64 // effects of this run, in both reads
-	uncounted  int64 // of them, those whose applications nobody counted
-	untimed    int64 // effect rows without a time, where there is a deadline
-	uncompared int64 // of them, those with neither digest nor sequence to compare
+	uncounted  int64 // effects of this run whose applications nobody counted
+	untimed    int64 // of them all, those without a time, where there is a deadline
+	uncompared int64 // and those with neither digest nor sequence to compare
 
 	account Account
 }
@@ -68,27 +65,68 @@ func (j *judge) seq(id string) (uint64, bool) {
 	return v.Seq, true
 }
 
-// mark notes what was seen of an id, which may be one beyond the plan.
+// mark notes what was seen of an id.
 func (j *judge) mark(seq uint64, f flags) {
-	if seq < j.n {
-		j.seen[seq] |= f
-	} else if seq-j.n >= j.e.Sentinels {
+	if i, ok := j.w.at(seq); ok {
+		j.w.seen[i] |= f
+		return
+	}
+	j.markBeyond(j.beyond, seq, f)
+}
+
+// markBeyond notes what was seen of an id behind the plan, in the first window
+// alone: it is in none.
+func (j *judge) markBeyond(beyond map[uint64]flags, seq uint64, f flags) {
+	if j.w.first == 0 && seq >= j.n && seq-j.n >= j.e.Sentinels {
+		beyond[seq] |= f
+	}
+}
+
+// collect goes through the evidence of a window.
+func (j *judge) collect() {
+	j.commits()
+	j.deliveries()
+	j.tables()
+	j.deadLetters()
+}
+
+// tables goes through the final reads: through one of them where both found the
+// same. Items and effects meet only in the expected digests, so that two cores
+// can go through them side by side, unless it is the items that say what to
+// expect.
+func (j *judge) tables() {
+	reads := j.e.Reads[:]
+	if a, b := &reads[0], &reads[1]; a.Complete && b.Complete && a.Fingerprint == b.Fingerprint && a.Fingerprint != "" {
+		reads = reads[:1]
+	}
+	beyond := map[uint64]flags{}
+	items := func() {
+		for r := range reads {
+			j.items(&reads[r], beyond)
+		}
+	}
+	effects := func() {
+		mark := [...]flags{seenFirst, seenSecond}
+		for r := range reads {
+			j.effects(&reads[r], mark[r])
+		}
+	}
+	if j.e.Digest == nil {
+		items()
+		effects()
+	} else {
+		var side sync.WaitGroup
+		side.Go(items)
+		effects()
+		side.Wait()
+	}
+	for seq, f := range beyond {
 		j.beyond[seq] |= f
 	}
 }
 
-func (j *judge) collect() {
-	j.requests()
-	j.commits()
-	j.deliveries()
-	for r := range j.e.Reads {
-		j.items(&j.e.Reads[r])
-	}
-	mark := [...]flags{seenFirst, seenSecond}
-	for r := range j.e.Reads {
-		j.effects(&j.e.Reads[r], mark[r])
-	}
-	j.deadLetters()
+// unplanned lists the ids of this run that were never planned, and are there.
+func (j *judge) unplanned() {
 	for seq, f := range j.beyond {
 		if f&found != 0 && !j.e.TablesShared {
 			j.account.extra = append(j.account.extra, extraID{seq, f})
@@ -97,44 +135,21 @@ func (j *judge) collect() {
 	slices.SortFunc(j.account.extra, func(a, b extraID) int { return cmp.Compare(a.seq, b.seq) })
 }
 
-func (j *judge) requests() {
-	count := &j.account.Requests
-	count.Planned = j.e.Planned
-	for seq := range j.n {
-		a, sent := j.e.Request(seq)
-		if !sent {
-			count.Unsent++
-			continue
-		}
-		count.Sent++
-		switch a.Outcome {
-		case bench.Acknowledged:
-			count.Acknowledged++
-		case bench.Refused:
-			count.Refused++
-		default: // sent without an outcome is one that nobody knows
-			a.Outcome = bench.Unknown
-			count.Unknown++
-		}
-		j.outcome[seq] = a.Outcome
-	}
-}
-
 func (j *judge) commits() {
 	if j.e.Commits == nil {
 		return
 	}
-	j.newest, j.removals = make([]bench.Sequence, j.n), map[uint64]bench.Sequence{}
+	w := j.w
 	var records int64
-	shards := j.settled()
 	for c := range j.e.Commits {
 		records++
 		seq, ours := j.seq(c.ID)
-		if !ours {
+		i, here := w.at(seq)
+		if !ours || !here && seq < j.n {
 			continue
 		}
 		n, err := bench.ParseSequence(c.Sequence)
-		until, known := shards[c.Shard]
+		until, known := j.shards[c.Shard]
 		switch {
 		case c.Removed: // asks for no work: nothing depends on its being settled
 			j.mark(seq, inStream)
@@ -144,13 +159,13 @@ func (j *judge) commits() {
 			j.mark(seq, inStream|open)
 		}
 		switch {
-		case err != nil || seq >= j.n:
+		case err != nil || !here:
 		case c.Removed:
 			// What has gone was there: an effect of the last version is not
 			// outdated by it, and to be handed its removal is not to be handed it.
-			j.removals[seq] = n
-		case !j.e.OneTable && n.Compare(j.newest[seq]) > 0:
-			j.newest[seq] = n
+			w.removals[seq] = n
+		case !j.e.OneTable && n.Compare(w.newest[i]) > 0:
+			w.newest[i] = n
 		}
 	}
 	j.account.Deliveries.Records = &records
@@ -184,8 +199,8 @@ func (j *judge) deliveries() {
 		seq uint64
 		n   bench.Sequence
 	}
+	w := j.w
 	var all, again int64
-	first := make([]bench.Sequence, j.n)
 	others := map[record]bool{}
 	mark := delivered
 	if j.e.Architecture == bench.Streams {
@@ -194,61 +209,53 @@ func (j *judge) deliveries() {
 	for d := range j.e.Deliveries {
 		all++
 		seq, ours := j.seq(d.ID)
-		if !ours {
+		i, here := w.at(seq)
+		if !ours || !here && (seq < j.n || w.first > 0) {
 			continue
 		}
 		n, _ := bench.ParseSequence(d.Sequence) // an asynchronous event has none: zero
-		known := seq < j.n && j.seen[seq]&delivered != 0
+		known := here && w.seen[i]&delivered != 0
 		switch r := (record{seq, n}); {
-		case known && first[seq] == n, others[r]:
+		case known && w.handed[i] == n, others[r]:
 			again++
-		case known || seq >= j.n:
+		case known || !here:
 			others[r] = true
 		default:
-			first[seq] = n
+			w.handed[i] = n
 		}
-		if gone, ok := j.removals[seq]; ok && gone == n {
+		if gone, ok := w.removals[seq]; ok && gone == n {
 			j.mark(seq, mark&^delivered)
 			continue
 		}
 		j.mark(seq, mark)
 	}
+	if before := j.account.Deliveries.Redelivered; before != nil {
+		again += *before
+	}
 	j.account.Deliveries.Delivered = &all
 	j.account.Deliveries.Redelivered = &again
 }
 
-func (j *judge) items(r *Read) {
+func (j *judge) items(r *Read, beyond map[uint64]flags) {
 	if r.Items == nil || !j.e.ItemsObserved {
 		return
 	}
-	for i := range r.Items {
-		j.mark(i.Seq, inItems)
-		if i.Seq < j.n && i.HasDigest && j.e.Digest != nil {
-			if i.Digest != j.digest(i.Seq) {
-				j.seen[i.Seq] |= wrongDigest
-			}
+	w := j.w
+	for v := range r.Items {
+		i, here := w.at(v.Seq)
+		if !here {
+			j.markBeyond(beyond, v.Seq, inItems)
+			continue
 		}
-		if i.Seq < j.n && i.HasDigest && j.e.Digest == nil {
-			j.expect(i.Seq, i.Digest) // the effect must be of what is stored, at least
+		w.items.set(i)
+		switch {
+		case !v.HasDigest:
+		case j.e.Digest == nil:
+			w.expect(i, v.Digest) // the effect must be of what is stored, at least
+		case v.Digest != w.digest(i):
+			w.wrong.set(i)
 		}
 	}
-}
-
-// digest is what the payload's digest must be. It is computed once per id:
-// making a payload again costs more than everything else here.
-func (j *judge) digest(seq uint64) bench.Digest {
-	if j.seen[seq]&haveDigest == 0 && j.e.Digest != nil {
-		j.expect(seq, j.e.Digest(seq))
-	}
-	return j.expected[seq]
-}
-
-func (j *judge) expect(seq uint64, d bench.Digest) {
-	if j.expected == nil {
-		j.expected = make([]bench.Digest, j.n)
-	}
-	j.expected[seq] = d
-	j.seen[seq] |= haveDigest
 }
 
 // effects notes the applications that one read found. Rows of one id within
@@ -261,12 +268,12 @@ func (j *judge) effects(r *Read, here flags) {
 		if v.Count == 0 {
 			continue // a row that says it was never applied
 		}
-		if v.Seq >= j.n {
+		i, inside := j.w.at(v.Seq)
+		if !inside {
 			j.mark(v.Seq, applied)
 			continue
 		}
-		j.rows++
-		s := &j.seen[v.Seq]
+		s := &j.w.seen[i]
 		if v.Count > 1 || v.Count > 0 && *s&here != 0 {
 			*s |= twice
 		}
@@ -276,7 +283,7 @@ func (j *judge) effects(r *Read, here flags) {
 			*s |= here
 		}
 		*s |= applied
-		if !j.compare(v) {
+		if !j.compare(i, v) {
 			j.uncompared++
 		}
 		if j.e.Guarantee.Deadline != 0 && v.At.IsZero() {
@@ -291,18 +298,19 @@ func (j *judge) effects(r *Read, here flags) {
 
 // compare holds an effect against what it should be; false: there was nothing
 // to compare.
-func (j *judge) compare(v bench.Effect) bool {
+func (j *judge) compare(i uint64, v bench.Effect) bool {
 	compared := false
-	s := &j.seen[v.Seq]
-	if v.HasDigest && (j.e.Digest != nil || *s&haveDigest != 0) {
+	w := j.w
+	s := &w.seen[i]
+	if v.HasDigest && (j.e.Digest != nil || w.known.has(i)) {
 		compared = true
-		if v.Digest != j.digest(v.Seq) {
+		if v.Digest != w.digest(i) {
 			*s |= wrongDigest
 		}
 	}
-	if !v.Sequence.IsZero() && j.newest != nil && !j.newest[v.Seq].IsZero() {
+	if !v.Sequence.IsZero() && w.newest != nil && !w.newest[i].IsZero() {
 		compared = true
-		if v.Sequence.Compare(j.newest[v.Seq]) < 0 {
+		if v.Sequence.Compare(w.newest[i]) < 0 {
 			*s |= stale
 		} else {
 			*s |= fresh

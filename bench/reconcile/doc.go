@@ -48,6 +48,11 @@
 // item that is pending or unread, an interrupt and a worker cap make it
 // unknown. Nothing checked is never a pass.
 //
-// Sets are dense slices indexed by the sequence number in the id. A map of
-// strings would cost a hundred times as much.
+// # Memory
+//
+// Ids are dense, so sets are slices and bit planes indexed by the sequence number
+// in the id: a map of strings would cost a hundred times as much. A byte is kept
+// for each id of the plan, its verdict and its last station; all else is of the
+// ids that are judged together, the window, and [Evidence.Needs] says how much
+// that is. Findings are handed over and not kept.
 package reconcile

@@ -8,8 +8,9 @@ import (
 )
 
 // Evidence is everything that the judge may know of a run. It holds values,
-// functions and iterators; the caller reads the files. The iterators are gone
-// through more than once, and must give the same each time.
+// functions and iterators; the caller reads the files. An iterator may be gone
+// through more than once, must give the same each time, and several of them may
+// be under way at once.
 type Evidence struct {
 	Run          bench.RunID
 	Agent        uint8
@@ -18,13 +19,15 @@ type Evidence struct {
 
 	// The ledger. Request tells what the client did and saw of a planned
 	// request, and whether a byte of it was sent; one that was sent and whose
-	// outcome nobody knows is Unknown. Numbers run from 0 to Planned − 1.
+	// outcome nobody knows is Unknown. Numbers run from 0 to Planned − 1, and are
+	// asked for in that order.
 	Planned        int64
 	Request        func(seq uint64) (a bench.Attempt, sent bool)
 	LedgerProblems []string
 
 	// The plan. Due and Stage are pure functions; Stages is indexed by Stage.
-	// Digest is what the payload's digest must be; nil: not known.
+	// Digest is what the payload's digest must be; nil: not known. It is asked
+	// from several goroutines.
 	Due    func(seq uint64) time.Duration
 	Stage  func(seq uint64) int
 	Digest func(seq uint64) bench.Digest
@@ -60,9 +63,40 @@ type Evidence struct {
 	Interrupted     bool // by a signal
 	WorkerCapHit    bool // the generator ran into its safety cap: the load was not open any more
 
-	Timing     Timing
+	Timing     *Timing // read when all is judged, so that its owner may measure in Judged; nil: not measured
 	Thresholds Thresholds
+
+	// Window is how many ids are judged at a time; 0: all at once. Every iterator
+	// is gone through once for each window.
+	Window uint64
+	// Lean does without what is kept to save time: 8 bytes an id, for which each
+	// payload is made again for every row that shows its digest.
+	Lean bool
+	// Judged is told when all that there is of the n ids from first on was gone
+	// through, and they have their verdicts. Windows come in rising order.
+	Judged func(first, n uint64)
+	// Found is given every finding, by seq, when all is judged.
+	Found func(bench.Finding)
 }
+
+// Needs says how much memory judging takes: bytes for each id of the plan, and
+// beside them for each id of a window.
+func (e *Evidence) Needs() (always, window float64) {
+	always = 1 // verdict and station
+	window = 2 + 2.0/8
+	if !e.Lean || e.Digest == nil {
+		window += 8
+	}
+	if e.Commits != nil {
+		window += sequenceSize
+	}
+	if e.Deliveries != nil {
+		window += sequenceSize
+	}
+	return always, window
+}
+
+const sequenceSize = 16 // bytes of a bench.Sequence
 
 // Stage is one stage of the load.
 type Stage struct {
@@ -79,7 +113,7 @@ type Read struct {
 	Foreign     int64                      // keys that are no id of this run and agent
 	ForeignIDs  []string                   // the first few of them
 	Complete    bool                       // every page was read: what is absent is known to be absent
-	Fingerprint string                     // equal for reads that found the same, whatever the order
+	Fingerprint string                     // equal for reads that found the same, whatever the order; the second is then not gone through
 }
 
 // Fault is one fault of the scenario, and what it did. Its window runs from
@@ -158,19 +192,19 @@ type Account struct {
 	Items      bench.Items
 	PhaseItems []bench.Items   // by stage; ids beyond the plan are in none
 	FaultLoss  []int64         // by fault: lost ids that were due in its window
-	Findings   []bench.Finding // every one, by seq
+	Findings   []bench.Finding // the first MaxFindings, by seq; Evidence.Found is given every one
 	Deliveries bench.Deliveries
 	Gates      []bench.GateResult // account gates, then timing gates
 
-	verdicts []bench.ItemVerdict
-	extra    []extraID
+	judged []judged
+	extra  []extraID
 }
 
 // Of gives the verdict of one id; NoVerdict: it was not sent, and nothing was
 // found of it.
 func (a *Account) Of(seq uint64) bench.ItemVerdict {
-	if seq < uint64(len(a.verdicts)) {
-		return a.verdicts[seq]
+	if seq < uint64(len(a.judged)) {
+		return a.judged[seq].verdict()
 	}
 	for _, x := range a.extra {
 		if x.seq == seq {

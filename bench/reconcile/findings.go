@@ -13,32 +13,37 @@ import (
 // (a batch that was never flushed), a lost middle at a fault. Where nothing
 // survived, all is head.
 func (j *judge) findings() {
-	a := &j.account
-	first, last := j.n, uint64(0)
-	for seq, v := range a.verdicts {
-		if survived(v) {
-			first, last = min(first, uint64(seq)), uint64(seq)
-		}
-	}
-	for seq := range j.n {
-		v := a.verdicts[seq]
+	a, c := &j.account, &j.counts
+	for i, d := range a.judged {
+		seq, v := uint64(i), d.verdict()
 		if !j.isFinding(v) {
 			continue
 		}
-		f := j.finding(seq, v, j.seen[seq])
+		f := j.finding(seq, v, d.station())
 		f.DuringFault = j.duringFault(seq)
 		switch {
-		case seq < first:
+		case seq < c.first:
 			f.Position = "head"
-		case seq > last:
+		case seq > c.last:
 			f.Position = "tail"
 		default:
 			f.Position = "middle"
 		}
-		a.Findings = append(a.Findings, f)
+		j.found(f)
 	}
 	for _, x := range a.extra { // sorted, and behind the plan
-		a.Findings = append(a.Findings, j.finding(x.seq, bench.Unexpected, x.seen))
+		j.found(j.finding(x.seq, bench.Unexpected, stations[station(x.seen, bench.Unsent)>>verdictBits]))
+	}
+}
+
+// found hands a finding over. Only the first ones are kept: where all is lost,
+// there are as many as requests.
+func (j *judge) found(f bench.Finding) {
+	if len(j.account.Findings) < bench.MaxFindings {
+		j.account.Findings = append(j.account.Findings, f)
+	}
+	if j.e.Found != nil {
+		j.e.Found(f)
 	}
 }
 
@@ -59,8 +64,8 @@ func (j *judge) isFinding(v bench.ItemVerdict) bool {
 	return v.Fails()
 }
 
-func (j *judge) finding(seq uint64, v bench.ItemVerdict, s flags) bench.Finding {
-	return bench.Finding{Verdict: v, ID: j.id(seq), Seq: seq, LastStation: j.station(seq, s)}
+func (j *judge) finding(seq uint64, v bench.ItemVerdict, last bench.Station) bench.Finding {
+	return bench.Finding{Verdict: v, ID: j.id(seq), Seq: seq, LastStation: last}
 }
 
 func (j *judge) id(seq uint64) string {
@@ -69,18 +74,18 @@ func (j *judge) id(seq uint64) string {
 
 // station is the last one at which an id was seen. What is only taken as
 // stored, since nobody could look, was not seen there.
-func (j *judge) station(seq uint64, s flags) bench.Station {
+func station(s flags, o bench.Outcome) judged {
 	switch {
 	case s&applied != 0:
-		return bench.StationEffect
+		return atEffect
 	case s&delivered != 0:
-		return bench.StationDelivered
+		return atDelivered
 	case s&(inItems|inStream) != 0:
-		return bench.StationStored
-	case seq < j.n && j.outcome[seq] == bench.Acknowledged:
-		return bench.StationAcknowledged
+		return atStored
+	case o == bench.Acknowledged:
+		return atAcknowledged
 	}
-	return bench.StationSent
+	return atSent
 }
 
 // duringFault names the first fault in whose window the request was due.

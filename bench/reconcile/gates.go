@@ -13,12 +13,11 @@ import (
 // answer and what it saw, in numbers, whichever way it went: a gate that only
 // speaks when it is down cannot be checked.
 func (j *judge) gates() {
-	around := j.around()
 	rules := map[bench.Gate]func() (bool, string){
 		bench.GateAcknowledged:         j.gateAcknowledged,
 		bench.GatePlanComplete:         j.gatePlanComplete,
 		bench.GateRateKept:             j.gateRateKept,
-		bench.GateEvidenceAroundFaults: func() (bool, string) { return j.gateAround(around) },
+		bench.GateEvidenceAroundFaults: j.gateAround,
 		bench.GateFaultsBit:            j.gateFaultsBit,
 		bench.GateFaultsUndone:         j.gateFaultsUndone,
 		bench.GateCleanStart:           j.gateCleanStart,
@@ -65,22 +64,9 @@ func (j *judge) gatePlanComplete() (bool, string) {
 }
 
 func (j *judge) gateRateKept() (bool, string) {
-	type count struct{ planned, sent int64 }
-	stages := make([]count, len(j.e.Stages))
-	for seq := range j.n {
-		if s := j.stage(seq); s >= 0 {
-			stages[s].planned++
-			if j.outcome[seq] != bench.Unsent {
-				stages[s].sent++
-			}
-		}
-	}
-	if len(stages) == 0 {
-		stages = []count{{j.account.Requests.Planned, j.account.Requests.Sent}}
-	}
 	ok, worst := true, 1.0
 	var low []string
-	for i, s := range stages {
+	for i, s := range j.counts.stages {
 		if s.planned == 0 {
 			continue
 		}
@@ -101,45 +87,11 @@ func (j *judge) gateRateKept() (bool, string) {
 	return false, fmt.Sprintf("%s; %s is asked for", strings.Join(low, "; "), percent(j.e.Thresholds.RateKept))
 }
 
-// aroundFault counts requests by when they were due.
-type aroundFault struct{ sentBefore, sentIn, sentAfter, ackBefore, ackIn, ackAfter int64 }
-
-func (j *judge) around() []aroundFault {
-	all := make([]aroundFault, len(j.e.Faults))
-	if len(all) == 0 {
-		return nil
-	}
-	for seq := range j.n {
-		o := j.outcome[seq]
-		if o == bench.Unsent {
-			continue
-		}
-		due := j.e.Due(seq)
-		var ack int64
-		if o == bench.Acknowledged {
-			ack = 1
-		}
-		for i := range all {
-			switch a, f := &all[i], &j.e.Faults[i]; {
-			case due < f.From:
-				a.sentBefore++
-				a.ackBefore += ack
-			case f.covers(due):
-				a.sentIn++
-				a.ackIn += ack
-			default:
-				a.sentAfter++
-				a.ackAfter += ack
-			}
-		}
-	}
-	return all
-}
-
 // gateAround asks for enough requests before, inside and after each fault: a
 // fault that met no load has proven nothing. A moment without a width has no
 // inside.
-func (j *judge) gateAround(around []aroundFault) (bool, string) {
+func (j *judge) gateAround() (bool, string) {
+	around := j.counts.around
 	if len(around) == 0 {
 		return true, "no fault was planned"
 	}
@@ -323,8 +275,15 @@ func (j *judge) gateHarness() (bool, string) {
 	return true, "the run came to its end"
 }
 
+func (j *judge) timing() Timing {
+	if j.e.Timing == nil {
+		return Timing{}
+	}
+	return *j.e.Timing
+}
+
 func (j *judge) gateSendDelay() (bool, string) {
-	t := j.e.Timing
+	t := j.timing()
 	if t.SendDelayP99 == nil || t.ResponseP99 == nil {
 		return false, "not measured"
 	}
@@ -334,7 +293,7 @@ func (j *judge) gateSendDelay() (bool, string) {
 }
 
 func (j *judge) gateCPU() (bool, string) {
-	cpu := j.e.Timing.GeneratorCPU
+	cpu := j.timing().GeneratorCPU
 	if cpu == nil || math.IsNaN(*cpu) {
 		return false, "not measured"
 	}

@@ -16,20 +16,33 @@ func Judge(e Evidence) Account {
 	}
 	n := uint64(max(e.Planned, 0))
 	e.Planned = int64(n)
-	j := &judge{
-		e: &e, n: n,
-		seen:    make([]flags, n),
-		outcome: make([]bench.Outcome, n),
-		beyond:  map[uint64]flags{},
-	}
+	j := &judge{e: &e, n: n, beyond: map[uint64]flags{}}
 	complete := e.Reads[0].Complete || e.Reads[1].Complete
 	j.itemsKnown = e.ItemsObserved && complete
 	j.effectsKnown = e.EffectsObserved && complete
 	j.drained = isDrained(&e)
+	j.shards = j.settled()
+	j.counts = newCounts(&e)
+	j.account.judged = make([]judged, n)
 
-	j.account.verdicts = make([]bench.ItemVerdict, n)
-	j.collect()
-	j.decide()
+	size := n
+	if e.Window > 0 {
+		size = min(n, e.Window)
+	}
+	j.w = newWindow(&e, size)
+	for first := uint64(0); ; first += size { // once even of an empty plan: something may be there
+		j.w.begin(first, min(size, n-first))
+		j.collect()
+		j.decide()
+		if e.Judged != nil {
+			e.Judged(first, j.w.n)
+		}
+		if first+size >= n {
+			break
+		}
+	}
+	j.unplanned()
+	j.books()
 	j.balance()
 	j.findings()
 	j.gates()
@@ -52,43 +65,23 @@ func isDrained(e *Evidence) bool {
 	return false
 }
 
-// decide gives the verdicts and counts them.
+// decide gives the ids of the window their verdicts, and counts them.
 func (j *judge) decide() {
-	a := &j.account
-	a.PhaseItems = make([]bench.Items, len(j.e.Stages))
-	a.FaultLoss = make([]int64, len(j.e.Faults))
-	for seq := range j.n {
-		a.verdicts[seq] = j.verdict(seq)
-	}
-	j.observability()
-	for seq := range j.n {
-		v := a.verdicts[seq]
-		if v == bench.NoVerdict {
-			continue
-		}
-		j.count(&a.Items, seq, v)
-		if stage := j.stage(seq); stage >= 0 {
-			j.count(&a.PhaseItems[stage], seq, v)
-		}
-		if v == bench.LostWrite || v == bench.LostProcessing {
-			due := j.e.Due(seq)
-			for i := range j.e.Faults {
-				if j.e.Faults[i].covers(due) {
-					a.FaultLoss[i]++
-				}
+	verdicts := j.account.judged[j.w.first:][:j.w.n]
+	for i := range verdicts {
+		seq := j.w.first + uint64(i)
+		outcome := bench.Unsent
+		if a, sent := j.e.Request(seq); sent {
+			outcome = a.Outcome
+			if outcome != bench.Acknowledged && outcome != bench.Refused {
+				outcome = bench.Unknown // sent without an outcome is one that nobody knows
 			}
 		}
+		s := j.w.flags(uint64(i))
+		v := j.verdict(s, outcome)
+		verdicts[i] = asJudged(v, station(s, outcome))
+		j.count(seq, outcome, v)
 	}
-	if a.Items.Unexpected != nil {
-		*a.Items.Unexpected += int64(len(a.extra))
-	}
-}
-
-func (j *judge) count(items *bench.Items, seq uint64, v bench.ItemVerdict) {
-	if v != bench.Unexpected {
-		items.Attempted++
-	}
-	items.Add(v)
 }
 
 // stage gives the stage of a request; -1: none that is listed.
@@ -103,8 +96,7 @@ func (j *judge) stage(seq uint64) int {
 }
 
 // verdict finds the first line of the table that matches.
-func (j *judge) verdict(seq uint64) bench.ItemVerdict {
-	s, outcome := j.seen[seq], j.outcome[seq]
+func (j *judge) verdict(s flags, outcome bench.Outcome) bench.ItemVerdict {
 	stored, storedKnown := j.stored(s, outcome)
 	effect := s&applied != 0
 	effectKnown := effect || j.effectsKnown
@@ -192,35 +184,6 @@ func (j *judge) effectVerdict(s flags, o bench.Outcome) bench.ItemVerdict {
 	}
 	return bench.Processed
 }
-
-// observability makes null what could not be seen, in the whole and in each
-// phase. What was proven is never null.
-func (j *judge) observability() {
-	var duplicated, wrong bool
-	for _, v := range j.account.verdicts {
-		duplicated = duplicated || v == bench.Duplicated
-		wrong = wrong || v == bench.WrongEffect
-	}
-	zero := func(observed bool) *int64 {
-		if !observed {
-			return nil
-		}
-		return new(int64)
-	}
-	each := func(items *bench.Items) {
-		items.Duplicated = zero(duplicated || j.effectsKnown && j.countsObserved())
-		items.WrongEffect = zero(wrong || j.effectsKnown && j.uncompared == 0)
-		items.Unexpected = zero(!j.e.TablesShared)
-	}
-	each(&j.account.Items)
-	for i := range j.account.PhaseItems {
-		each(&j.account.PhaseItems[i])
-	}
-}
-
-// countsObserved reports whether the results table tells how often each effect
-// was applied.
-func (j *judge) countsObserved() bool { return j.e.EffectsObserved && j.uncounted == 0 }
 
 // balance asserts that every planned request is in the books exactly once.
 func (j *judge) balance() {

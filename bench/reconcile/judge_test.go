@@ -203,7 +203,9 @@ func TestLossAndDuplicateDoNotCancel(t *testing.T) {
 
 func TestUnexpected(t *testing.T) {
 	w := newWorld(30)
-	w.reads[1].items = append(w.reads[1].items, bench.Item{Seq: 40}, bench.Item{Seq: 31}, bench.Item{Seq: 40})
+	for r := range w.reads {
+		w.reads[r].items = append(w.reads[r].items, bench.Item{Seq: 40}, bench.Item{Seq: 31}, bench.Item{Seq: 40})
+	}
 	w.commits = append(w.commits, bench.Commit{ID: idOf(99), Sequence: "5"})
 	a := w.judge()
 	if *a.Items.Unexpected != 3 || a.Verdict != bench.Fail || a.Items.Attempted != 30 {
@@ -427,5 +429,46 @@ func TestNum(t *testing.T) {
 	}
 	if plural(2, "entry") != "2 entries" || plural(1, "entry") != "1 entry" || percent(0.94999) != "94.9 %" || percent(0.95) != "95 %" {
 		t.Error(plural(2, "entry"), percent(0.94999), percent(0.95))
+	}
+}
+
+// Where everything is lost there are as many findings as requests: each is
+// handed over, in order, and the account keeps the first.
+func TestFindingsAreHandedOver(t *testing.T) {
+	const n = bench.MaxFindings + 500
+	w := newWorld(n)
+	for r := range w.reads {
+		w.reads[r].effects = nil
+	}
+	e := w.evidence()
+	e.Window = 300
+	var next uint64
+	e.Found = func(f bench.Finding) {
+		if f.Seq != next || f.Verdict != bench.LostProcessing {
+			t.Fatalf("finding %d is %+v", next, f)
+		}
+		next++
+	}
+	if a := Judge(e); next != n || len(a.Findings) != bench.MaxFindings || a.Items.LostProcessing != n {
+		t.Errorf("%d handed over, %d kept, %d lost of %d", next, len(a.Findings), a.Items.LostProcessing, n)
+	}
+}
+
+// Two reads that found the same are gone through once; two that differ, both.
+func TestSecondReadIsComparedByFingerprint(t *testing.T) {
+	for _, differ := range []bool{false, true} {
+		w := newWorld(30)
+		if differ {
+			w.reads[1].items = append(w.reads[1].items, bench.Item{Seq: 40})
+		}
+		e := w.evidence()
+		items, gone := e.Reads[1].Items, false
+		e.Reads[1].Items = func(yield func(bench.Item) bool) {
+			gone = true
+			items(yield)
+		}
+		if a := Judge(e); gone != differ || (*a.Items.Unexpected == 1) != differ {
+			t.Errorf("differ %v: gone through %v, %d unexpected", differ, gone, *a.Items.Unexpected)
+		}
 	}
 }

@@ -27,16 +27,6 @@ var phrases = map[bench.ItemVerdict]string{
 // reasons gives the run its verdict, and says why.
 func (j *judge) reasons() {
 	a := &j.account
-	first := map[bench.ItemVerdict]string{}
-	acked := map[bench.ItemVerdict]int64{}
-	for _, f := range a.Findings {
-		if first[f.Verdict] == "" {
-			first[f.Verdict] = f.ID
-		}
-		if f.Seq < j.n && j.outcome[f.Seq] == bench.Acknowledged {
-			acked[f.Verdict]++
-		}
-	}
 	var fails, unknowns []bench.Reason
 	for _, v := range bench.ItemVerdicts() {
 		n, _ := a.Items.Of(v)
@@ -44,7 +34,7 @@ func (j *judge) reasons() {
 		if n == 0 || effect == bench.Pass {
 			continue
 		}
-		r := bench.Reason{Code: bench.Code(v.String()), Text: itemsText(v, n, acked[v], first[v])}
+		r := bench.Reason{Code: bench.Code(v.String()), Text: itemsText(v, n, j.counts.acked[v], j.firstOf(v))}
 		if effect == bench.Fail {
 			fails = append(fails, r)
 		} else {
@@ -64,6 +54,17 @@ func (j *judge) reasons() {
 		a.Verdict = a.Verdict.Worse(bench.Fail)
 	}
 	a.Reasons = append(fails, unknowns...)
+}
+
+// firstOf names the first finding of a verdict; "": there is none.
+func (j *judge) firstOf(v bench.ItemVerdict) string {
+	if seq, ok := j.counts.firsts[v]; ok {
+		return j.id(seq)
+	}
+	if v == bench.Unexpected && len(j.account.extra) > 0 {
+		return j.id(j.account.extra[0].seq)
+	}
+	return ""
 }
 
 // consequence says what one item of a verdict makes of the run.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"time"
 
@@ -71,7 +72,7 @@ func newWorld(n uint64) *world {
 		Guarantee:    Guarantee{Effects: ExactlyOnce},
 		Drain:        bench.Drain{Proof: bench.DrainPositions, Ms: 120},
 		LoadFinished: true, HarnessFinished: true,
-		Timing: Timing{SendDelayP99: &sendDelay, ResponseP99: &response, GeneratorCPU: &cpu},
+		Timing: &Timing{SendDelayP99: &sendDelay, ResponseP99: &response, GeneratorCPU: &cpu},
 	}
 	for r := range w.e.Reads {
 		w.e.Reads[r].Complete = true
@@ -93,6 +94,9 @@ func (w *world) evidence() Evidence {
 		if w.reads[r].letters != nil {
 			e.Reads[r].DeadLetters = slices.Values(w.reads[r].letters)
 		}
+	}
+	if e.Reads[0].Fingerprint == "same" && !reflect.DeepEqual(w.reads[0], w.reads[1]) {
+		e.Reads[1].Fingerprint = "other"
 	}
 	e.Commits, e.Deliveries = all(w.commits), all(w.deliveries)
 	return e

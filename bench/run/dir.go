@@ -1,6 +1,8 @@
 package run
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,17 +82,24 @@ func (r *Run) makeDir() (err error) {
 	r.manifest.Version, r.manifest.Go, r.manifest.Host = r.opts.Version, runtime.Version(), thisHost()
 	r.manifest.Libraries = libraries()
 	r.manifest.SDKRetries = "off in gateway, event source mapping and final reads; the processor keeps its own SDK's settings"
-	if err := r.manifest.write(r.dir); err != nil {
+	source := s.YAML()
+	r.manifest.ScenarioCRC = scenarioSum(source)
+	if err := errors.Join(r.manifest.write(r.dir), writeFile(filepath.Join(r.dir, scenarioFile), source)); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(r.dir, scenarioFile), s.YAML()); err != nil {
+	first, err := r.manifest.encode()
+	if err != nil {
+		return err
+	}
+	copied, err := json.Marshal(beginning{Manifest: string(first), Scenario: string(source)})
+	if err != nil {
 		return err
 	}
 	if r.events, err = ledger.CreateEvents(filepath.Join(r.dir, eventsFile)); err != nil {
 		return err
 	}
 	r.book, err = ledger.Create(filepath.Join(r.dir, ledgerDir), ledger.Header{
-		Run: r.id, Planned: r.plan.Len(), Seed: r.opts.Seed, Created: created,
+		Run: r.id, Planned: r.plan.Len(), Seed: r.opts.Seed, Created: created, Plan: copied,
 	})
 	if err != nil {
 		r.events.Close()

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/faults"
 )
 
@@ -34,26 +35,35 @@ type manifest struct {
 	Endpoints    bench.Endpoints   `json:"endpoints"`
 	Libraries    map[string]string `json:"libraries"`
 	SDKRetries   string            `json:"sdk_retries"`
+	ScenarioCRC  string            `json:"scenario_crc"`  // CRC-32C of scenario.yaml; "": a version that kept none
+	CRC          string            `json:"crc,omitempty"` // of run.json itself, added as it is written
 
 	faults []faults.Fault
 }
 
 func (m *manifest) write(dir string) error {
-	b, err := json.MarshalIndent(m, "", "  ")
+	b, err := m.encode()
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, manifestFile), append(b, '\n'))
+	return writeFile(filepath.Join(dir, manifestFile), b)
 }
 
-// readManifest reads run.json, so far as it was written.
+// encode writes run.json, with its checksum.
+func (m *manifest) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(m, "", "  ")
+	return append(ledger.AppendSum(b), '\n'), err
+}
+
+// readManifest reads run.json, so far as it was written. An error that is
+// errDamagedManifest says that it was written otherwise.
 func readManifest(dir string) (*manifest, error) {
 	b, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return nil, fmt.Errorf("%s is no run directory: %w", dir, err)
 	}
-	var m manifest
-	if err := json.Unmarshal(b, &m); err != nil {
+	m, err := parseManifest(b)
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, manifestFile), err)
 	}
 	if m.Schema != manifestSchema {
@@ -62,7 +72,7 @@ func readManifest(dir string) (*manifest, error) {
 	if !m.Run.Valid() || m.Planned < 0 || !slices.Contains(bench.Architectures(), m.Architecture) {
 		return nil, fmt.Errorf("read %s: run id %q, architecture %q or plan of %d requests cannot be", filepath.Join(dir, manifestFile), m.Run, m.Architecture, m.Planned)
 	}
-	return &m, nil
+	return m, nil
 }
 
 func thisHost() bench.Host {
@@ -85,6 +95,7 @@ const (
 	evidenceBites      = "bites"
 	evidenceDrain      = "drain"
 	evidenceAtRest     = "at_rest"
+	evidenceWritten    = "written"
 	evidenceFinished   = "finished"
 )
 

@@ -28,9 +28,13 @@ func EncodingOf(file string) (Encoding, bool) { return ledger.EncodingOf(file) }
 
 // exportWindow is how many requests are joined at a time. What is seen of one
 // takes 64 bytes, so a window takes 128 MiB, and the files of the run are gone
-// through once for each. Beside it the judge needs 45 bytes for each request of
+// through once for each. Beside it the judge keeps one byte for each request of
 // the run.
 const exportWindow = 1 << 21
+
+// exportJudged is how many requests are judged at a time for their item verdicts
+// alone: at most 42 bytes each, 170 MiB together, given back before the first row.
+const exportJudged = 1 << 22
 
 // Exported says what an export holds.
 type Exported struct {
@@ -58,7 +62,7 @@ func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, s
 	if err != nil {
 		return Exported{}, err
 	}
-	account := f.account()
+	account := f.account(nil)
 	j := newJoiner(f, &account, min(size, f.plan.Len()))
 	for first := int64(0); first < f.plan.Len(); first += size {
 		j.window(uint64(first), uint64(min(size, f.plan.Len()-first)))
@@ -79,13 +83,11 @@ func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, s
 }
 
 // account judges the run for its item verdicts alone: the timing gates, which
-// need the distributions, have no part in them.
-func (f *files) account() reconcile.Account {
-	var t *times
-	if f.story.drain.TimedOut { // only then the judge asks what was held up
-		t = f.times()
-	}
-	return reconcile.Judge(f.evidence(t, &figures{}))
+// need the distributions, have no part in them. found is given every finding.
+func (f *files) account(found func(bench.Finding)) reconcile.Account {
+	e := f.evidence(&figures{})
+	e.Window, e.Found = exportJudged, found
+	return reconcile.Judge(e)
 }
 
 // observed is the end of the observation, as times has it.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,7 @@ type files struct {
 	story    story
 	started  time.Time
 	problems []string // of the final reads: what is absent there may have been lost by us
-	damage   []string // of deliveries and events, which show what happened and never what did not
+	damage   []string // of all other files
 }
 
 // Judge judges a run from its files alone, and writes result.json and
@@ -41,8 +42,12 @@ func Judge(dir string) (*bench.Result, *bench.Series, error) {
 		return nil, nil, err
 	}
 	defer f.close()
-	result, series, account := f.judge()
-	if err := writeResult(dir, result, account.Findings); err != nil {
+	findings, err := createFindings(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	result, series := f.judge(findings.add)
+	if err := errors.Join(findings.finish(), writeResult(dir, result)); err != nil {
 		return nil, nil, err
 	}
 	return result, series, nil
@@ -60,7 +65,7 @@ func Tell(dir string) (*bench.Result, *bench.Series, error) {
 		return nil, nil, err
 	}
 	defer f.close()
-	_, series, _ := f.judge()
+	_, series := f.judge(nil)
 	return &results[0], series, nil
 }
 
@@ -87,7 +92,8 @@ func readResult(dir string, r *bench.Result) error {
 	case err != nil:
 		return err
 	}
-	if err := json.Unmarshal(b, r); err != nil {
+	_, err = ledger.CheckSum(bytes.TrimSuffix(b, []byte("\n")))
+	if err := errors.Join(err, json.Unmarshal(b, r)); err != nil {
 		return fmt.Errorf("read %s: %w; run 'ackproof reconcile %s' to make it anew", path, err, dir)
 	}
 	if r.Schema != bench.ResultSchema {
@@ -96,38 +102,70 @@ func readResult(dir string, r *bench.Result) error {
 	return nil
 }
 
-func writeResult(dir string, r *bench.Result, findings []bench.Finding) error {
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	for _, f := range findings {
-		if err := encoder.Encode(f); err != nil {
-			return err
-		}
-	}
+// EncodeResult gives the bytes of result.json, which end in a checksum of what
+// stands before it. A figure that is no number (NaN, infinite) is an error.
+func EncodeResult(r *bench.Result) ([]byte, error) {
 	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write result as JSON: %w", err)
+	}
+	return append(ledger.AppendSum(b), '\n'), nil
+}
+
+func writeResult(dir string, r *bench.Result) error {
+	b, err := EncodeResult(r)
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		writeFile(filepath.Join(dir, findingsFile), lines.Bytes()),
-		writeFile(filepath.Join(dir, resultFile), append(b, '\n')),
-	)
+	return writeFile(filepath.Join(dir, resultFile), b)
+}
+
+// findings writes findings.jsonl as they are found: where everything is lost
+// there are as many as requests. The file is there whole or not at all.
+type findings struct {
+	path    string
+	f       *os.File
+	out     *bufio.Writer
+	encoder *json.Encoder
+	err     error // the first one; nothing is written after it
+}
+
+func createFindings(dir string) (*findings, error) {
+	w := &findings{path: filepath.Join(dir, findingsFile)}
+	f, err := os.Create(w.path + ".new")
+	if err != nil {
+		return nil, err
+	}
+	w.f, w.out = f, bufio.NewWriterSize(f, 64<<10)
+	w.encoder = json.NewEncoder(w.out)
+	return w, nil
+}
+
+func (w *findings) add(f bench.Finding) {
+	if w.err == nil {
+		w.err = w.encoder.Encode(f)
+	}
+}
+
+// finish puts the file in its place, or takes it away.
+func (w *findings) finish() error {
+	err := errors.Join(w.err, w.out.Flush(), w.f.Close())
+	if err == nil {
+		err = os.Rename(w.f.Name(), w.path)
+	}
+	if err != nil {
+		os.Remove(w.f.Name())
+		return fmt.Errorf("write %s: %w", w.path, err)
+	}
+	return nil
 }
 
 // open reads what is there. Only a directory without its beginnings is an
 // error: damage further on is evidence that is missing.
 func open(dir string) (*files, error) {
 	f := &files{dir: dir}
-	var err error
-	if f.manifest, err = readManifest(dir); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, scenarioFile)
-	source, err := os.ReadFile(path)
+	err := f.begin()
 	if err != nil {
-		return nil, err
-	}
-	if f.scenario, err = scenarios.Parse(path, source, nil); err != nil {
 		return nil, err
 	}
 	f.faults = f.scenario.Faults
@@ -154,11 +192,13 @@ func open(dir string) (*files, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
-	f.damage = problems
+	f.damage = append(f.damage, problems...)
 	if f.log != nil {
 		f.damage = append(f.damage, f.log.Problems()...)
 	}
 	f.story = tell(events, len(f.faults))
+	f.lengths()
+	f.strangers()
 	f.started = f.ledger.Started()
 	if f.started.IsZero() {
 		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
@@ -168,24 +208,28 @@ func open(dir string) (*files, error) {
 
 func (f *files) close() error { return f.ledger.Close() }
 
-// judge makes the result of a run from its files.
-func (f *files) judge() (*bench.Result, *bench.Series, reconcile.Account) {
+// judge makes the result of a run from its files. found is given every finding;
+// nil: nobody asks.
+func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) {
 	t := f.times()
 	figures := f.figures(t)
-	account := reconcile.Judge(f.evidence(t, figures))
+	e := f.evidence(figures)
+	e.Found = found
+	account := reconcile.Judge(e)
 	r := &bench.Result{
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
 		Requests: account.Requests, Items: account.Items, Deliveries: account.Deliveries,
-		Findings: account.Findings[:min(len(account.Findings), bench.MaxFindings)],
+		Findings: account.Findings,
 		Drain:    f.story.proof(), Gates: account.Gates,
 	}
 	f.fill(r, t, figures, account)
 	f.expect(r)
+	f.distrust(r)
 	f.notes(r)
 	for _, list := range []any{&r.Reasons, &r.Findings, &r.Expectations, &r.Faults, &r.Phases, &r.Backlog} {
 		neverNull(list)
 	}
-	return r, f.series(t, figures), account
+	return r, f.series(t, figures)
 }
 
 // neverNull makes an empty list [] in JSON: null says "not observed".
@@ -221,15 +265,16 @@ func (f *files) info() bench.RunInfo {
 }
 
 // evidence gathers what the judge may know.
-func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
+func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
+	timing := figures.timing(story.generator)
 	e := reconcile.Evidence{
 		Run: f.manifest.Run, Architecture: f.manifest.Architecture, Started: f.started,
 		Planned: f.plan.Len(), Request: f.ledger.Request, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
 		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
-		Drain: story.proof(), Blocked: f.blocked(t), Over: story.settled,
+		Drain: story.proof(), Blocked: f.blocked(), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),
 		WorkerCapHit: story.generator != nil && story.generator.WorkerCapHit,
@@ -242,7 +287,7 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 			RateKept: float64(s.Gates.RateKept) / 100, AroundFaults: int64(s.Gates.Evidence), AroundShare: float64(s.Gates.EvidenceShare) / 100,
 			SendDelay: s.Gates.SendDelay, SendDelayShare: float64(s.Gates.SendDelayShare) / 100, GeneratorCPUMax: float64(s.Gates.GeneratorCPU) / 100,
 		},
-		Timing: figures.timing(story.generator),
+		Timing: &timing,
 	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
@@ -272,9 +317,17 @@ func (f *files) evidence(t *times, figures *figures) reconcile.Evidence {
 // more: since the built-in processor works in sequence, the record that holds the
 // shard up is the first from there on that has no effect, and all others without
 // one wait behind it. Of another processor only the batch is known.
-func (f *files) blocked(t *times) []bench.ShardPosition {
+func (f *files) blocked() []bench.ShardPosition {
 	if !f.story.drain.TimedOut || f.log == nil {
 		return nil
+	}
+	done := make([]bool, f.plan.Len())
+	for _, read := range f.reads {
+		for e := range read.Effects() {
+			if e.Seq < uint64(len(done)) && !e.At.IsZero() {
+				done[e.Seq] = true
+			}
+		}
 	}
 	var blocked []bench.ShardPosition
 	for _, shard := range f.story.drain.Position.Shards {
@@ -288,9 +341,9 @@ func (f *files) blocked(t *times) []bench.ShardPosition {
 		}
 		head, waiting := *shard.Head, 0
 		for c := range f.log.Commits() {
-			i, ours := f.index(c.ID, len(t.items))
+			i, ours := f.index(c.ID, len(done))
 			at, err := bench.ParseSequence(c.Sequence)
-			if !ours || c.Removed || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || t.items[i].Effect != stats.Never {
+			if !ours || c.Removed || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || done[i] {
 				continue
 			}
 			if waiting++; waiting == 1 && f.manifest.Processor == builtIn {

@@ -81,6 +81,9 @@ func Prepare(o Options) (*Run, error) {
 	r.stack = o.Scenario.Stack(o.Seed)
 	r.stack.Run = r.id
 	r.stack.Processor.Path = o.Processor
+	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
+		r.stack.Data = dataDir // below the run directory, which is not made yet
+	}
 	var errs []error
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
@@ -95,7 +98,7 @@ func Prepare(o Options) (*Run, error) {
 		return nil, err
 	}
 	r.stack.Dir = r.dir
-	if o.Data {
+	if r.stack.Data != "" {
 		r.stack.Data = filepath.Join(r.dir, dataDir)
 	}
 	return r, nil
@@ -209,6 +212,7 @@ func (r *Run) finish(interrupted bool, err error) {
 	if err != nil {
 		f.Error = err.Error()
 	}
+	r.wrote()
 	r.evidence(evidenceFinished, f)
 }
 

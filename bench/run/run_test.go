@@ -147,7 +147,7 @@ load: [{name: steady, for: 800ms, rate: 750/s}]
 
 const planned = 600
 
-func scenario(t *testing.T, text string) *scenarios.Scenario {
+func scenario(t testing.TB, text string) *scenarios.Scenario {
 	t.Helper()
 	s, err := scenarios.Parse("files.yaml", []byte(text), nil)
 	if err != nil {

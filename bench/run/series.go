@@ -60,7 +60,7 @@ func (f *files) notes(r *bench.Result) {
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
 	for i, d := range f.damage {
 		if i == maxDamage {
-			r.Notes = append(r.Notes, fmt.Sprintf("and %d more places where deliveries/ or events.jsonl cannot be read", len(f.damage)-i))
+			r.Notes = append(r.Notes, fmt.Sprintf("and %d more places where files of the run are damaged", len(f.damage)-i))
 			break
 		}
 		r.Notes = append(r.Notes, d)
@@ -76,8 +76,11 @@ func (f *files) notes(r *bench.Result) {
 	if n := f.story.disorder; n > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d stream record(s) came with a sequence number not above the last, as none may: readers pass over them, so nothing is proven; --set request.connections=1 gives such an engine one write at a time", n))
 	}
+	if sent := f.story.sent; sent > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("Lambda gave up %d event(s) of its asynchronous queue and handed them to the on-failure destination", sent))
+	}
 	if dropped := f.story.dropped; dropped > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue after the last attempt", dropped))
+		r.Notes = append(r.Notes, fmt.Sprintf("Lambda dropped %d event(s) of its asynchronous queue: no on-failure destination has taken them", dropped))
 	}
 }
 

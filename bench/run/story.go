@@ -19,6 +19,7 @@ type story struct {
 	undone      []bool          // by fault
 	struck      []stats.Window  // by fault: first and last strike; From is stats.Never without one
 	drain       drained
+	written     *written
 	finished    *finished
 	finishedAt  time.Duration
 	deaths      []bench.Mark
@@ -30,7 +31,8 @@ type story struct {
 	atRest      bool                  // after the final reads nothing had changed since the drain
 	gaps        int                   // times at which the mapping found records trimmed that it had not read
 	disorder    int                   // records with a sequence number that was not above the one before
-	dropped     int                   // events that the asynchronous queue gave up
+	dropped     int                   // events that the asynchronous queue gave up and no destination took
+	sent        int                   // events that it gave up and the on-failure destination took
 }
 
 // tell goes through the events in order.
@@ -74,6 +76,7 @@ func (s *story) evidence(e ledger.TimedEvent) {
 	var machine struct {
 		Evidence string // of whoever reads the stream
 		Dropped  string // by the asynchronous queue, and why
+		Sent     bool   // and taken by the on-failure destination
 	}
 	if json.Unmarshal(e.Data, &machine) == nil {
 		if machine.Evidence == "stream_gap" {
@@ -82,7 +85,10 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		if machine.Evidence == "stream_order" {
 			s.disorder++
 		}
-		if machine.Dropped != "" {
+		switch {
+		case machine.Dropped != "" && machine.Sent:
+			s.sent++
+		case machine.Dropped != "":
 			s.dropped++
 		}
 	}
@@ -114,6 +120,11 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		s.atRest = read && a.Unchanged
 		if read && a.Position.Effects == s.drain.Position.Effects {
 			s.settled = s.drain.Position.Shards
+		}
+	case evidenceWritten:
+		var w written
+		if json.Unmarshal(e.Data, &w) == nil {
+			s.written = &w
 		}
 	case evidenceFinished:
 		var f finished

@@ -28,7 +28,12 @@ func Trace(dir, name string) (*bench.Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	account := f.account()
+	var finding *bench.Finding
+	account := f.account(func(found bench.Finding) {
+		if found.Seq == seq {
+			finding = &found
+		}
+	})
 	t := &tracer{f: f, seq: seq, id: f.plan.ID(seq).String()}
 	t.Trace = bench.Trace{
 		Schema: bench.TraceSchema, ID: t.id, Seq: seq, Planned: f.plan.Len(),
@@ -42,11 +47,7 @@ func Trace(dir, name string) (*bench.Trace, error) {
 		return nil, fmt.Errorf("%s: the run planned %d requests, and nothing was found of a request %d; the last is %s",
 			name, f.plan.Len(), seq, f.plan.ID(uint64(f.plan.Len()-1)))
 	}
-	for i := range account.Findings {
-		if account.Findings[i].Seq == seq {
-			t.Finding = &account.Findings[i]
-		}
-	}
+	t.Finding = finding
 	t.client(&account)
 	t.stream()
 	t.tables()

@@ -108,13 +108,16 @@ func streamed(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = events.WriteString(`{"t_ms":-5,"kind":"processor_start","pid":71,"text":"process 1"}
+	for line := range strings.Lines(`{"t_ms":-5,"kind":"processor_start","pid":71,"text":"process 1"}
 {"t_ms":1010,"kind":"processor_death","pid":71,"text":"process 1 killed by fault processor.kill"}
 {"t_ms":1050,"kind":"processor_start","pid":72,"text":"process 2"}
 {"t_ms":2000,"kind":"processor_start","pid":71,"text":"process 3 has a number that was given before"}
 {"t_ms":3010,"kind":"processor_death","pid":72,"text":"process 2 killed"}
 {"t_ms":3020,"kind":"processor_death","pid":71,"text":"process 3 killed"}
-`)
+`) {
+		_, werr := events.Write(append(ledger.AppendSum([]byte(strings.TrimSpace(line))), '\n'))
+		err = errors.Join(err, werr)
+	}
 	if err := errors.Join(err, events.Close()); err != nil {
 		t.Fatal(err)
 	}

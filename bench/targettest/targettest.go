@@ -58,6 +58,17 @@ func Run(t *testing.T, newTarget func(t *testing.T) bench.Target, without ...str
 	t.Run("a disabled mapping goes on where it stood", func(t *testing.T) { disabled(t, newTarget(t)) })
 	t.Run("what the stream has forgotten is not waited for", needs(clockSkip, forgotten))
 	t.Run("another stream is not the mapping's", needs(streamRestart, anotherStream))
+	for _, architecture := range bench.Architectures() {
+		t.Run("what is acknowledged outlives its processes/"+architecture, needs(cloudKill, func(t *testing.T, target bench.Target) { outlives(t, target, architecture) }))
+	}
+	t.Run("dead letters outlive their process", needs(cloudKill, lettersOutlive))
+	t.Run("faults outlive the process in which they strike", needs(cloudKill, faultsOutlive))
+	t.Run("tables in memory do not outlive their process", func(t *testing.T) {
+		lacks := newTarget(t).Lacks(bench.Stack{Architecture: bench.Streams, Faults: []string{example[cloudKill]}})
+		if !slices.ContainsFunc(lacks, func(l string) bool { return strings.Contains(l, cloudKill) }) {
+			t.Errorf("the target lacks %q, and would kill what it cannot bring back", lacks)
+		}
+	})
 	t.Run("an unknown fault is lacking", func(t *testing.T) {
 		if lacks := newTarget(t).Lacks(bench.Stack{Faults: []string{"at 1s : moon.fall"}}); len(lacks) == 0 {
 			t.Error("the target says that it can make the moon fall")
@@ -69,11 +80,13 @@ func Run(t *testing.T, newTarget func(t *testing.T) bench.Target, without ...str
 const (
 	clockSkip     = "clock.skip"
 	streamRestart = "stream.restart"
+	cloudKill     = "cloud.kill"
 )
 
 var example = map[string]string{
 	clockSkip:     "at 0s: clock.skip by=24h",
 	streamRestart: "at 0s for 10s: stream.restart",
+	cloudKill:     "at 0s: cloud.kill",
 }
 
 // system is a started target with what the suite saw of it.

@@ -122,19 +122,41 @@ func (s *seen) undelivered(before time.Time) seqs {
 	return out
 }
 
-// applied says how often each request was processed by a processor that works in
-// sequence and stops at a poisoned record, in the attempts that count.
-func (s *seen) applied(poison seqs, counts func(attempt int) bool) map[uint64]int {
+// processed gives what a processor that works in sequence and stops at a poisoned
+// record has processed, in the attempts that count.
+func (s *seen) processed(poison seqs, counts func(attempt int) bool) []bench.Delivery {
 	type invocation struct {
 		batch   uint64
 		attempt int
 	}
 	stopped := map[invocation]bool{}
-	times := map[uint64]int{}
+	var done []bench.Delivery
 	for _, d := range s.deliveries {
 		call := invocation{d.Batch, d.Attempt}
-		seq := seqs{}.add(s.t, d.ID)
-		if stopped[call] = stopped[call] || poison[seq]; !stopped[call] && counts(d.Attempt) {
+		if stopped[call] = stopped[call] || poison[seqs{}.add(s.t, d.ID)]; !stopped[call] && counts(d.Attempt) {
+			done = append(done, d)
+		}
+	}
+	return done
+}
+
+// applied says how often each request was processed by such a processor.
+func (s *seen) applied(poison seqs, counts func(attempt int) bool) map[uint64]int {
+	times := map[uint64]int{}
+	for _, d := range s.processed(poison, counts) {
+		times[seqs{}.add(s.t, d.ID)]++
+	}
+	return times
+}
+
+// newer says how many versions of each request such a processor has applied if
+// it keeps out what is not newer than the last.
+func (s *seen) newer(poison seqs) map[uint64]int64 {
+	times, newest := map[uint64]int64{}, map[uint64]bench.Sequence{}
+	for _, d := range s.processed(poison, every) {
+		seq, n := seqs{}.add(s.t, d.ID), number(s.t, d.Sequence)
+		if last, seen := newest[seq]; !seen || n.Compare(last) > 0 {
+			newest[seq] = n
 			times[seq]++
 		}
 	}

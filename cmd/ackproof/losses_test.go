@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,15 +14,8 @@ import (
 // The scenarios in which something is really lost, and those beside them in which
 // nothing is.
 var losses = []builtin{
-	{"given-up", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
-		s := watched(t, dir)
-		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(seqs{400: true}, every), 0, 0))
-	}},
-	{"marked-first", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
-		s := watched(t, dir)
-		first := func(attempt int) bool { return attempt == 1 }
-		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(seqs{400: true}, first), 0, 0))
-	}},
+	{"given-up", exitFail, checkBehind(400, every)},
+	{"marked-first", exitFail, checkBehind(400, func(attempt int) bool { return attempt == 1 })},
 	{"too-old", exitFail, checkWaited},
 	{"retention", exitFail, checkWaited},
 	{"poison-expired", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
@@ -36,13 +30,7 @@ var losses = []builtin{
 		}
 		s.same("lost", s.found(bench.LostProcessing), want)
 	}},
-	{"refused-letter", exitFail, func(t *testing.T, r *bench.Result, dir string) {
-		s := watched(t, dir)
-		s.same("lost", s.found(bench.LostProcessing), seqs{300: true, 500: true})
-		if r.Faults[0].Bitten != 2 || r.Deliveries.DeadLettered != nil && *r.Deliveries.DeadLettered != 0 {
-			t.Errorf("%d documents refused, %v letters", r.Faults[0].Bitten, r.Deliveries.DeadLettered)
-		}
-	}},
+	{"refused-letter", exitFail, checkRefused(300, 500)},
 	{"late-letter", exitFail, func(t *testing.T, r *bench.Result, dir string) {
 		s := watched(t, dir)
 		s.same("lost", s.found(bench.LostProcessing), seqs{200: true, 300: true})
@@ -51,7 +39,7 @@ var losses = []builtin{
 		}
 	}},
 	{"narrow-filter", exitFail, func(t *testing.T, r *bench.Result, dir string) {
-		scenario, err := scenarios.Load(r.Run.Scenario, nil)
+		scenario, err := scenarios.Load(filepath.Join(dir, "scenario.yaml"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,8 +68,8 @@ var losses = []builtin{
 			t.Errorf("%d requests without a record, %d lost", off, len(want))
 		}
 	}},
-	{"replaced", exitFail, checkMissed},
-	{"updated", exitFail, checkMissed},
+	{"replaced", exitFail, checkMissed(150, false)},
+	{"updated", exitFail, checkMissed(150, false)},
 	{"short-life", exitFail, func(t *testing.T, r *bench.Result, dir string) {
 		s := watched(t, dir)
 		lost := s.found(bench.LostProcessing)
@@ -177,19 +165,64 @@ func checkWaited(t *testing.T, r *bench.Result, dir string) {
 	}
 }
 
-// checkMissed wants lost what was never delivered, all of it written within the
-// second between the lever and the first poll, or just before.
-func checkMissed(t *testing.T, _ *bench.Result, dir string) {
-	s := watched(t, dir)
-	want := s.undelivered(time.Time{})
-	s.same("lost", s.found(bench.LostProcessing), want)
-	for _, c := range s.commits {
-		if at := c.At.Sub(s.struck(0)); want[seqs{}.add(t, c.ID)] && (at < -time.Second || at > 2*time.Second) {
-			t.Errorf("%s was written %v after the lever, and is lost", c.ID, at)
+// checkMissed wants lost what was never delivered, at least so many of it: in each
+// shard one stretch that begins at the lever, or just before, and ends with the
+// first poll, whenever a busy machine comes to that. A mapping at LATEST misses
+// what is written before its very first poll too, which a slow engine may answer
+// when the load has begun: lateFirst allows such a stretch, uncounted, before all
+// that was delivered.
+func checkMissed(least int, lateFirst bool) func(t *testing.T, r *bench.Result, dir string) {
+	return func(t *testing.T, _ *bench.Result, dir string) {
+		s := watched(t, dir)
+		want := s.undelivered(time.Time{})
+		s.same("lost", s.found(bench.LostProcessing), want)
+		const first, before, missed, after = 0, 1, 2, 3
+		at, missing, ends := map[string]int{}, 0, 0
+		slices.SortFunc(s.commits, func(a, b bench.Commit) int { return number(t, a.Sequence).Compare(number(t, b.Sequence)) })
+		for _, c := range s.commits {
+			lost, now := want[seqs{}.add(t, c.ID)], at[c.Shard]
+			switch {
+			case lost && now == first && lateFirst:
+			case lost && now == after:
+				t.Errorf("%s is lost, and one before it in %s was delivered after the lever", c.ID, c.Shard)
+			case lost:
+				at[c.Shard], missing = missed, missing+1
+				if early := s.struck(0).Sub(c.At); early > time.Second {
+					t.Errorf("%s is lost, and was written %v before the lever", c.ID, early)
+				}
+			case now == first:
+				at[c.Shard] = before
+			case now == missed:
+				at[c.Shard], ends = after, ends+1
+			}
+		}
+		if missing < least || ends == 0 {
+			t.Errorf("%d lost, want at least %d; in %d shards something was delivered behind them", missing, least, ends)
 		}
 	}
-	if n := len(want); n < 150 || n > 400 {
-		t.Errorf("%d lost in a second of 200 requests", n)
+}
+
+// checkBehind wants lost a bad record and what was never processed in an attempt
+// that counts, because it stood behind that record in its batch.
+func checkBehind(bad uint64, counts func(attempt int) bool) func(t *testing.T, r *bench.Result, dir string) {
+	return func(t *testing.T, _ *bench.Result, dir string) {
+		s := watched(t, dir)
+		s.same("lost", s.found(bench.LostProcessing), s.between(s.applied(seqs{bad: true}, counts), 0, 0))
+	}
+}
+
+// checkRefused wants lost the records that a destination refused, and no others.
+func checkRefused(bad ...uint64) func(t *testing.T, r *bench.Result, dir string) {
+	return func(t *testing.T, r *bench.Result, dir string) {
+		want := seqs{}
+		for _, seq := range bad {
+			want[seq] = true
+		}
+		s := watched(t, dir)
+		s.same("lost", s.found(bench.LostProcessing), want)
+		if r.Faults[0].Bitten != int64(len(bad)) || r.Deliveries.DeadLettered != nil && *r.Deliveries.DeadLettered != 0 {
+			t.Errorf("%d documents refused, %v letters", r.Faults[0].Bitten, r.Deliveries.DeadLettered)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func tellCommand(w world, code *int, get func(dir string) (*bench.Result, *bench
 		}
 		*code = exitOf(result.Verdict)
 		if asJSON {
-			return printJSON(w, result)
+			return printResult(w, result)
 		}
 		return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
 	}

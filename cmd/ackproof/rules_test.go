@@ -14,6 +14,7 @@ import (
 // duplicates_test.go.
 var rules = []builtin{
 	// What the event source mapping decides.
+	{"power-cycle", exitPass, checkPowerCycle},
 	{"poison-bisect", exitPass, func(t *testing.T, r *bench.Result, _ string) {
 		if r.Items.DeadLettered != 1 || r.Items.Processed != r.Requests.Planned-1 || *r.Deliveries.Redelivered == 0 {
 			t.Errorf("%d dead-lettered, %d of %d processed, %d redelivered: want the bad record alone, found by delivering others again",

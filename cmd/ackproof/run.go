@@ -95,7 +95,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 			return 0, err
 		}
 		if f.json {
-			err = printJSON(w, r.result)
+			err = printResult(w, r.result)
 		} else {
 			err = reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 		}
@@ -314,6 +314,16 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 		fmt.Fprintf(w.stdout, "\nexit code %d: judged by %s; other architectures are controls\n", comparison.Exit, own)
 	}
 	return comparison.Exit, errors.Join(errs...)
+}
+
+// printResult prints what result.json holds, to the byte.
+func printResult(w world, r *bench.Result) error {
+	b, err := run.EncodeResult(r)
+	if err != nil {
+		return err
+	}
+	_, err = w.stdout.Write(b)
+	return err
 }
 
 func printJSON(w world, v any) error {

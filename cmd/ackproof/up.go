@@ -28,7 +28,8 @@ stream, and the StreamProcessor. Nothing is loaded and nothing is broken.
 With --data the stack can be stopped, or killed, and started again on the same
 folder: it finds its tables, items and streams, and the processor goes on behind
 the last record that it has settled. What was acknowledged survives kill -9 of
-every process; after a power failure the last moments may be missing.`,
+every process; after a power failure the last moments may be missing. While
+ackproof itself lives, it starts what was killed again, at the same addresses.`,
 		Example: `  ackproof up --port 8080
   ackproof up --port 8080 --data ./stack        the same stack again, whatever became of it
   ackproof up --json | jq -r .api`,
@@ -52,8 +53,11 @@ every process; after a power failure the last moments may be missing.`,
 			ctx, fell := context.WithCancelCause(cmd.Context())
 			defer fell(nil)
 			endpoints, err := target.Start(ctx, stack, func(e bench.Event) {
-				if e.Kind == bench.EventTargetDeath {
+				switch e.Kind {
+				case bench.EventTargetDeath:
 					fell(errors.New(e.Text))
+				case bench.EventTargetReturn:
+					fmt.Fprintf(w.stderr, "ackproof: %s\n", e.Text)
 				}
 			})
 			if err != nil {
