@@ -83,7 +83,6 @@ func Diagnose(observations []Observation, known Known) Diagnosis {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Candidate) int { return a.Distance - b.Distance })
-	all = all[:min(len(all), len(configurations))]
 	for d.Alike < len(all) && all[d.Alike].Distance == all[0].Distance && all[d.Alike].expects == all[0].expects {
 		d.Alike++
 	}
@@ -106,9 +105,7 @@ func (d *Diagnosis) conclude(decided []Observation, all []Candidate, clean bool)
 	default:
 		d.name(all)
 	}
-	if clean {
-		d.Alike = 0
-	}
+	d.Alike = min(d.Alike, len(d.Candidates))
 }
 
 // name names the nearest candidates.
@@ -117,12 +114,7 @@ func (d *Diagnosis) name(all []Candidate) {
 	if d.Alike < len(all) {
 		gap = all[d.Alike].Distance - best.Distance
 	}
-	near := 0 // candidates that could as well be it
-	for near < len(all) && all[near].Distance == best.Distance {
-		near++
-	}
-	d.Candidates = all[:min(len(all), max(maxCandidates, min(near, maxCandidates)))]
-	d.Candidates = slices.DeleteFunc(d.Candidates, func(c Candidate) bool { return c.Distance > best.Distance+maxCandidates })
+	d.Candidates = slices.DeleteFunc(all[:min(len(all), maxCandidates)], func(c Candidate) bool { return c.Distance > best.Distance+maxCandidates })
 	switch {
 	case gap == 0 || best.Distance > 2:
 		d.Sureness, d.Text = Open, "the evidence does not decide; nearest is: "+best.Title

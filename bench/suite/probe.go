@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Base is the built-in scenario that every probe starts from; Setup makes it
-// short, and its stack the one that ackproof chooses: the sound configuration.
+// Base is the built-in scenario that every probe starts from. What is set over it
+// makes it short, and its stack the sound one.
 const Base = "baseline"
 
 // setup holds the overrides that all probes share. Six seconds of load: two
@@ -21,8 +21,8 @@ var setup = []string{
 	"drain.timeout=10s", "drain.quiet=8s",
 }
 
-// Settings are the choices of ackproof's own about the mapping, which a report
-// gives as settings: what they bring about is not inferred from it.
+// Settings are the choices of ackproof's own about the mapping, the sound ones.
+// A report gives them as settings: what they bring about is not inferred.
 var Settings = []string{
 	"mapping.maximumRetryAttempts=2",
 	"mapping.bisectBatchOnFunctionError=true",
@@ -83,7 +83,7 @@ func Probes() []Probe { return slices.Clone(probes) }
 // Overrides gives the --set of a probe in front of a configuration: what the
 // configuration says counts.
 func (p Probe) Overrides(configuration ...string) []string {
-	set := slices.Concat(setup, Settings, p.Set)
+	set := slices.Concat([]string{"name=" + p.Name, "about=" + p.About}, setup, Settings, p.Set)
 	if len(p.Poison) > 0 {
 		set = append(set, fmt.Sprintf("workload.poison=[%s]", list(p.Poison)))
 	}
