@@ -359,21 +359,6 @@ func TestCompareTrials(t *testing.T) {
 	}
 }
 
-func TestJSON(t *testing.T) {
-	r, _ := hostile()
-	b, err := JSON(r)
-	if err != nil || !bytes.HasSuffix(b, []byte("}\n")) || !bytes.Contains(b, []byte(`"processing_lag": {`)) {
-		t.Errorf("JSON: %v, %.80s", err, b)
-	}
-	nan := new(bench.Result)
-	nan.Load.OfferedRPS = zero / zero
-	if _, err := JSON(nan); err == nil {
-		t.Error("a NaN was written as JSON")
-	}
-}
-
-var zero float64
-
 func TestText(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
 		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(-1234567), "-1,234,567"},
