@@ -11,7 +11,7 @@ func KillDescendants() {}
 // CanLimitMemory reports whether a memory limit can be kept on this system.
 func CanLimitMemory() bool { return false }
 
-func descendants(int) []int      { return nil }
-func killAll([]int)              {}
-func (p *process) killOrphans()  {}
-func memoryOf(int) (bytes int64) { return 0 }
+func descendants(int) []int             { return nil }
+func killAll([]int)                     {}
+func (h *Host) killOrphans(...*process) {}
+func memoryOf(int) (bytes int64)        { return 0 }
