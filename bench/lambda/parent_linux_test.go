@@ -76,6 +76,32 @@ func TestAnEnvironmentEndsWhole(t *testing.T) {
 	}
 }
 
+// TestKillEnvironments: whoever survives a host finds what it has left, by what
+// only a host gives out, and kills nobody who names the same endpoint.
+func TestKillEnvironments(t *testing.T) {
+	endpoint := fmt.Sprintf("http://127.0.0.1:%d", 100_000+os.Getpid()) // no port: nobody else has it
+	start := func(env ...string) int {
+		t.Helper()
+		cmd := asRole("linger")
+		cmd.Env, cmd.SysProcAttr = append(cmd.Env, env...), &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return cmd.Process.Pid
+	}
+	key := "AWS_SECRET_ACCESS_KEY=" + keyOf(7) + "secret"
+	left := start("AWS_ENDPOINT_URL_DYNAMODB="+endpoint, key)
+	others := []int{start("AWS_ENDPOINT_URL_DYNAMODB=" + endpoint), start("AWS_ENDPOINT_URL_DYNAMODB="+endpoint+"1", key)}
+	KillEnvironments(endpoint)
+	poll(t, "what was left is dead", func() bool { return gone(left) })
+	for _, pid := range others {
+		if gone(pid) {
+			t.Errorf("process %d was killed, and is no environment of that endpoint", pid)
+		}
+	}
+}
+
 // detacher is a function that leaves a process behind.
 func detacher() {
 	for {
@@ -118,7 +144,7 @@ func asRole(role string) *exec.Cmd {
 
 func init() {
 	roles["detacher"] = detacher
-	roles["between"] = func() { fmt.Print(linger()) } // ends, and leaves an orphan
+	roles["between"] = func() { fmt.Print(linger()) }  // ends, and leaves an orphan
 	roles["linger"] = func() { time.Sleep(time.Hour) } // longer than any test, and not for ever
 }
 

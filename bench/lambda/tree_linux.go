@@ -150,6 +150,35 @@ func environOf(pid int) []byte {
 	return append([]byte{0}, env...)
 }
 
+// KillEnvironments kills every execution environment, of any host on this machine,
+// that was given AWS_ENDPOINT_URL_DYNAMODB=endpoint: for whoever survives a host
+// that got SIGKILL, and holds the endpoint's address, so that nobody else's
+// functions have it. A process in a session of its own is found too. That the
+// endpoint is not enough protects a person's shell, which may well name it: the
+// keys that a host gives out must be there as well.
+func KillEnvironments(endpoint string) {
+	marks := [][]byte{[]byte("\x00AWS_ENDPOINT_URL_DYNAMODB=" + endpoint + "\x00"), []byte("\x00AWS_SECRET_ACCESS_KEY=" + keyPrefix)}
+	for range sweeps {
+		found := false
+		paths, _ := filepath.Glob("/proc/[0-9]*")
+		for _, path := range paths {
+			pid, err := strconv.Atoi(filepath.Base(path))
+			if err != nil {
+				continue
+			}
+			env := environOf(pid) // of other users', and of what is dead: nothing
+			if slices.ContainsFunc(marks, func(mark []byte) bool { return !bytes.Contains(env, mark) }) {
+				continue
+			}
+			found = true
+			killAll([]int{pid})
+		}
+		if !found {
+			return
+		}
+	}
+}
+
 // memoryOf is how many bytes a process and its descendants hold in memory.
 func memoryOf(pid int) (bytes int64) {
 	for _, pid := range append(descendants(pid), pid) {

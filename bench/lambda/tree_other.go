@@ -8,6 +8,9 @@ func AdoptOrphans() error { return nil }
 // KillDescendants does nothing; the caller's process group is what is left.
 func KillDescendants() {}
 
+// KillEnvironments does nothing: only Linux tells of a process's environment.
+func KillEnvironments(string) {}
+
 // CanLimitMemory reports whether a memory limit can be kept on this system.
 func CanLimitMemory() bool { return false }
 
