@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/ackproof/ackproof/bench"
@@ -54,39 +52,4 @@ func tellCommand(w world, code *int, get func(dir string) (*bench.Result, *bench
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return &cmd
-}
-
-func compareCommand(w world, code *int) *cobra.Command {
-	var asJSON bool
-	var out string
-	cmd := &cobra.Command{
-		Use:   "compare RUN RUN...",
-		Short: "Show what differs between runs",
-		Long: `Show side by side what differs between runs: verdict and losses first, then what
-the clients were told, response time, lag and recovery.`,
-		Example: `  ackproof compare runs/A runs/B
-  ackproof compare runs/A runs/B --out comparison/`,
-		Args: arguments(cobra.MinimumNArgs(2)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			results, err := run.ReadResults(args)
-			if err != nil {
-				return misuse{err}
-			}
-			comparison := reports.Compare(results, args, "")
-			*code = exitPass
-			if out != "" {
-				if err := reports.WriteComparison(out, &comparison); err != nil {
-					return misuse{fmt.Errorf("write the comparison: %w", err)}
-				}
-			}
-			if asJSON {
-				return printJSON(w, comparison)
-			}
-			reports.CompareTerminal(w.stdout, &comparison, reports.Options{Color: w.color, Width: w.width, Dir: display(out)})
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON")
-	cmd.Flags().StringVar(&out, "out", "", "also write comparison.json, comparison.html and comparison.md to this folder")
-	return cmd
 }

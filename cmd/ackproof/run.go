@@ -298,7 +298,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	}
 	os.Remove(filepath.Join(dir, "latest"))
 	run.Link(f.out, dir)
-	comparison := reports.Compare(results, dirs, own)
+	comparison := reports.Compare(results, dirs, nil, own)
 	switch {
 	case comparison.Exit == exitFail:
 	case ctx.Err() != nil:
