@@ -14,6 +14,7 @@ require (
 	github.com/cockroachdb/apd/v3 v3.2.3 // DynamoDB numbers: 38 digits without loss
 	github.com/goccy/go-yaml v1.19.2 // scenarios: a syntax tree with positions
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
+	github.com/google/jsonschema-go v0.4.3 // tests: the JSON Schemas are made from the types, and results held to them
 	github.com/parquet-go/parquet-go v0.32.0 // export: Parquet, its encodings and statistics are no weekend's work
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript for the verbs
 	github.com/spf13/cobra v1.10.2 // the command line

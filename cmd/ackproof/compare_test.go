@@ -29,14 +29,15 @@ func TestExitOfTolerances(t *testing.T) {
 }
 
 // TestConformanceNothingDiffersFromItself plays one configuration 24 times and
-// splits the runs at random into two sides of twelve, a thousand times. At most
-// one split in twenty may be called different in anything. Among the runs of one
-// side that are made a second slower, the difference is found.
+// splits the runs at random into two sides of twelve, a thousand times. One split
+// in twenty may be called different in anything, and a few more by the luck of the
+// draw (three standard deviations). Where the runs of one side are made a second
+// slower, that is found each time.
 func TestConformanceNothingDiffersFromItself(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
 		t.Skip("set ACKPROOF_CONFORMANCE=all: this takes minutes")
 	}
-	const runs, splits = 24, 1000
+	const runs, splits, most = 24, 1000, 50 + 3*7
 	dir := t.TempDir()
 	s := startAckproofIn(t, dir, "run", "baseline", "--rate", "100/s", "--for", "2s", "--trials", "24", "--quiet")
 	if err := s.cmd.Wait(); err != nil {
@@ -76,7 +77,7 @@ func TestConformanceNothingDiffersFromItself(t *testing.T) {
 	}
 	same, worse := called(0), called(1000)
 	t.Logf("of %d splits of %d runs %d are called different; with one side slower %d", splits, runs, same, worse)
-	if same > splits*5/100 || worse != splits {
-		t.Errorf("of %d splits %d are called different, want at most %d; with one side slower %d, want all", splits, same, splits*5/100, worse)
+	if same > most || worse != splits {
+		t.Errorf("of %d splits %d are called different, want at most %d; with one side slower %d, want all", splits, same, most, worse)
 	}
 }

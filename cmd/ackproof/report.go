@@ -9,15 +9,33 @@ import (
 )
 
 func reportCommand(w world, code *int) *cobra.Command {
-	return tellCommand(w, code, run.Tell, cobra.Command{
+	var schema bool
+	cmd := tellCommand(w, code, run.Tell, cobra.Command{
 		Use:   "report RUN",
 		Short: "Tell a finished run again",
 		Long: `Tell a finished run again, from its own files: print the summary and write
 report.html, summary.md, junit.xml and the plots anew. The exit code is the
-run's verdict.`,
+run's verdict. With --schema, and without RUN, print the JSON Schema of result.json.`,
 		Example: `  ackproof report runs/latest
-  ackproof report runs/latest --json | jq .response_time`,
+  ackproof report runs/latest --json | jq .response_time
+  ackproof report --schema > result.schema.json`,
 	})
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of result.json")
+	tell := cmd.RunE
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if schema {
+			return arguments(cobra.NoArgs)(cmd, args)
+		}
+		return arguments(cobra.ExactArgs(1))(cmd, args)
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !schema {
+			return tell(cmd, args)
+		}
+		_, err := w.stdout.Write(reports.ResultSchema)
+		return err
+	}
+	return cmd
 }
 
 func reconcileCommand(w world, code *int) *cobra.Command {
