@@ -16,6 +16,8 @@ require (
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
 	github.com/google/jsonschema-go v0.4.3 // tests: the JSON Schemas are made from the types, and results held to them
 	github.com/parquet-go/parquet-go v0.32.0 // export: Parquet, its encodings and statistics are no weekend's work
+	github.com/prometheus/client_model v0.6.3 // OpenMetrics: its data model
+	github.com/prometheus/common v0.73.1 // OpenMetrics: its text format, with everything that must be escaped
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript for the verbs
 	github.com/spf13/cobra v1.10.2 // the command line
 	github.com/tsenart/vegeta/v12 v12.13.0 // the load engine
@@ -54,6 +56,8 @@ require (
 	github.com/josharian/intern v1.0.0 // indirect
 	github.com/klauspost/compress v1.17.9 // indirect
 	github.com/mailru/easyjson v0.7.7 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/pandatix/go-abnf v0.5.3 // indirect
 	github.com/parquet-go/bitpack v1.0.0 // indirect
 	github.com/parquet-go/jsonlite v1.0.0 // indirect
 	github.com/pierrec/lz4/v4 v4.1.21 // indirect
@@ -63,10 +67,10 @@ require (
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/image v0.46.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect
-	golang.org/x/net v0.59.0 // indirect
-	golang.org/x/text v0.42.0 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
-	google.golang.org/protobuf v1.34.2 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )
 

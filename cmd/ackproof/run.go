@@ -227,7 +227,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		return done{}, errors.Join(doErr, err)
 	}
 	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
-	d.reported = reports.Write(r.Dir(), result, series)
+	d.reported = errors.Join(reports.Write(r.Dir(), result, series), stepSummary(w, result))
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
 		d.code = exitInterrupted
