@@ -21,7 +21,6 @@
 package reports
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,19 +137,6 @@ func Plot(name string, r *bench.Result, s *bench.Series) (png, svg []byte, err e
 		return png, svg, nil
 	}
 	return nil, nil, fmt.Errorf("draw %.40q: no such picture; there are %q", name, Plots())
-}
-
-// JSON gives result.json: indented, ending in a line feed, markup unescaped.
-// A figure that is no number (NaN, infinite) is an error.
-func JSON(r *bench.Result) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
-		return nil, fmt.Errorf("write result as JSON: %w", err)
-	}
-	return b.Bytes(), nil
 }
 
 // writeFile replaces a file in one step: a reader sees the old one or the new

@@ -2,11 +2,9 @@ package scenarios
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
-	"github.com/ackproof/ackproof/faults"
 )
 
 // checkFaults checks that each fault strikes while there is load to see it.
@@ -29,17 +27,21 @@ func (c *checker) checkFaults() {
 		} else if to > length {
 			c.failf(path, "it ends at %s, after the load (%s): nobody would see the system recover; end it earlier, or load for longer", to, length)
 		}
-		if f.On != "" && c.kills() {
-			c.failf(path, "it counts operations, and %s kills the process that counts: say when, with \"at TIME\"", cloudKill)
+		if killer := c.killer(); f.On != "" && killer != "" {
+			c.failf(path, "it counts operations, and %s kills the process that counts: say when, with \"at TIME\"", killer)
 		}
 	}
 }
 
-const cloudKill = "cloud.kill"
-
-// kills reports whether a fault kills the processes of the target themselves.
-func (c *checker) kills() bool {
-	return slices.ContainsFunc(c.Faults, func(f faults.Fault) bool { return f.Kind != nil && f.Kind.Name == cloudKill })
+// killer names a fault that kills the processes of the target themselves; "":
+// there is none.
+func (c *checker) killer() string {
+	for _, f := range c.Faults {
+		if f.Kind != nil && f.Kind.Place == bench.PlaceCloud {
+			return f.Kind.Name
+		}
+	}
+	return ""
 }
 
 func (c *checker) length() time.Duration {

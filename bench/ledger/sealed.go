@@ -34,8 +34,7 @@ func writeSealed(path string, v any) error {
 }
 
 func seal(body json.RawMessage) ([]byte, error) {
-	sum := fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli))
-	text, err := json.Marshal(sealed{CRC: sum, Body: body})
+	text, err := json.Marshal(sealed{CRC: Sum(body), Body: body})
 	return append(text, '\n'), err
 }
 
@@ -79,6 +78,10 @@ func readSealed(path string, v any) error {
 	return nil
 }
 
+// Sum is the CRC-32C of a text in eight hex digits of lower case, as every file of
+// JSON carries it.
+func Sum(text []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli)) }
+
 // sumMember is the last member of an object of JSON that carries its own sum.
 const sumMember = `,"crc":"`
 
@@ -89,8 +92,7 @@ const sumLength = len(sumMember) + len(`01234567"}`)
 // Any other reader of JSON passes over it.
 func AppendSum(object []byte) []byte {
 	object = bytes.TrimRight(bytes.TrimSuffix(object, []byte("}")), " \n")
-	sum := crc32.Checksum(object, castagnoli)
-	return append(object, fmt.Sprintf(`%s%08x"}`, sumMember, sum)...)
+	return append(object, sumMember+Sum(object)+`"}`...)
 }
 
 // CheckSum checks an object that may have been through [AppendSum]. Found says

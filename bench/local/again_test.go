@@ -19,6 +19,7 @@ import (
 // FuzzKept holds that no text in the log breaks the start of a cloud.
 func FuzzKept(f *testing.F) {
 	f.Add(`{"Stream":"arn","Skips":[{"From":"2026-01-02T03:04:05Z","Ahead":3600000000000}],"Pulled":{"0":"mapping.disable"}}`, "3", `{"Document":{"version":"1.0"},"IDs":["a"]}`)
+	f.Add("", "", `{"Record":"e30=","At":"2026-01-02T03:04:05Z"}`)
 	f.Fuzz(func(t *testing.T, plane, life, letter string) {
 		c := &cloud{
 			cfg:    cloudConfig{Stack: bench.Stack{Data: "data", Dir: t.TempDir()}, Again: &again{}},

@@ -53,6 +53,6 @@
 // Ids are dense, so sets are slices and bit planes indexed by the sequence number
 // in the id: a map of strings would cost a hundred times as much. A byte is kept
 // for each id of the plan, its verdict and its last station; all else is of the
-// ids that are judged together, the window, and [Evidence.Needs] says how much
-// that is. Findings are handed over and not kept.
+// ids that are judged together, the window: 10 bytes each, and 16 more
+// for each of the two logs, commits and deliveries. Findings are handed over and not kept.
 package reconcile

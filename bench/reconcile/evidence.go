@@ -63,40 +63,15 @@ type Evidence struct {
 	Interrupted     bool // by a signal
 	WorkerCapHit    bool // the generator ran into its safety cap: the load was not open any more
 
-	Timing     *Timing // read when all is judged, so that its owner may measure in Judged; nil: not measured
+	Timing     Timing
 	Thresholds Thresholds
 
 	// Window is how many ids are judged at a time; 0: all at once. Every iterator
 	// is gone through once for each window.
 	Window uint64
-	// Lean does without what is kept to save time: 8 bytes an id, for which each
-	// payload is made again for every row that shows its digest.
-	Lean bool
-	// Judged is told when all that there is of the n ids from first on was gone
-	// through, and they have their verdicts. Windows come in rising order.
-	Judged func(first, n uint64)
 	// Found is given every finding, by seq, when all is judged.
 	Found func(bench.Finding)
 }
-
-// Needs says how much memory judging takes: bytes for each id of the plan, and
-// beside them for each id of a window.
-func (e *Evidence) Needs() (always, window float64) {
-	always = 1 // verdict and station
-	window = 2 + 2.0/8
-	if !e.Lean || e.Digest == nil {
-		window += 8
-	}
-	if e.Commits != nil {
-		window += sequenceSize
-	}
-	if e.Deliveries != nil {
-		window += sequenceSize
-	}
-	return always, window
-}
-
-const sequenceSize = 16 // bytes of a bench.Sequence
 
 // Stage is one stage of the load.
 type Stage struct {

@@ -275,15 +275,8 @@ func (j *judge) gateHarness() (bool, string) {
 	return true, "the run came to its end"
 }
 
-func (j *judge) timing() Timing {
-	if j.e.Timing == nil {
-		return Timing{}
-	}
-	return *j.e.Timing
-}
-
 func (j *judge) gateSendDelay() (bool, string) {
-	t := j.timing()
+	t := j.e.Timing
 	if t.SendDelayP99 == nil || t.ResponseP99 == nil {
 		return false, "not measured"
 	}
@@ -293,7 +286,7 @@ func (j *judge) gateSendDelay() (bool, string) {
 }
 
 func (j *judge) gateCPU() (bool, string) {
-	cpu := j.timing().GeneratorCPU
+	cpu := j.e.Timing.GeneratorCPU
 	if cpu == nil || math.IsNaN(*cpu) {
 		return false, "not measured"
 	}

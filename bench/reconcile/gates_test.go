@@ -185,7 +185,7 @@ func TestTimingGates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		w := newWorld(300)
-		w.e.Timing = &tt.timing
+		w.e.Timing = tt.timing
 		a := w.judge()
 		got := map[bench.Gate]bool{}
 		for _, g := range a.Gates {

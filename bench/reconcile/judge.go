@@ -34,9 +34,6 @@ func Judge(e Evidence) Account {
 		j.w.begin(first, min(size, n-first))
 		j.collect()
 		j.decide()
-		if e.Judged != nil {
-			e.Judged(first, j.w.n)
-		}
 		if first+size >= n {
 			break
 		}

@@ -29,7 +29,7 @@ type window struct {
 	seen     []flags
 	items    plane                     // found in a final read of the items table
 	wrong    plane                     // found with a payload whose digest is wrong
-	expected []bench.Digest            // what digests must be; nil: they are made each time
+	expected []bench.Digest            // what digests must be
 	known    plane                     // where the evidence cannot tell: those that an item told
 	made     sync.Once                 // all of expected, where the evidence can tell
 	newest   []bench.Sequence          // of the commits that wrote; nil: no commits were seen
@@ -39,12 +39,9 @@ type window struct {
 
 // newWindow makes a window for up to n ids.
 func newWindow(e *Evidence, n uint64) *window {
-	w := &window{e: e, seen: make([]flags, n), items: newPlane(n), wrong: newPlane(n)}
+	w := &window{e: e, seen: make([]flags, n), items: newPlane(n), wrong: newPlane(n), expected: make([]bench.Digest, n)}
 	if e.Digest == nil {
 		w.known = newPlane(n)
-	}
-	if e.Digest == nil || !e.Lean {
-		w.expected = make([]bench.Digest, n)
 	}
 	if e.Commits != nil {
 		w.newest = make([]bench.Sequence, n)
@@ -82,13 +79,9 @@ func (w *window) flags(i uint64) flags {
 // costs more than everything else here: it is done once per id, by all cores,
 // when the first row shows a digest. A table may show none.
 func (w *window) digest(i uint64) bench.Digest {
-	switch {
-	case w.e.Digest == nil:
-		return w.expected[i]
-	case w.expected == nil:
-		return w.e.Digest(w.first + i)
+	if w.e.Digest != nil {
+		w.made.Do(w.makeAll)
 	}
-	w.made.Do(w.makeAll)
 	return w.expected[i]
 }
 

@@ -72,7 +72,7 @@ func newWorld(n uint64) *world {
 		Guarantee:    Guarantee{Effects: ExactlyOnce},
 		Drain:        bench.Drain{Proof: bench.DrainPositions, Ms: 120},
 		LoadFinished: true, HarnessFinished: true,
-		Timing: &Timing{SendDelayP99: &sendDelay, ResponseP99: &response, GeneratorCPU: &cpu},
+		Timing: Timing{SendDelayP99: &sendDelay, ResponseP99: &response, GeneratorCPU: &cpu},
 	}
 	for r := range w.e.Reads {
 		w.e.Reads[r].Complete = true

@@ -1,10 +1,12 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,15 +124,7 @@ func soundRun(t testing.TB) string {
 	t.Helper()
 	target := &watchedTarget{}
 	target.t, _ = t.(*testing.T)
-	r, err := run.Prepare(run.Options{Scenario: scenario(t, plan), Target: target, Seed: 11, Out: t.TempDir(), Clock: clock.Real{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer target.Stop()
-	if _, err := r.Do(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return r.Dir()
+	return carryOutOn(t, plan, target)
 }
 
 func TestDamage(t *testing.T) {
@@ -213,6 +207,19 @@ func testDamagedResult(t *testing.T, dir string) {
 	}
 	if _, err := run.ReadResults([]string{dir}); err == nil || !strings.Contains(err.Error(), "ackproof reconcile") {
 		t.Errorf("told all the same: %v", err)
+	}
+}
+
+func TestEncodeResult(t *testing.T) {
+	b, err := run.EncodeResult(&bench.Result{Lag: &bench.Latency{}})
+	object, whole := bytes.CutSuffix(b, []byte("\n"))
+	if summed, serr := ledger.CheckSum(object); err != nil || serr != nil || !summed || !whole || !bytes.Contains(b, []byte(`"processing_lag": {`)) {
+		t.Errorf("%v, %v: %.80s", err, serr, b)
+	}
+	nan := new(bench.Result)
+	nan.Load.OfferedRPS = math.NaN()
+	if _, err := run.EncodeResult(nan); err == nil {
+		t.Error("a NaN was written as JSON")
 	}
 }
 

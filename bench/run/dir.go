@@ -83,7 +83,7 @@ func (r *Run) makeDir() (err error) {
 	r.manifest.Libraries = libraries()
 	r.manifest.SDKRetries = "off in gateway, event source mapping and final reads; the processor keeps its own SDK's settings"
 	source := s.YAML()
-	r.manifest.ScenarioCRC = scenarioSum(source)
+	r.manifest.ScenarioCRC = ledger.Sum(source)
 	if err := errors.Join(r.manifest.write(r.dir), writeFile(filepath.Join(r.dir, scenarioFile), source)); err != nil {
 		return err
 	}

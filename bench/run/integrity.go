@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 
@@ -20,11 +19,6 @@ import (
 type beginning struct {
 	Manifest string `json:"manifest"` // run.json as first written, to the byte
 	Scenario string `json:"scenario"` // scenario.yaml
-}
-
-// scenarioSum is the CRC-32C of scenario.yaml, as run.json keeps it.
-func scenarioSum(source []byte) string {
-	return fmt.Sprintf("%08x", crc32.Checksum(source, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // begin reads run.json and scenario.yaml. Where one is damaged, the copy in the
@@ -50,9 +44,9 @@ func (f *files) begin() error {
 	if err != nil {
 		return err
 	}
-	damaged := manifest.ScenarioCRC != "" && manifest.ScenarioCRC != scenarioSum(source)
+	damaged := manifest.ScenarioCRC != "" && manifest.ScenarioCRC != ledger.Sum(source)
 	if damaged {
-		if again := f.copied(); again != nil && scenarioSum([]byte(again.Scenario)) == manifest.ScenarioCRC {
+		if again := f.copied(); again != nil && ledger.Sum([]byte(again.Scenario)) == manifest.ScenarioCRC {
 			source = []byte(again.Scenario)
 		}
 		f.damage = append(f.damage, path+" is not as the run wrote it: its checksum does not match that in run.json")

@@ -267,7 +267,6 @@ func (f *files) info() bench.RunInfo {
 // evidence gathers what the judge may know.
 func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
-	timing := figures.timing(story.generator)
 	e := reconcile.Evidence{
 		Run: f.manifest.Run, Architecture: f.manifest.Architecture, Started: f.started,
 		Planned: f.plan.Len(), Request: f.ledger.Request, LedgerProblems: f.ledger.Problems(),
@@ -287,7 +286,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			RateKept: float64(s.Gates.RateKept) / 100, AroundFaults: int64(s.Gates.Evidence), AroundShare: float64(s.Gates.EvidenceShare) / 100,
 			SendDelay: s.Gates.SendDelay, SendDelayShare: float64(s.Gates.SendDelayShare) / 100, GeneratorCPUMax: float64(s.Gates.GeneratorCPU) / 100,
 		},
-		Timing: &timing,
+		Timing: figures.timing(story.generator),
 	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})

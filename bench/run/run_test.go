@@ -160,6 +160,11 @@ func scenario(t testing.TB, text string) *scenarios.Scenario {
 func carryOut(t *testing.T, text string, target *inProcess) string {
 	t.Helper()
 	target.t = t
+	return carryOutOn(t, text, target)
+}
+
+func carryOutOn(t testing.TB, text string, target bench.Target) string {
+	t.Helper()
 	r, err := run.Prepare(run.Options{Scenario: scenario(t, text), Target: target, Seed: 11, Out: t.TempDir(), Clock: clock.Real{}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/ackproof/ackproof/bench"
 )
 
 // block is a command of the README with the output that it shows.
@@ -73,10 +69,6 @@ func TestREADME(t *testing.T) {
 		if strings.HasSuffix(b.command, "lossy") {
 			want = 1
 		}
-		if code == 1 && want == 0 && undecided(root) {
-			t.Logf("%s: this machine was too busy to judge an expectation of time:\n%s", b.command, out)
-			continue
-		}
 		if code != want {
 			t.Errorf("%s: exit code %d, want %d: %v\n%s%s", b.command, code, want, err, out, stderr.String())
 		}
@@ -87,22 +79,6 @@ func TestREADME(t *testing.T) {
 			}
 		}
 	}
-}
-
-// undecided reports whether the last run failed in nothing but that an
-// expectation of time could not be judged, on a machine too busy to keep the
-// load's own times: a truth about the machine and not about the README. (What go
-// run starts may exit with anything: go run itself exits with 1.)
-func undecided(root string) bool {
-	b, err := os.ReadFile(filepath.Join(root, "runs", "latest", "result.json"))
-	var r bench.Result
-	if err != nil || json.Unmarshal(b, &r) != nil || r.Verdict != bench.VerdictUnknown || len(r.Reasons) == 0 {
-		return false
-	}
-	late := slices.ContainsFunc(r.Gates, func(g bench.GateResult) bool { return !g.OK && slices.Contains(bench.TimingGates(), g.Name) })
-	return late && !slices.ContainsFunc(r.Reasons, func(reason bench.Reason) bool {
-		return reason.Code != bench.CodeExpectationUnk || !strings.Contains(reason.Text, "recovery")
-	})
 }
 
 // clone copies what is committed or about to be: the module without its runs.
