@@ -19,7 +19,7 @@ func TestConformanceSelftestLive(t *testing.T) {
 	s := startAckproof(t, "selftest", "--live", "--json", "--quiet")
 	code := s.code()
 	var out struct{ Cells, Wrong int }
-	if err := json.Unmarshal(s.stdout.Bytes(), &out); err != nil {
+	if err := json.Unmarshal([]byte(s.stdout.String()), &out); err != nil {
 		t.Fatal(err)
 	}
 	if code != exitPass || out.Wrong != 0 || out.Cells != len(suite.Live()) {
@@ -48,7 +48,7 @@ func TestConformanceSuiteNamesTheBug(t *testing.T) {
 		s := startAckproof(t, args...)
 		code := s.code()
 		var report suite.Report
-		if err := json.Unmarshal(s.stdout.Bytes(), &report); err != nil {
+		if err := json.Unmarshal([]byte(s.stdout.String()), &report); err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
 		d := report.Diagnosis
