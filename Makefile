@@ -27,12 +27,13 @@ bench:
 bench-peers:
 	ACKPROOF_BENCH_PEERS=1 go test -run '^TestBenchPeers$$' -count 1 -timeout 2h -v ./bench/dynamo
 
-# What needs more than Go, or minutes: the README's commands in a clone, all
+# What needs more than Go, or minutes: the selftest in virtual time and on real
+# processes, mutants of the judge, the README's commands in a clone, all
 # built-in scenarios at full length and in virtual time, report pages in a real
 # browser (chromium), the embedded DynamoDB against those of others (npm, python3).
 CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1
 conformance:
-	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/suite ./bench/reconcile ./bench/peer ./bench/dynamo
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
 # of others, functions on the runtime clients of Node.js and Python, exports read by

@@ -39,8 +39,9 @@ var imports = map[string][]string{
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger"},
 	"bench/run":           {"bench", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
+	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "scenarios"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
-	"cmd/ackproof":        {"bench", "bench/clock", "bench/run", "bench/local", "reports", "scenarios", "faults"},
+	"cmd/ackproof":        {"bench", "bench/clock", "bench/run", "bench/local", "bench/suite", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
 }
 

@@ -114,6 +114,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if err := c.goOn(observer); err != nil {
 		return ready{}, err
 	}
+	c.guard(ctx, injector)
 	c.onStop(serve(listeners[0], c.store).Close)
 
 	sdk := sdkConfig(&c.cfg.URL, c.cfg.site.dial())

@@ -22,6 +22,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/bench/suite"
 	"github.com/ackproof/ackproof/faults"
 )
 
@@ -47,6 +48,7 @@ type world struct {
 }
 
 func main() {
+	suite.Main()
 	if code, played := local.Main(newFaults); played {
 		os.Exit(code)
 	}
@@ -92,6 +94,7 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 	root.AddCommand(
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
 		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w),
+		suiteCommand(w, &code), selftestCommand(w, &code),
 		scenariosCommand(w), faultsCommand(w), upCommand(w), versionCommand(w),
 	)
 	if err := root.ExecuteContext(ctx); err != nil {
