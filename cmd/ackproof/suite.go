@@ -79,8 +79,10 @@ func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 	if f.runs.target != "local" {
 		errs = append(errs, fmt.Errorf("--target %s: only local is supported yet", f.runs.target))
 	}
+	misnamed := false
 	for _, name := range slices.Concat(f.only, f.skip) {
 		if _, ok := suite.ProbeNamed(name); !ok {
+			misnamed = true
 			errs = append(errs, fmt.Errorf("no probe is called %q; known are %s", name, strings.Join(probeNames(suite.Probes()), ", ")))
 		}
 	}
@@ -89,7 +91,7 @@ func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 			probes = append(probes, p)
 		}
 	}
-	if len(probes) == 0 {
+	if len(probes) == 0 && !misnamed {
 		errs = append(errs, errors.New("--only and --skip leave no probe: give at least one"))
 	}
 	for _, kv := range f.set {
