@@ -151,6 +151,10 @@ func weigh(c, base Configuration, decided []Observation) Candidate {
 		Name: c.Name, Title: c.Title, Part: c.Part, Change: c.Change, For: []string{}, Against: []string{},
 		Setting: c.Part == Mapping && c.Name == base.Name,
 	}
+	if base.Part == Mapping && c.Name != base.Name {
+		one.Distance++
+		one.Against = append(one.Against, "it would be a second bug, beside that of the mapping's settings")
+	}
 	for i := range decided {
 		o := &decided[i]
 		must, may := expected(c, base, o.Probe)

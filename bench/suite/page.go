@@ -40,7 +40,10 @@ func Table(w io.Writer, cells []Cell, outcomes map[Cell]Outcome, s Style) error 
 	for _, text := range wrong {
 		b.WriteString(s.paint(red, text) + "\n")
 	}
-	b.WriteString("\n" + s.paint(dim, "  "+strings.TrimSpace(legend())) + "\n")
+	b.WriteString("\n")
+	for _, l := range fold(legend(), s.Width-2) {
+		b.WriteString(s.paint(dim, "  "+l) + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

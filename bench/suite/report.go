@@ -82,10 +82,23 @@ func verdictColor(v bench.Verdict) string {
 // Terminal prints the report. Its only errors are those of w.
 func (r *Report) Terminal(w io.Writer, s Style) error {
 	var b strings.Builder
-	line := func(code, format string, args ...any) {
-		b.WriteString(s.paint(code, s.cut(fmt.Sprintf(format, args...))) + "\n")
+	// labelled prints a text that goes on under its own beginning.
+	labelled := func(code, label, text string) {
+		for i, l := range fold(text, s.Width-utf8.RuneCountInString(label)) {
+			if i > 0 {
+				label = strings.Repeat(" ", utf8.RuneCountInString(label))
+			}
+			b.WriteString(s.paint(code, label+l) + "\n")
+		}
 	}
-	b.WriteString(s.paint(verdictColor(r.Verdict), strings.ToUpper(string(r.Verdict))) + "  " + r.headline() + "\n\n")
+	for i, l := range fold(r.headline(), s.Width-len("UNKNOWN  ")) {
+		head := strings.Repeat(" ", len(r.Verdict)+2)
+		if i == 0 {
+			head = s.paint(verdictColor(r.Verdict), strings.ToUpper(string(r.Verdict))) + "  "
+		}
+		b.WriteString(head + l + "\n")
+	}
+	b.WriteString("\n")
 	for _, o := range r.Observations {
 		p, _ := ProbeNamed(o.Probe)
 		code := ""
@@ -95,26 +108,24 @@ func (r *Report) Terminal(w io.Writer, s Style) error {
 		case strings.Trim(o.Letters, harmless) != "":
 			code = red
 		}
-		line(code, "  %-9s %-3s %-66s %s", o.Probe, o.mark(), p.About, &o)
+		labelled(code, fmt.Sprintf("  %-9s %-3s ", o.Probe, o.mark()), o.String()+": "+p.About)
 	}
 	for i, c := range r.Diagnosis.Candidates {
 		b.WriteString("\n")
-		line(bold, "  %d  %s%s", i+1, c.Title, c.fits())
+		labelled(bold, fmt.Sprintf("  %d  ", i+1), c.Title+c.fits())
 		for _, text := range c.For {
-			line("", "     speaks for it      %s", text)
+			labelled("", "     speaks for it      ", text)
 		}
 		for _, text := range c.Against {
-			line("", "     speaks against it  %s", text)
+			labelled("", "     speaks against it  ", text)
 		}
-		line("", "     what to change     %s", c.Change)
+		labelled("", "     what to change     ", c.Change)
 	}
 	b.WriteString("\n")
-	for i, text := range settingLines(r.Settings) {
-		label := ""
-		if i == 0 {
-			label = "settings"
-		}
-		line(dim, "  %-12s %s", label, text)
+	label := "  settings     "
+	for _, text := range settingLines(r.Settings) {
+		labelled(dim, label, text)
+		label = strings.Repeat(" ", len(label))
 	}
 	if r.Dir != "" {
 		b.WriteString(s.paint(dim, "  report       "+r.Dir+"/suite.md") + "\n")
@@ -122,6 +133,26 @@ func (r *Report) Terminal(w io.Writer, s Style) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// fold breaks a text into lines of a width between its words; 0 or less: one line.
+func fold(text string, width int) []string {
+	if width <= 0 {
+		return []string{text}
+	}
+	lines := []string{""}
+	for word := range strings.FieldsSeq(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(word) <= width:
+			*last += " " + word
+		default:
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 // headline is the diagnosis in a sentence, with how sure it is.

@@ -126,7 +126,7 @@ func (f *selftestFlags) run(ctx context.Context, w world) (int, error) {
 		}
 		fmt.Fprintf(w.stdout, "%s  %d of %d cells are as they must be, %s, seed %d, in %.0f s\n\n",
 			verdict, len(cells)-wrong, len(cells), kind, f.seed, w.clock.Now().Sub(started).Seconds())
-		err = errors.Join(err, suite.Table(w.stdout, cells, outcomes, suite.Style{Color: w.color}))
+		err = errors.Join(err, suite.Table(w.stdout, cells, outcomes, suite.Style{Color: w.color, Width: w.width}))
 	}
 	if wrong > 0 && err == nil {
 		return exitFail, nil
