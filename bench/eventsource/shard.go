@@ -27,6 +27,7 @@ type shard struct {
 
 	mu        sync.Mutex // never held while something is in flight
 	machine   *Machine
+	kept      string // what the keeper has of its trials
 	readError string // of the last poll; empty: it worked
 	atEnd     bool   // closed, and everything in it is settled
 }
@@ -38,7 +39,7 @@ func newShard(m *Mapping, id, parent string, number uint32) *shard {
 	if after := m.config.Positions[id]; after != "" {
 		from = From{Kind: AfterSequence, Sequence: after}
 	}
-	return &shard{mapping: m, id: id, parent: parent, wake: make(chan struct{}, 1), machine: NewMachine(MachineConfig{
+	return &shard{mapping: m, id: id, parent: parent, kept: encodeTrials(m.trials[id]), wake: make(chan struct{}, 1), machine: NewMachine(MachineConfig{
 		Settings:    m.config.Settings,
 		From:        from,
 		Shard:       id,
@@ -47,6 +48,7 @@ func newShard(m *Mapping, id, parent string, number uint32) *shard {
 		FunctionARN: m.config.FunctionARN,
 		Region:      m.config.Region,
 		Seed:        m.config.Seed,
+		Trials:      m.trials[id],
 	})}
 }
 
@@ -60,6 +62,7 @@ func (s *shard) restart(settings bench.Mapping, lost *From) {
 		s.atEnd, s.atLatest = false, lost.Kind == Latest
 	}
 	s.machine.Restart(settings, lost)
+	s.keepTrials()
 }
 
 func (s *shard) finished() bool {
@@ -83,6 +86,9 @@ func (s *shard) run(reading context.Context) {
 		now := s.now()
 		s.mu.Lock()
 		action := s.machine.Next(now)
+		if s.kept != "" {
+			s.keepTrials() // Next itself drops what no destination is to have
+		}
 		s.mu.Unlock()
 		switch a := action.(type) {
 		case Poll:
@@ -227,6 +233,7 @@ func (s *shard) invoke(ctx context.Context, in Invoke) {
 	now := s.now()
 	s.mu.Lock()
 	s.machine.Answered(now, in.Lane, answer)
+	s.keepTrials()
 	s.mu.Unlock()
 	signal(s.wake)
 }
@@ -264,6 +271,7 @@ func (s *shard) send(ctx context.Context, send Send) {
 	}
 	s.mu.Lock()
 	s.machine.Sent(send.Lane, err)
+	s.keepTrials()
 	s.mu.Unlock()
 	signal(s.wake)
 }

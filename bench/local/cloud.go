@@ -182,7 +182,7 @@ func (c *cloud) startMapping(ctx context.Context, client *dynamodbstreams.Client
 	c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 		Settings: c.cfg.Stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
 		Streams: c.streams, Function: c.host, Destination: &c.letters,
-		Observer: observer, Clock: c.time, Seed: c.cfg.Stack.Seed, Positions: c.resumed,
+		Observer: observer, Clock: c.time, Seed: c.cfg.Stack.Seed, Positions: c.resumed, Keeper: c.keeper(),
 		Numbers: c.life << lifeShift, Disabled: c.levers.inForce(leverDisable),
 	})
 	if err != nil {

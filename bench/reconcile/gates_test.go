@@ -32,7 +32,10 @@ var alone = map[bench.Gate]map[string]func(*world){
 		"not acknowledged after":  func(w *world) { unknownIn(w, 200, 300) },
 		"not acknowledged inside": func(w *world) { unknownIn(w, 100, 200) },
 	},
-	bench.GateFaultsBit:    {"never": func(w *world) { w.e.Faults[0].Bitten = 0 }},
+	bench.GateFaultsBit: {
+		"never":     func(w *world) { w.e.Faults[0].Bitten = 0 },
+		"uncounted": func(w *world) { w.e.Faults[0].Uncounted, w.e.Faults[0].Bitten = true, *w.e.Faults[0].Planned-1 },
+	},
 	bench.GateFaultsUndone: {"open": func(w *world) { w.e.Faults[0].Undone = false }},
 	bench.GateCleanStart: {
 		"not clean":    func(w *world) { *w.e.CleanStart = false },

@@ -306,6 +306,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		e.Faults = append(e.Faults, reconcile.Fault{
 			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
 			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
+			Uncounted: fault.On != "" && story.returned,
 		})
 	}
 	return e

@@ -67,6 +67,7 @@ type Run struct {
 	events   *ledger.EventWriter
 	book     *ledger.Writer
 	view     view
+	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -108,10 +109,14 @@ func Prepare(o Options) (*Run, error) {
 func (r *Run) Dir() string { return r.dir }
 
 // Do carries the run out. When ctx ends, the load stops, the faults are undone,
-// and what is known is read and kept. The target stays up: the caller stops it.
-// An error that is a [NotStarted] came before the first request.
-func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
+// and what is known is read and kept; so too when a process of the target is gone
+// for good: nobody is left to load, or to wait for. The target stays up: the caller
+// stops it. An error that is a [NotStarted] came before the first request.
+func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	defer r.close()
+	ctx, gone := context.WithCancelCause(interrupt)
+	defer gone(nil)
+	r.gone = gone
 	r.phase("starting")
 	endpoints, err := r.start(ctx)
 	if err != nil {
@@ -119,7 +124,7 @@ func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
 	}
 	reader := newReader(endpoints, r.id, r.dialer())
 	if err := r.seeCleanStart(ctx, reader); err != nil {
-		return endpoints, NotStarted{err}
+		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
 	loadErr := r.load(ctx, endpoints)
 	if errors.As(loadErr, new(NotStarted)) {
@@ -133,9 +138,28 @@ func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
 	undoErr := r.undo(after)
 	position, drainErr := r.drain(ctx)
 	readErr := r.read(ctx, after, reader)
-	err = errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, position))
-	r.finish(ctx.Err() != nil, err)
+	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, position)))
+	r.finish(interrupt.Err() != nil, err)
 	return endpoints, err
+}
+
+// targetGone says which process of the target is gone for good.
+type targetGone struct{ error }
+
+// orDeath gives the death of the target in the place of what follows from it.
+func orDeath(ctx context.Context, err error) error {
+	if death, dead := errors.AsType[targetGone](context.Cause(ctx)); dead {
+		return death
+	}
+	return err
+}
+
+// hear keeps what the target tells.
+func (r *Run) hear(e bench.Event) {
+	r.events.Append(e)
+	if e.Kind == bench.EventTargetDeath {
+		r.gone(targetGone{errors.New(e.Text)})
+	}
 }
 
 // NotStarted is an error from before the first request.
@@ -148,7 +172,7 @@ func (n NotStarted) Unwrap() error { return n.error }
 func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	endpoints, err := r.opts.Target.Start(ctx, r.stack, func(e bench.Event) { r.events.Append(e) })
+	endpoints, err := r.opts.Target.Start(ctx, r.stack, r.hear)
 	if err != nil {
 		return endpoints, err
 	}
