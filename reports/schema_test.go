@@ -146,7 +146,7 @@ func fieldComments(t *testing.T) map[string]string {
 			case *ast.GenDecl:
 				for _, spec := range n.Specs {
 					if of, ok := spec.(*ast.TypeSpec); ok {
-						comments["bench."+of.Name.Name] = doc.Synopsis(text(of.Doc, n.Doc))
+						comments["bench."+of.Name.Name] = new(doc.Package).Synopsis(text(of.Doc, n.Doc))
 					}
 				}
 			case *ast.TypeSpec:
