@@ -128,6 +128,10 @@ type Gateway struct {
 	Responses       []IntegrationResponse
 	MethodResponses []int // statuses that the method declares; empty: all that Responses names
 
+	// Defect breaks the API on purpose, in a way that no setting can: lose-nth=K,
+	// early-answer or write-twice. Empty: it does what it should.
+	Defect string
+
 	Passthrough        string        // of bodies that the template is not for: NEVER (the default), WHEN_NO_MATCH, WHEN_NO_TEMPLATES
 	IntegrationTimeout time.Duration // 50 ms to 29 s, the default
 	Throttle           Throttle
@@ -166,6 +170,7 @@ const (
 	PlaceProcessor Place = "processor" // one processor process; see the operation names below
 	PlaceGateway   Place = "gateway"   // an API request, after the upstream has acted and before the answer
 
+	PlaceResults     Place = "results"     // a write of the processor to a results table of its own, before it commits
 	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
 )
 

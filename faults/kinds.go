@@ -79,6 +79,8 @@ var kinds = []*Kind{
 	&mappingUpdate,
 	&mappingRecreate,
 	&streamRestart,
+	&resultsDeny,
+	&resultsLate,
 	&destinationRefuse,
 	&clockSkip,
 	&cloudKill,

@@ -148,6 +148,7 @@ type Gateway struct {
 	StatusMapping       string            `yaml:"statusMapping"` // mapped, naive, or responses where there are some
 	Responses           []GatewayResponse `yaml:"responses,omitempty"`
 	MethodResponses     []int             `yaml:"methodResponses,omitempty"`
+	Defect              string            `yaml:"defect,omitempty"` // planted: lose-nth=K, early-answer, write-twice
 	PassthroughBehavior string            `yaml:"passthroughBehavior"`
 	IntegrationTimeout  time.Duration     `yaml:"integrationTimeout"`
 	Throttle            Throttle          `yaml:"throttle"`

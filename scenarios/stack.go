@@ -69,7 +69,7 @@ func (g *Gateway) stack() bench.Gateway {
 	out := bench.Gateway{
 		Path: g.Path, Template: g.Template,
 		StatusMapping: g.StatusMapping, MethodResponses: slices.Clone(g.MethodResponses),
-		Passthrough: g.PassthroughBehavior, IntegrationTimeout: g.IntegrationTimeout,
+		Defect: g.Defect, Passthrough: g.PassthroughBehavior, IntegrationTimeout: g.IntegrationTimeout,
 		Throttle: bench.Throttle{Rate: float64(g.Throttle.Rate), Burst: g.Throttle.Burst},
 	}
 	for _, r := range g.Responses {

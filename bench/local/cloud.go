@@ -111,6 +111,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if err := c.openStore(ctx, injector, observer); err != nil {
 		return ready{}, err
 	}
+	c.guard(ctx, injector)
 	if err := c.goOn(observer); err != nil {
 		return ready{}, err
 	}

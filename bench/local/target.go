@@ -77,6 +77,11 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 			lacks = append(lacks, fmt.Sprintf("the fault %q needs %s, or leave it out", stack.Faults[i], lack))
 		}
 	}
+	for i := 0; err == nil && i < len(stack.Faults) && stack.OneTable; i++ {
+		if faults.Place(i) == bench.PlaceResults {
+			lacks = append(lacks, fmt.Sprintf("the fault %q needs a results table, and with table.oneTable there is none: leave one of the two out", stack.Faults[i]))
+		}
+	}
 	if stack.Architecture == bench.Streams {
 		for _, err := range eventsource.Validate(stack.Mapping) {
 			lacks = append(lacks, err.Error())
