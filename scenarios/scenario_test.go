@@ -26,7 +26,8 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 
 func TestBuiltins(t *testing.T) {
 	want := []string{
-		"article", "article-corrected", "background", "baseline", "big-batch", "bisected", "crash", "done-twice", "escape", "gateway-limit", "given-up",
+		"article", "article-corrected", "background", "baseline", "big-batch", "bisected", "crash", "done-twice", "escape",
+		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up",
 		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
 		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
 		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "short-life", "throttled",
@@ -195,6 +196,9 @@ gates: {rateKept: 101%, evidence: 0, generatorCPU: 0%}
 			"async.maximumRetryAttempts: 3", "async.maximumEventAgeInSeconds: 59",
 			"async.retryDelays: 2 delays for 3 retries", "guarantee.effects", "guarantee.deadLetters", "drain.timeout: 0s", "gates.generatorCPU", "gates.evidence: 0",
 		}},
+		{"async", minimal + "async: {onFailure: metadata, retryDelays: [-1s, 61m]}\n", []string{"async.onFailure: the destination of an asynchronous event is given the event itself, be it a queue or a bucket; say payload",
+			`async.retryDelays[0]: "-1s" is negative`, "async.retryDelays[1]: 1h1m0s is out of range"}},
+		{"async destination", minimal + "async: {onFailure: sqs}\n", []string{`async.onFailure: "sqs" is not known`}},
 		{"window beside lanes", minimal + "mapping: {tumblingWindowInSeconds: 5, parallelizationFactor: 2}\n", []string{"mapping.tumblingWindowInSeconds: AWS refuses"}},
 		{"six filters", minimal + "mapping: {filterCriteria: ['{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}', '{\"a\":[1]}']}\n", []string{"mapping.filterCriteria: 6 patterns"}},
 		{"gateway", minimal + `

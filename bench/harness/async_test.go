@@ -72,9 +72,17 @@ func TestEventsGivenUp(t *testing.T) {
 			if early != test.early {
 				t.Errorf("given up before the third attempt: %v, want %v", early, test.early)
 			}
+			givenUp := map[string]bool{}
 			for _, f := range r.Findings {
+				givenUp[f.ID] = f.Verdict == bench.LostWrite || f.Verdict == bench.DeadLettered
 				if good.ids[f.ID] > 0 {
 					t.Errorf("%s ran well and is %s", f.ID, f.Verdict)
+				}
+			}
+			for seq := range uint64(540) {
+				id := bench.ID{Run: r.Run.ID, Seq: seq}.String()
+				if ended := good.ids[id] > 0; givenUp[id] == ended {
+					t.Errorf("%s: ran well %v, given up %v", id, ended, givenUp[id])
 				}
 			}
 			expectNote(t, r, "Lambda gave up %d event(s)", dead)

@@ -297,12 +297,14 @@ func (h *Host) bury(p *process) {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	ready, c := p.ready, p.cause
+	ready, c, closed := p.ready, p.cause, h.closed
 	h.mu.Unlock()
 
 	// Without h.mu from here: injector and observer are foreign code. Nobody
 	// else changes a doomed process.
-	p.killOrphans()
+	if !closed { // Close sweeps once for all
+		h.killOrphans(p)
+	}
 	if p.output != nil && !ready {
 		p.output.wait() // the reason of a failed start is in its last words
 	}

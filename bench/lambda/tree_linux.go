@@ -81,35 +81,97 @@ func stateOf(pid int) byte {
 	return 0
 }
 
-// killOrphans kills what a dead process has left behind and this process has
+// killOrphans kills what dead processes have left behind and this process has
 // adopted. An orphan is told by the Runtime API in its environment, which is of
 // one process alone; one that has changed even that lives to KillDescendants.
-func (p *process) killOrphans() {
-	if p.listener == nil || p.host.cfg.Start != nil { // what Start makes has no processes
+//
+// Only the environments of strangers are read: a burial that read those of all
+// its siblings would make the end of n processes cost n² reads.
+func (h *Host) killOrphans(dead ...*process) {
+	if h.cfg.Start != nil { // what it makes has no processes
 		return
 	}
-	p.host.mu.Lock()
-	own := []int{p.pid}
-	for _, e := range p.extensions {
-		if e.cmd != nil { // these get their time
-			own = append(own, e.cmd.Process.Pid)
+	var marks [][]byte
+	for _, p := range dead {
+		if p.listener != nil {
+			marks = append(marks, []byte("\x00AWS_LAMBDA_RUNTIME_API="+p.listener.Addr().String()+"\x00"))
 		}
 	}
-	p.host.mu.Unlock()
-	mark := []byte("AWS_LAMBDA_RUNTIME_API=" + p.listener.Addr().String() + "\x00")
+	for range sweeps {
+		found := orphans(children(os.Getpid()), h.known(), marks, environOf)
+		if len(found) == 0 {
+			return
+		}
+		for _, pid := range found {
+			killAll(append([]int{pid}, descendants(pid)...))
+			_, _ = syscall.Wait4(pid, nil, 0, nil) // by its id: the others are waited for elsewhere
+		}
+	}
+}
+
+// known are the processes that the host has started itself and that have not
+// ended: no orphans, and waited for elsewhere.
+func (h *Host) known() map[int]bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	pids := map[int]bool{}
+	for _, p := range h.procs {
+		if p.ending == (Ending{}) { // else its id may be another's by now
+			pids[p.pid] = true
+		}
+		for _, e := range p.extensions {
+			if e.cmd != nil { // these get their time
+				pids[e.cmd.Process.Pid] = true
+			}
+		}
+	}
+	return pids
+}
+
+// orphans picks those children that are not known and bear one of the marks in
+// their environment.
+func orphans(children []int, known map[int]bool, marks [][]byte, environ func(pid int) []byte) (found []int) {
+	for _, pid := range children {
+		if known[pid] {
+			continue
+		}
+		env := environ(pid)
+		if slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(env, mark) }) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// environOf gives the environment of a process, each variable between two zero
+// bytes; of a zombie, or one that is gone, none.
+func environOf(pid int) []byte {
+	env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return append([]byte{0}, env...)
+}
+
+// KillEnvironments kills every execution environment, of any host on this machine,
+// that was given AWS_ENDPOINT_URL_DYNAMODB=endpoint: for whoever survives a host
+// that got SIGKILL, and holds the endpoint's address, so that nobody else's
+// functions have it. A process in a session of its own is found too. That the
+// endpoint is not enough protects a person's shell, which may well name it: the
+// keys that a host gives out must be there as well.
+func KillEnvironments(endpoint string) {
+	marks := [][]byte{[]byte("\x00AWS_ENDPOINT_URL_DYNAMODB=" + endpoint + "\x00"), []byte("\x00AWS_SECRET_ACCESS_KEY=" + keyPrefix)}
 	for range sweeps {
 		found := false
-		for _, pid := range children(os.Getpid()) {
-			if slices.Contains(own, pid) {
+		paths, _ := filepath.Glob("/proc/[0-9]*")
+		for _, path := range paths {
+			pid, err := strconv.Atoi(filepath.Base(path))
+			if err != nil {
 				continue
 			}
-			env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // empty for a zombie
-			if err != nil || !bytes.Contains(append([]byte{0}, env...), append([]byte{0}, mark...)) {
+			env := environOf(pid) // of other users', and of what is dead: nothing
+			if slices.ContainsFunc(marks, func(mark []byte) bool { return !bytes.Contains(env, mark) }) {
 				continue
 			}
 			found = true
-			killAll(append([]int{pid}, descendants(pid)...))
-			_, _ = syscall.Wait4(pid, nil, 0, nil) // by its id: the others are waited for elsewhere
+			killAll([]int{pid})
 		}
 		if !found {
 			return

@@ -86,7 +86,13 @@ func spawn(ctx context.Context, exe, role, token string, config any, sockets []*
 	}
 	c := newChild(role, cmd.Process.Pid, stdout)
 	c.kill = func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	c.reap = cmd.Wait // closes stdin, the lifeline, too
+	c.reap = func() error {
+		err := cmd.Wait() // closes stdin, the lifeline, too
+		if cfg, ok := config.(cloudConfig); ok {
+			lambda.KillEnvironments(cfg.URL) // what has left the group of a cloud that was killed
+		}
+		return err
+	}
 	abort := context.AfterFunc(ctx, c.kill)
 	defer abort()
 	if _, err := stdin.Write(append(line, '\n')); err != nil {

@@ -28,7 +28,9 @@
 //
 // Every listener is on 127.0.0.1. A control channel, guarded by a token made for
 // the run, moves the faults and tells how far the pipeline has come. No process
-// outlives its parent, however the parent ends.
+// outlives its parent, however the parent ends; on Linux not even one that a
+// function has put into a session of its own, unless ackproof and the cloud get
+// SIGKILL at the same moment: then nobody is left who knows of it.
 //
 // [Inside] is the same target without processes, for tests of Go code.
 package local

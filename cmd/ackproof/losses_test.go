@@ -124,6 +124,9 @@ var losses = []builtin{
 			t.Errorf("%d of %d processed, %d dead-lettered; %d records delivered of %d", r.Items.Processed, n, r.Items.DeadLettered, len(records), *r.Deliveries.Records)
 		}
 	}},
+	{"event-dropped", exitFail, checkEvents(0, 300, 500, 700)},
+	{"event-letter", exitPass, checkEvents(3)},
+	{"event-refused", exitFail, checkEvents(0, 300, 500)},
 	{"paused", exitPass, checkAll},
 	{"big-batch", exitPass, func(t *testing.T, r *bench.Result, dir string) {
 		checkAll(t, r, dir)
@@ -226,6 +229,24 @@ func checkRefused(bad ...uint64) func(t *testing.T, r *bench.Result, dir string)
 	}
 }
 
+// checkEvents wants lost these events of fire-and-forget, so many dead letters,
+// and everything else processed. No table has a trace of an event that was given
+// up, so it is a lost write.
+func checkEvents(letters int64, bad ...uint64) func(t *testing.T, r *bench.Result, dir string) {
+	return func(t *testing.T, r *bench.Result, _ string) {
+		var lost []uint64
+		for _, f := range r.Findings {
+			if f.Verdict == bench.LostWrite {
+				lost = append(lost, f.Seq)
+			}
+		}
+		slices.Sort(lost)
+		if !slices.Equal(lost, bad) || r.Items.Lost() != int64(len(bad)) || r.Items.DeadLettered != letters || r.Items.Processed != r.Requests.Planned-letters-int64(len(bad)) {
+			t.Errorf("lost %v, want %v; %d dead-lettered, want %d; %d of %d processed", lost, bad, r.Items.DeadLettered, letters, r.Items.Processed, r.Requests.Planned)
+		}
+	}
+}
+
 // cured are the scenarios with the one thing changed that is wrong in them: they
 // must pass, or the loss would be the harness's.
 var cured = []struct {
@@ -234,6 +255,7 @@ var cured = []struct {
 	check func(t *testing.T, r *bench.Result, dir string)
 }{
 	{"given-up", []string{"--set", "mapping.onFailure=payload", "--set", "mapping.bisectBatchOnFunctionError=true", "--set", "guarantee.deadLetters=allow"}, checkDead(1)},
+	{"event-dropped", []string{"--set", "async.onFailure=payload", "--set", "guarantee.deadLetters=allow"}, checkDead(3)},
 	{"too-old", []string{"--set", "mapping.maximumRecordAgeInSeconds=-1"}, checkAll},
 	{"late-letter", []string{"--set", "mapping.onFailure=payload"}, checkDead(2)},
 	{"narrow-filter", []string{"--set", `mapping.filterCriteria=['{"eventName":["INSERT"]}']`}, checkAll},

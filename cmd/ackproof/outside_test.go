@@ -129,6 +129,9 @@ var abroads = []abroad{
 	// goes on behind an answer, and that has to end before the tables are read.
 	{name: "background", args: late("--set", "load.scale=1", "--set", "load=[{name: warm-up, for: 1s, rate: 10/s, warmup: true}, {name: steady, for: 4s, rate: 20/s}, {name: calm, for: 5s, rate: 1/s}]"), check: checkOf("background")},
 	{name: "big-batch", args: scaled(0.5, "--set", "request.connections=1", "--set", "processor.timeout=20s"), exact: true, check: checkOf("big-batch")},
+	{name: "event-dropped", args: serial(0.1, "--set", "workload.poison=[30, 50, 70]"), exact: true, check: checkEvents(0, 30, 50, 70)},
+	{name: "event-letter", args: serial(0.1, "--set", "workload.poison=[30, 50, 70]"), exact: true, check: checkEvents(3)},
+	{name: "event-refused", args: serial(0.1, "--set", "workload.poison=[30, 50]"), exact: true, check: checkEvents(0, 30, 50)},
 	{name: "given-up", args: late("--set", "workload.poison=[40]"), check: checkBehind(40, every)},
 	{name: "insert-only", args: serial(0.1), check: checkOf("insert-only")},
 	{name: "marked-first", args: late("--set", "workload.poison=[40]"), check: checkBehind(40, func(attempt int) bool { return attempt == 1 })},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/local"
 )
 
 // family lists a process and all its descendants.
@@ -221,4 +223,46 @@ func TestAPortThatIsTaken(t *testing.T) {
 		t.Errorf("up exits %d when it is interrupted, want %d", code, exitPass)
 	}
 	until(t, 10*time.Second, "no process is left", func() bool { return !slices.ContainsFunc(pids, alive) })
+}
+
+// A cloud without data gets SIGKILL and does not return. What its functions have
+// put into sessions of their own belongs to no group that dies with it.
+func TestNothingOutlivesAKilledCloud(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("wants the command setsid")
+	}
+	dir := t.TempDir()
+	script, left := filepath.Join(dir, "processor.sh"), filepath.Join(dir, "left")
+	text := fmt.Sprintf("(setsid sh -c 'echo $$ >> %s; exec sleep 600' &)\nexec %s\n", left, built(t, "cmd/streamprocessor"))
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startAckproofIn(t, dir, "run", "baseline", "--rate", "50/s", "--for", "20s", "--quiet", "--processor", "sh "+script)
+	var detached []int
+	t.Cleanup(func() {
+		for _, pid := range detached {
+			syscall.Kill(pid, syscall.SIGKILL) // where the test has failed
+		}
+	})
+	until(t, time.Minute, "a processor has left something behind and the run is on", func() bool {
+		b, _ := os.ReadFile(left)
+		detached = nil
+		for field := range strings.FieldsSeq(string(b)) {
+			pid, _ := strconv.Atoi(field)
+			detached = append(detached, pid)
+		}
+		events, _ := os.ReadFile(filepath.Join(s.runDir(), "events.jsonl"))
+		return len(detached) > 0 && strings.Contains(string(events), `"kind":"phase"`)
+	})
+	if !slices.ContainsFunc(detached, alive) {
+		t.Fatalf("the processes %v ended before the cloud did", detached)
+	}
+	for _, pid := range family(t, s.cmd.Process.Pid)[1:] {
+		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if strings.Contains("\x00"+string(env), "\x00"+local.RoleEnv+"="+local.RoleCloud+"\x00") {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	until(t, 10*time.Second, "what was left is dead", func() bool { return !slices.ContainsFunc(detached, alive) })
 }

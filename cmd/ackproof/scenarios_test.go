@@ -82,6 +82,9 @@ func playWith(t *testing.T, tt builtin, with ...string) {
 				}
 			}
 		}
+		if len(with) == 0 {
+			checkPromised(t, tt.name, &r)
+		}
 		tt.check(t, &r, s.latest())
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -38,11 +40,12 @@ ackproof itself lives, it starts what was killed again, at the same addresses.`,
 			if data == "" && cmd.Flags().Changed("data") {
 				return misuse{errors.New("--data: name a folder, such as --data ./stack")}
 			}
-			dir, err := os.MkdirTemp("", "ackproof-up-")
+			clearAbandoned()
+			dir, release, err := workFolder()
 			if err != nil {
 				return misuse{err}
 			}
-			defer os.RemoveAll(dir)
+			defer release()
 			s, err := scenarios.Load("baseline", nil)
 			if err != nil {
 				return err
@@ -76,6 +79,53 @@ ackproof itself lives, it starts what was killed again, at the same addresses.`,
 	cmd.Flags().StringVar(&data, "data", "", "folder that keeps the stack's data; made where it does not exist (default: in memory)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print one line {"api","dynamodb","tables","region"}`)
 	return cmd
+}
+
+// workPrefix begins the names of the folders for what a stack logs while it is up.
+const workPrefix = "ackproof-up-"
+
+// workFolder makes a temporary folder and holds the lock on it, which ends with
+// the process however that ends. Who finds it without its lock may remove it.
+func workFolder() (dir string, release func(), err error) {
+	for range 10 { // clearAbandoned of another call may come between making and locking
+		if dir, err = os.MkdirTemp("", workPrefix); err != nil {
+			return "", nil, err
+		}
+		var held *os.File
+		if held, err = lockFolder(dir); err != nil {
+			continue
+		}
+		if _, err = os.Stat(dir); err == nil {
+			return dir, func() { os.RemoveAll(dir); held.Close() }, nil
+		}
+		held.Close()
+	}
+	return "", nil, fmt.Errorf("hold a temporary folder: %w", err)
+}
+
+// clearAbandoned removes the folders of calls that were killed. What cannot be
+// removed is another user's, and stays.
+func clearAbandoned() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), workPrefix+"*"))
+	for _, dir := range dirs {
+		if held, err := lockFolder(dir); err == nil {
+			os.RemoveAll(dir)
+			held.Close()
+		}
+	}
+}
+
+// lockFolder takes the lock on a folder, or fails at once where it is held.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return f, nil
 }
 
 // printStack says where a stack can be reached.
