@@ -182,6 +182,7 @@ const (
 	PlaceStream  Place = "stream"  // the stream of the items table
 	PlaceClock   Place = "clock"   // the time of table, stream, mapping and asynchronous events
 	PlaceCloud   Place = "cloud"   // all processes of the system under test
+	PlaceExec    Place = "exec"    // what the user's own commands break: the run strikes there, and no target does
 
 	OpPull = "Pull"
 )
@@ -279,7 +280,7 @@ const (
 
 // Bites says how often a fault struck.
 type Bites struct {
-	Planned int64 // strikes due, or operations seen × share
+	Planned int64 // strikes due, or operations seen × share; -1: nobody knows
 	Bitten  int64
 }
 

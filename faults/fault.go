@@ -26,7 +26,8 @@ type Fault struct {
 	Placement Placement // empty where the kind has none, and with On
 	Writes    int       // K of after-write K, else 0
 
-	By time.Duration // by=: how long, for the kinds that delay
+	By    time.Duration // by=: how long, for the kinds that delay
+	Named string        // the value of the key that is a word
 }
 
 // String prints the line that Parse reads, in canonical form: what is default
@@ -62,6 +63,11 @@ func (f Fault) String() string {
 	}
 	if f.By != 0 {
 		b.WriteString(" by=" + shortDuration(f.By))
+	}
+	for _, key := range f.Kind.Keys {
+		if key.Word && f.Named != "" {
+			b.WriteString(" " + key.Name + "=" + f.Named)
+		}
 	}
 	return b.String()
 }

@@ -34,11 +34,16 @@ type Kind struct {
 	// Single: one begin is one strike even in a window, because what is struck
 	// is gone afterwards.
 	Single bool
+
+	// Whole: it is in force or it is not. It wants `for`, and takes neither
+	// `every` nor a share.
+	Whole bool
 }
 
-// Key is one key=value parameter of a kind. All values are durations so far.
+// Key is one key=value parameter of a kind, which has at most one of each sort.
 type Key struct {
 	Name     string
+	Word     bool // the value is a name, Fault.Named; else a duration, Fault.By
 	About    string
 	Required bool
 }
@@ -84,6 +89,7 @@ var kinds = []*Kind{
 	&destinationRefuse,
 	&clockSkip,
 	&cloudKill,
+	&execRun,
 }
 
 // Kinds lists every kind. The kinds are shared: do not change them.

@@ -39,10 +39,10 @@ func scenariosCommand(w world) *cobra.Command {
 }
 
 func faultsCommand(w world) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "faults [KIND]",
-		Short:   "List the kinds of faults, or explain one",
-		Example: "  ackproof faults\n  ackproof faults processor.kill",
+		Short:   "List the kinds of faults, explain one, or undo what a killed run has left",
+		Example: "  ackproof faults\n  ackproof faults processor.kill\n  ackproof faults undo",
 		Args:    arguments(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -55,6 +55,8 @@ func faultsCommand(w world) *cobra.Command {
 			return t.Flush()
 		},
 	}
+	cmd.AddCommand(undoCommand(w))
+	return cmd
 }
 
 // explain tells all about one kind of fault.
