@@ -172,6 +172,11 @@ const (
 
 	PlaceResults     Place = "results"     // a write of the processor to a results table of its own, before it commits
 	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
+
+	PlaceTableWay Place = "table.way"        // a write to the items table, on the way between its sender and DynamoDB
+	PlaceClient   Place = "client"           // an API request, on the way between client and API
+	PlaceRead     Place = "stream.read"      // the mapping reads records
+	PlaceDelivery Place = "mapping.delivery" // a batch that the processor has taken without an error
 )
 
 // The places of the levers. Nothing happens there by itself: the target asks
@@ -208,7 +213,19 @@ type Strike struct {
 	Fault int           // index into Stack.Faults
 	Kind  string        // processor.kill, table.throttle, ...
 	Delay time.Duration // for the kinds that delay
+	When  When          // for the kinds that strike a request under way
 }
+
+// When is the moment of a request at which a strike hits it.
+type When string
+
+// The moments. A client can tell none of the last three from another.
+const (
+	BeforeCommit When = "before"       // nothing has been done
+	MidBody      When = "mid-body"     // half of the request has come
+	AfterCommit  When = "after-commit" // it has been done, and nobody was told
+	MidAnswer    When = "mid-answer"   // it has been done, and half of the answer has gone
+)
 
 // Injector decides which operations are struck. It is safe for concurrent use.
 type Injector interface {

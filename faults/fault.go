@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ackproof/ackproof/bench"
 )
 
 // Fault is one line of a scenario's fault list. Make it with Parse: the fields
@@ -128,6 +130,11 @@ func (f Fault) Window() (from, to time.Duration) {
 func (f Fault) OneStrike() bool {
 	return f.On == "" && (f.Every > 0 || f.For == 0 || f.Kind.Single)
 }
+
+// atProcessor reports whether the fault's placement is a point of the processor's
+// work, where the machine asks under another name; else it is a moment of one
+// operation, which the strike carries.
+func (f Fault) atProcessor() bool { return f.Kind.Place == bench.PlaceProcessor }
 
 // Moment is one entry of a timeline.
 type Moment struct {

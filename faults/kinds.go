@@ -56,9 +56,15 @@ const (
 	Before       Placement = "before"        // when an event is about to be handed over
 	AfterWrite   Placement = "after-write"   // when K writes of one process to the results table have committed
 	AfterEffects Placement = "after-effects" // when the process has posted its answer, and nobody has accepted it
+
+	// Of requests under way; Before is one of them.
+	MidBody     = Placement(bench.MidBody)
+	AfterCommit = Placement(bench.AfterCommit)
+	MidAnswer   = Placement(bench.MidAnswer)
 )
 
-// op gives the name of the operation at which a placement strikes.
+// op gives the name of the operation at which a placement of the processor's work
+// strikes.
 func (p Placement) op() string {
 	switch p {
 	case AfterWrite:
@@ -78,14 +84,26 @@ var kinds = []*Kind{
 	&invokeDisable,
 	&invokeFail,
 	&tableThrottle,
+	&tableError,
+	&tableCut,
+	&tableDelay,
+	&clientCut,
 	&gatewayCut,
 	&gatewayRepeat,
 	&mappingDisable,
 	&mappingUpdate,
 	&mappingRecreate,
+	&mappingRepeat,
 	&streamRestart,
+	&streamSplit,
+	&streamThrottle,
+	&streamExpire,
 	&resultsDeny,
+	&resultsThrottle,
+	&resultsError,
+	&resultsCut,
 	&resultsLate,
+	&resultsDelay,
 	&destinationRefuse,
 	&clockSkip,
 	&cloudKill,
@@ -114,7 +132,7 @@ func (k *Kind) OnAcceptPath(architecture string) bool {
 	case bench.Sync:
 		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke
 	case bench.FireAndForget:
-		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceCloud
+		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceClient || k.Place == bench.PlaceCloud || k.Place == bench.PlaceExec
 	}
 	return k.AcceptPath
 }

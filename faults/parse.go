@@ -196,7 +196,10 @@ func (p *parser) numbers(head []word) {
 		p.errorf(end, `want "on OPERATION NUMBER" or "on OPERATION NUMBER to NUMBER"`)
 		return
 	}
-	p.f.On, p.f.Placement = head[1].text, ""
+	p.f.On = head[1].text
+	if p.f.Kind != nil && p.f.atProcessor() {
+		p.f.Placement = "" // the operation is the point
+	}
 	if k := p.f.Kind; k != nil && k.Lever {
 		p.errorf(head[0].at, "%s waits for no operation: say when, with \"at TIME\"", k.Name)
 	} else if k != nil && !slices.Contains(k.Ops, p.f.On) {
@@ -324,7 +327,7 @@ func (p *parser) placement(w word) bool {
 		p.errorf(w.at, "unknown word %q: %s has no placement", w.text, p.f.Kind.Name)
 	case !slices.Contains(known, w.text):
 		p.unknown(w, "placement of "+p.f.Kind.Name, known)
-	case p.f.On != "":
+	case p.f.On != "" && p.f.atProcessor():
 		p.errorf(w.at, `"on %s" says already where it strikes: leave %q out`, p.f.On, w.text)
 		return true // so that the K of after-write is not complained about too
 	default:

@@ -27,7 +27,7 @@ func TestKinds(t *testing.T) {
 		if f.String() != k.Example {
 			t.Errorf("%s: example %q prints as %q", k.Name, k.Example, f)
 		}
-		if !strings.HasPrefix(k.Name, string(k.Place)+".") {
+		if place, _, _ := strings.Cut(string(k.Place), "."); !strings.HasPrefix(k.Name, place+".") {
 			t.Errorf("%s is not at place %s", k.Name, k.Place)
 		}
 		if k.About == "" || k.Correct == "" || k.Exposes == "" || (len(k.Ops) == 0) != k.Lever {
@@ -47,6 +47,8 @@ func TestParse(t *testing.T) {
 		{"on Write 25: processor.kill", "on Write 25: processor.kill"},
 		{"on PutItem 3 to 9: table.throttle 12.5%", "on PutItem 3 to 9: table.throttle 12.5%"},
 		{"on Request 7 to 7: gateway.cut", "on Request 7: gateway.cut"},
+		{"on PutItem 7: table.cut mid-answer", "on PutItem 7: table.cut mid-answer"},
+		{"at 1s for 2s: results.cut before 5%", "at 1s for 2s: results.cut 5% before"},
 		{"at 1s for 2s: exec.run command=block-it", "at 1s for 2s: exec.run command=block-it"},
 	} {
 		if got := mustParse(t, tt.text).String(); got != tt.prints {
@@ -134,6 +136,9 @@ func drawFault(t *rapid.T) Fault {
 		f.On = rapid.SampledFrom(k.Ops).Draw(t, "op")
 		f.First = rapid.Uint64Range(1, 1000).Draw(t, "first")
 		f.Last = f.First + rapid.Uint64Range(0, 100).Draw(t, "more")
+		if len(k.Placements) > 0 && !f.atProcessor() {
+			f.Placement = rapid.SampledFrom(k.Placements).Draw(t, "placement")
+		}
 		return f
 	}
 	f.At = time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "at"))

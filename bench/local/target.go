@@ -104,7 +104,7 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 func lackOfPlace(stack bench.Stack, place bench.Place) string {
 	events := stack.Architecture == bench.FireAndForget
 	switch {
-	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !isLever(place) && place != bench.PlaceDestination:
+	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !ofMapping(place):
 		return ""
 	case events && place == bench.PlaceDestination:
 		if stack.Async.OnFailure != "" {
@@ -113,6 +113,12 @@ func lackOfPlace(stack bench.Stack, place bench.Place) string {
 		return "an on-failure destination: say async: {onFailure: payload}"
 	}
 	return fmt.Sprintf("a stream and a mapping, and the architecture %s has none: use %s", stack.Architecture, bench.Streams)
+}
+
+// ofMapping reports whether a place is one of stream, mapping and their control
+// plane.
+func ofMapping(place bench.Place) bool {
+	return isLever(place) || place == bench.PlaceDestination || place == bench.PlaceRead || place == bench.PlaceDelivery
 }
 
 // Start starts cloud and gateway and waits until both, and the processor's
@@ -251,7 +257,8 @@ func (t *Target) openProcessor(stack bench.Stack) (lambda.Program, error) {
 
 // holder is the part in which a fault lives.
 func (t *Target) holder(fault int) *part {
-	if t.faults.Place(fault) == bench.PlaceGateway {
+	switch t.faults.Place(fault) {
+	case bench.PlaceGateway, bench.PlaceClient:
 		return t.gateway
 	}
 	return t.cloud
@@ -331,7 +338,7 @@ func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
 	ours := t.faults.Bites()
 	for i := range cloud {
 		switch t.faults.Place(i) {
-		case bench.PlaceGateway:
+		case bench.PlaceGateway, bench.PlaceClient:
 			cloud[i] = gateway[i]
 		case bench.PlaceCloud:
 			cloud[i] = ours[i]
