@@ -183,11 +183,12 @@ const (
 // under the name OpPull when a fault is armed, does what the strike says, and
 // takes it back when the fault is taken away.
 const (
-	PlaceMapping Place = "mapping" // the event source mapping as a whole
-	PlaceStream  Place = "stream"  // the stream of the items table
-	PlaceClock   Place = "clock"   // the time of table, stream, mapping and asynchronous events
-	PlaceCloud   Place = "cloud"   // all processes of the system under test
-	PlaceExec    Place = "exec"    // what the user's own commands break: the run strikes there, and no target does
+	PlaceMapping Place = "mapping"         // the event source mapping as a whole
+	PlaceStream  Place = "stream"          // the stream of the items table
+	PlaceClock   Place = "clock"           // the time of table, stream, mapping and asynchronous events
+	PlaceCloud   Place = "cloud"           // all processes of the system under test
+	PlaceDoor    Place = "gateway.process" // the process of the API alone
+	PlaceExec    Place = "exec"            // what the user's own commands break: the run strikes there, and no target does
 
 	OpPull = "Pull"
 )

@@ -90,6 +90,7 @@ var kinds = []*Kind{
 	&clientCut,
 	&gatewayCut,
 	&gatewayRepeat,
+	&gatewayKill,
 	&mappingDisable,
 	&mappingUpdate,
 	&mappingRecreate,
@@ -132,7 +133,7 @@ func (k *Kind) OnAcceptPath(architecture string) bool {
 	case bench.Sync:
 		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke
 	case bench.FireAndForget:
-		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceClient || k.Place == bench.PlaceCloud || k.Place == bench.PlaceExec
+		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceClient || k.Place == bench.PlaceDoor || k.Place == bench.PlaceCloud || k.Place == bench.PlaceExec
 	}
 	return k.AcceptPath
 }

@@ -89,7 +89,7 @@ func (c *checker) checkCommands() {
 // there is none.
 func (c *checker) killer() string {
 	for _, f := range c.Faults {
-		if f.Kind != nil && f.Kind.Place == bench.PlaceCloud {
+		if f.Kind != nil && (f.Kind.Place == bench.PlaceCloud || f.Kind.Place == bench.PlaceDoor) {
 			return f.Kind.Name
 		}
 	}

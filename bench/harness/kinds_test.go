@@ -21,6 +21,7 @@ var struck = []struct {
 	inTwo  bool // clients are left in doubt
 	stored bool // of those, what they have sent is stored
 	again  bool // records are delivered again
+	some   bool // how many clients are in doubt is chance
 }{
 	{fault: "at 3s for 2s: table.error 10%", inTwo: true},
 	{fault: "at 3s for 2s: table.error 10% after-commit", inTwo: true, stored: true},
@@ -32,6 +33,7 @@ var struck = []struct {
 	{fault: "at 3s for 2s: table.delay 10% after-commit by=300ms"},
 	{fault: "at 3s for 2s: client.cut 10%", inTwo: true},
 	{fault: "at 3s for 2s: client.cut 10% mid-body", inTwo: true},
+	{fault: "at 3s for 2s every 1s: gateway.kill", some: true},
 	{fault: "at 3s for 2s: results.deny 10%", again: true},
 	{fault: "at 3s for 2s: results.throttle 20%"},
 	{fault: "at 3s for 2s: results.error 20%"},
@@ -68,7 +70,7 @@ func TestKindsOnASoundProcessor(t *testing.T) {
 			if tt.stored {
 				recovered, absent = absent, 0
 			}
-			if r.Requests.Unknown != unknown || r.Items.Recovered != recovered || r.Items.NotApplied != absent {
+			if !tt.some && (r.Requests.Unknown != unknown || r.Items.Recovered != recovered || r.Items.NotApplied != absent) {
 				t.Errorf("bitten %d: %d clients in doubt, %d stored and %d not, want %d, %d and %d", f.Bitten,
 					r.Requests.Unknown, r.Items.Recovered, r.Items.NotApplied, unknown, recovered, absent)
 			}
