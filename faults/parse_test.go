@@ -33,6 +33,9 @@ func TestKinds(t *testing.T) {
 		if k.About == "" || k.Correct == "" || k.Exposes == "" || (len(k.Ops) == 0) != k.Lever {
 			t.Errorf("%s is not described in full", k.Name)
 		}
+		if s := k.Site(); s.Where == "" || s.Counted == "" || s.Undone == "" {
+			t.Errorf("%s: nothing is told of its place %s", k.Name, k.Place)
+		}
 	}
 }
 
