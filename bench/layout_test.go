@@ -33,7 +33,7 @@ var imports = map[string][]string{
 	"bench/ledger":      {"bench", "bench/clock"},
 	"bench/reconcile":   {"bench", "bench/stats"},
 	"faults":            {"bench", "bench/clock"},
-	"scenarios":         {"bench", "bench/clock", "faults"},
+	"scenarios":         {"bench", "bench/clock", "bench/stats", "faults"},
 	"reports":           {"bench", "bench/stats"},
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.

@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/jsonschema-go/jsonschema"
+
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/reports"
 )
 
 // built gives the path of a command of this module, built without the race
@@ -129,10 +132,27 @@ func readJSON[T any](t *testing.T, path string) T {
 	return v
 }
 
+// resultOf reads result.json and holds it to its published schema.
 func resultOf(t *testing.T, dir string) bench.Result {
 	t.Helper()
-	return readJSON[bench.Result](t, filepath.Join(dir, "result.json"))
+	path := filepath.Join(dir, "result.json")
+	if err := resultSchema().Validate(readJSON[any](t, path)); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	return readJSON[bench.Result](t, path)
 }
+
+var resultSchema = sync.OnceValue(func() *jsonschema.Resolved {
+	var s jsonschema.Schema
+	if err := json.Unmarshal(reports.ResultSchema, &s); err != nil {
+		panic(err)
+	}
+	resolved, err := s.Resolve(nil)
+	if err != nil {
+		panic(err)
+	}
+	return resolved
+})
 
 // lines reads a file of JSON lines.
 func lines[T any](t *testing.T, path string) []T {
