@@ -10,7 +10,8 @@ import (
 // storm is a run in which something goes wrong at every hop between the processes.
 const storm = `
 load: [{name: steady, for: 9s, rate: 200/s}]
-processor: {work: 2ms, timeout: 5s, concurrency: 4}
+processor: {work: 1ms, timeout: 5s, concurrency: 4}
+mapping: {pollInterval: 20ms, batchSize: 10}
 faults:
   - "at 2s for 3s: table.error 3%"
   - "at 2s for 3s: table.error 3% after-commit"
@@ -21,15 +22,15 @@ faults:
   - "at 2s for 3s: client.cut 3%"
   - "at 2s for 3s: client.cut 3% mid-body"
   - "at 3s for 2s every 1s: gateway.kill"
-  - "at 2s for 3s: results.deny 3%"
+  - "at 2s for 3s: results.deny 5%"
   - "at 2s for 3s: results.throttle 5%"
   - "at 2s for 3s: results.error 5% after-commit"
   - "at 2s for 3s: results.cut 5%"
   - "at 2s for 3s: results.cut 5% mid-answer"
-  - "at 2s for 3s: results.delay 3% by=100ms"
+  - "at 2s for 3s: results.delay 5% by=100ms"
   - "at 2s for 3s every 1s: results.late by=3s"
-  - "at 2s for 3s: stream.throttle 20%"
-  - "at 2s for 3s: stream.expire 10%"
+  - "at 2s for 3s: stream.throttle 30%"
+  - "at 2s for 3s: stream.expire 30%"
   - "at 2s for 3s every 1s: stream.split"
   - "at 2s for 3s: mapping.repeat 20%"
 `
