@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -193,4 +194,31 @@ func FuzzJournal(f *testing.F) {
 			t.Errorf("taken without a run: %q", b)
 		}
 	})
+}
+
+// What takes too long ends with all that it has started: who reads from its child
+// comes to an end.
+func TestATimeoutEndsTheWholeGroup(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := os.ReadFile(pipe)
+		ended <- err
+	}()
+	c := Command{Run: []string{"/bin/sh", "-c", "exec 3>pipe; sleep 30 & sleep 30"}, Timeout: 300 * time.Millisecond}
+	if _, err := c.run(t.Context(), dir, nil); err == nil {
+		t.Error("no error")
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("its child lives on")
+	}
 }
