@@ -23,6 +23,7 @@ type Scenario struct {
 	Async        Async          `yaml:"async"`
 	Gateway      Gateway        `yaml:"gateway"`
 	Faults       []faults.Fault `yaml:"faults"`
+	Commands     []Breakage     `yaml:"commands,omitempty"`
 	Guarantee    Guarantee      `yaml:"guarantee"`
 	Drain        Drain          `yaml:"drain"`
 	Gates        Gates          `yaml:"gates"`
@@ -88,6 +89,24 @@ type Retries struct {
 	On     []string `yaml:"on"`
 	SameID bool     `yaml:"sameId"`
 }
+
+// Breakage is a fault made of the user's own commands, which exec.run names.
+type Breakage struct {
+	Name    string  `yaml:"name"`
+	Do      Command `yaml:"do"`
+	Undo    Command `yaml:"undo"`    // may come twice, and after a Do that was cut off
+	Confirm Command `yaml:"confirm"` // succeeds when nothing is broken any more
+	Count   Command `yaml:"count"`   // prints how often the breakage has struck so far
+}
+
+// Command is a program with its arguments, without a shell.
+type Command struct {
+	Run     []string      `yaml:"run"`
+	Timeout time.Duration `yaml:"timeout"` // 0: DefaultTimeout
+}
+
+// DefaultTimeout is how long a command may take that does not say.
+const DefaultTimeout = 5 * time.Second
 
 // Table is the items table.
 type Table struct {
@@ -309,6 +328,14 @@ func (s *Scenario) complete() {
 		s.Gateway.StatusMapping = mappingMapped
 		if len(s.Gateway.Responses) > 0 {
 			s.Gateway.StatusMapping = mappingResponses
+		}
+	}
+	for i := range s.Commands {
+		b := &s.Commands[i]
+		for _, c := range []*Command{&b.Do, &b.Undo, &b.Confirm, &b.Count} {
+			if c.Timeout == 0 {
+				c.Timeout = DefaultTimeout
+			}
 		}
 	}
 	if s.Drain.Quiet == 0 {

@@ -422,3 +422,35 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandsAreWholeAndNamed(t *testing.T) {
+	const whole = "do: {run: [a], timeout: 2s}, undo: {run: [b]}, confirm: {run: [c]}, count: {run: [d, -e, \"!\"]}"
+	const load = "load: [{name: one, for: 9s, rate: 10/s}]\n"
+	good := load + "faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, " + whole + "}]\n"
+	s, err := Parse("good.yaml", []byte(good), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.Commands[0]; c.Do.Timeout != 2*time.Second || c.Undo.Timeout != DefaultTimeout {
+		t.Errorf("timeouts %s and %s", c.Do.Timeout, c.Undo.Timeout)
+	}
+	again, err := Parse("good.yaml", s.YAML(), nil)
+	if err != nil || !cmp.Equal(s, again) {
+		t.Errorf("it does not come back: %v\n%s", err, s.YAML())
+	}
+	for text, want := range map[string]string{
+		"commands: [{name: x, " + whole + "}]":                                                                                       "no fault runs them",
+		"faults: [\"at 1s for 2s: exec.run command=y\"]":                                                                             `no commands are named "y": add`,
+		"faults: [\"at 1s for 2s: exec.run command=blok\"]\ncommands: [{name: block, " + whole + "}]":                                "did you mean block?",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, do: {run: [a]}}]":                                      "commands[0].undo: no command",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, do: {run: [a], timeout: 2h}}]":                         "commands[0].do.timeout: 2h0m0s is out of range",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, " + whole + "}, {name: x, " + whole + "}]":             "is the name of earlier commands",
+		"faults: [\"at 1s for 2s: exec.run command=x\", \"at 4s for 1s: exec.run command=x\"]\ncommands: [{name: x, " + whole + "}]": "one undoing would undo both",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, do: touch}]":                                           "want a map",
+	} {
+		_, err := Parse("bad.yaml", []byte(load+text), nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\nwant %q, got %v", text, want, err)
+		}
+	}
+}

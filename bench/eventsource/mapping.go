@@ -48,6 +48,7 @@ type Config struct {
 	Function    bench.Function
 	Destination Destination
 	Observer    bench.Observer // nil: nobody is told
+	Injector    bench.Injector // asked at bench.PlaceDelivery; nil: no faults
 	Clock       clock.Clock    // must run with the timers of package time
 	Seed        uint64
 
@@ -114,6 +115,9 @@ func Start(ctx context.Context, config Config) (*Mapping, error) {
 	}
 	if config.Observer == nil {
 		config.Observer = bench.NoObserver{}
+	}
+	if config.Injector == nil {
+		config.Injector = bench.NoFaults{}
 	}
 	m := &Mapping{config: config, ctx: ctx, stop: func() {}, ended: make(chan struct{}, 1), byID: make(map[string]*shard), made: config.Numbers}
 	var err error

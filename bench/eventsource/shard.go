@@ -222,20 +222,45 @@ func (s *shard) report(now time.Time, gap *Gap, cause error) {
 // invoke runs the function once and tells the observer before the machine, so
 // that no checkpoint is ever ahead of the deliveries that moved it.
 func (s *shard) invoke(ctx context.Context, in Invoke) {
-	answer := s.mapping.config.Function.Invoke(ctx, bench.Invocation{RequestID: in.RequestID, Payload: in.Payload})
+	answer := s.handOver(ctx, in)
 	if ctx.Err() != nil && answer.HandedAt.IsZero() {
 		return
 	}
-	if !answer.HandedAt.IsZero() && !answer.Throttled && len(in.Records) > 0 {
-		// Settings do not change while something is in flight.
-		s.mapping.config.Observer.Delivered(deliveries(s.id, in, answer, judge(s.mapping.config.Settings, in.Records, answer).took))
-	}
+	s.repeat(ctx, in, answer)
 	now := s.now()
 	s.mu.Lock()
 	s.machine.Answered(now, in.Lane, answer)
 	s.keepTrials()
 	s.mu.Unlock()
 	signal(s.wake)
+}
+
+// handOver runs the function and tells the observer what it was given.
+func (s *shard) handOver(ctx context.Context, in Invoke) bench.Answer {
+	answer := s.mapping.config.Function.Invoke(ctx, bench.Invocation{RequestID: in.RequestID, Payload: in.Payload})
+	if !answer.HandedAt.IsZero() && !answer.Throttled && len(in.Records) > 0 {
+		// Settings do not change while something is in flight.
+		s.mapping.config.Observer.Delivered(deliveries(s.id, in, answer, judge(s.mapping.config.Settings, in.Records, answer).took))
+	}
+	return answer
+}
+
+// strikeRepeat is the one kind of strike that a delivery knows.
+const strikeRepeat = "mapping.repeat"
+
+// repeat hands over once more what was taken, if a fault says so. Its answer
+// changes nothing: the records are settled by the first.
+func (s *shard) repeat(ctx context.Context, in Invoke, answer bench.Answer) {
+	if answer.HandedAt.IsZero() || answer.Throttled || answer.Error != nil || len(in.Records) == 0 {
+		return
+	}
+	strike := s.mapping.config.Injector.Ask(bench.Op{Place: bench.PlaceDelivery, Name: "Deliver"})
+	if strike.Kind != strikeRepeat {
+		return
+	}
+	if again := s.handOver(ctx, in); !again.HandedAt.IsZero() && !again.Throttled {
+		s.mapping.config.Injector.Struck(strike)
+	}
 }
 
 // deliveries makes one delivery a record of an invocation that was handed over,

@@ -169,6 +169,9 @@ func (c Config) validate() (errs []error) {
 
 // ServeHTTP answers one request.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	if !g.arrives(w, hr) {
+		return
+	}
 	r, refused := g.accept(w, hr)
 	if refused != nil {
 		send(w, r, refused.answer())

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/breakage"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/load"
@@ -53,6 +54,7 @@ type Options struct {
 	Data      bool   // the embedded DynamoDB keeps its data in the run directory
 	Version   string
 	Clock     clock.Clock
+	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
 }
 
@@ -68,6 +70,7 @@ type Run struct {
 	book     *ledger.Writer
 	view     view
 	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
+	outside  outside
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -85,7 +88,7 @@ func Prepare(o Options) (*Run, error) {
 	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
-	var errs []error
+	errs := []error{o.checkOutside()}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}
@@ -190,6 +193,9 @@ func (r *Run) dialer() bench.Dialer {
 // over and every fault has been taken away.
 func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	request := r.opts.Scenario.Request
+	if err := r.openJournal(); err != nil {
+		return NotStarted{err}
+	}
 	if err := r.beginCounted(ctx); err != nil {
 		return NotStarted{err}
 	}
@@ -242,6 +248,9 @@ func (r *Run) finish(interrupted bool, err error) {
 
 // close closes the files of the run.
 func (r *Run) close() {
+	if j := r.outside.journal; j != nil {
+		j.Close()
+	}
 	r.book.Close()
 	r.events.Close()
 }

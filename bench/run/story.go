@@ -157,7 +157,7 @@ func (s *story) interrupted() bool { return s.finished != nil && s.finished.Inte
 
 // planned is how many strikes of a fault were due; nil: not known.
 func (s *story) planned(fault int) *int64 {
-	if s.bites == nil {
+	if s.bites == nil || s.bites[fault].Planned < 0 {
 		return nil
 	}
 	return &s.bites[fault].Planned

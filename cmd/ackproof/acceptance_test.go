@@ -80,7 +80,7 @@ func startAckproofIn(t *testing.T, dir string, args ...string) *session {
 	s := &session{t: t, dir: dir}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr
-	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir) // what a killed call leaves goes with the test
+	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir, "ACKPROOF_STATE="+filepath.Join(s.dir, "state")) // what a killed call leaves goes with the test
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -196,7 +196,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
-		Version: version(), Clock: w.clock, Progress: f.progress(live),
+		Version: version(), Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
 	})
 	if err != nil {
 		return done{}, misuse{err}
