@@ -14,6 +14,7 @@ require (
 	github.com/cockroachdb/apd/v3 v3.2.3 // DynamoDB numbers: 38 digits without loss
 	github.com/goccy/go-yaml v1.19.2 // scenarios: a syntax tree with positions
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
+	github.com/klauspost/compress v1.17.9 // gzip of table exports: 1.4 times as fast as the standard library, and linked already by parquet-go
 	github.com/parquet-go/parquet-go v0.32.0 // export: Parquet, its encodings and statistics are no weekend's work
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript for the verbs
 	github.com/spf13/cobra v1.10.2 // the command line
@@ -49,7 +50,6 @@ require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/influxdata/tdigest v0.0.1 // indirect
 	github.com/josharian/intern v1.0.0 // indirect
-	github.com/klauspost/compress v1.17.9 // indirect
 	github.com/mailru/easyjson v0.7.7 // indirect
 	github.com/parquet-go/bitpack v1.0.0 // indirect
 	github.com/parquet-go/jsonlite v1.0.0 // indirect

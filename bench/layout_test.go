@@ -30,6 +30,7 @@ var imports = map[string][]string{
 	"bench/processor":   {"bench", "bench/clock"},
 	"bench/load":        {"bench", "bench/clock"},
 	"bench/ledger":      {"bench", "bench/clock"},
+	"bench/tableexport": {},
 	"bench/reconcile":   {"bench", "bench/stats"},
 	"faults":            {"bench", "bench/clock"},
 	"scenarios":         {"bench", "bench/clock", "faults"},
