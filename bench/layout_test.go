@@ -38,7 +38,7 @@ var imports = map[string][]string{
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger"},
-	"bench/run":           {"bench", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/reconcile", "bench/stats", "scenarios", "faults"},
+	"bench/run":           {"bench", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/tableexport", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
 	"cmd/ackproof":        {"bench", "bench/clock", "bench/run", "bench/local", "reports", "scenarios", "faults"},
