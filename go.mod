@@ -15,6 +15,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2 // scenarios: a syntax tree with positions
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
 	github.com/google/jsonschema-go v0.4.3 // tests: the JSON Schemas are made from the types, and results held to them
+	github.com/klauspost/compress v1.17.9 // gzip of table exports: 1.4 times as fast as the standard library, and linked already by parquet-go
 	github.com/parquet-go/parquet-go v0.32.0 // export: Parquet, its encodings and statistics are no weekend's work
 	github.com/prometheus/client_model v0.6.3 // OpenMetrics: its data model
 	github.com/prometheus/common v0.73.1 // OpenMetrics: its text format, with everything that must be escaped
@@ -54,7 +55,6 @@ require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/influxdata/tdigest v0.0.1 // indirect
 	github.com/josharian/intern v1.0.0 // indirect
-	github.com/klauspost/compress v1.17.9 // indirect
 	github.com/mailru/easyjson v0.7.7 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pandatix/go-abnf v0.5.3 // indirect

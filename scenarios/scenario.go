@@ -26,6 +26,7 @@ type Scenario struct {
 	Commands     []Breakage     `yaml:"commands,omitempty"`
 	Guarantee    Guarantee      `yaml:"guarantee"`
 	Drain        Drain          `yaml:"drain"`
+	Read         Read           `yaml:"read"`
 	Gates        Gates          `yaml:"gates"`
 	Expect       []Expectation  `yaml:"expect"`
 	Target       TargetSettings `yaml:"target,omitempty"`
@@ -209,6 +210,20 @@ type Drain struct {
 	Quiet   time.Duration `yaml:"quiet"` // the silence that counts as empty where positions cannot be read
 }
 
+// Values of Read.By.
+const (
+	ReadScan = "scan"
+	ReadGet  = "get"
+)
+
+// Read says how the tables are read when the load is over. By scan, all of them
+// is read; by get, the run's own ids are asked for, for tables that hold other
+// data too: what was never sent is not looked for then, and unexpected is null.
+type Read struct {
+	By       string `yaml:"by"`
+	Capacity int    `yaml:"capacity,omitempty"` // read capacity units a second that it may use; 0: as fast as it goes
+}
+
 // Gates holds the thresholds of the evidence that a pass needs.
 type Gates struct {
 	RateKept       Percent       `yaml:"rateKept"`       // sent of planned, in every stage
@@ -228,7 +243,6 @@ type TargetSettings struct {
 	Results     TargetResults  `yaml:"results,omitempty"`
 	Stream      string         `yaml:"stream,omitempty"`
 	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
-	Read        string         `yaml:"read,omitempty"`
 }
 
 // TargetDynamoDB is where the tables are.
@@ -315,6 +329,7 @@ func defaults() *Scenario {
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
 		Drain:     Drain{Timeout: time.Minute},
+		Read:      Read{By: ReadScan},
 		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
 	}
 }

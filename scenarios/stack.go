@@ -134,6 +134,9 @@ func (s *Scenario) Notes() []string {
 	if n := len(s.Workload.Poison); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the planned requests carry a payload that the processor always refuses", n))
 	}
+	if s.Read.By == ReadGet {
+		notes = append(notes, "the tables were asked for the ids of the run alone: what else they hold was not looked at, so nothing is said of ids that were never sent")
+	}
 	return notes
 }
 

@@ -125,7 +125,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if err != nil {
 		return endpoints, NotStarted{err}
 	}
-	reader := newReader(endpoints, r.id, r.dialer())
+	reader := newReader(endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
 	if err := r.seeCleanStart(ctx, reader); err != nil {
 		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
@@ -136,7 +136,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout+readingTime(r.opts.Scenario, r.plan))
 	defer cancel()
 	undoErr := r.undo(after)
 	position, drainErr := r.drain(ctx)
