@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/reports"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 func reportCommand(w world, code *int) *cobra.Command {
@@ -23,14 +25,27 @@ run's verdict.`,
 }
 
 func reconcileCommand(w world, code *int) *cobra.Command {
-	return tellCommand(w, code, run.Judge, cobra.Command{
+	memory := scenarios.Size(run.DefaultMemory)
+	judge := func(dir string) (*bench.Result, *bench.Series, error) {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(memory))) // garbage counts too
+		progress := judging{w: w, begun: w.clock.Now()}
+		defer progress.end()
+		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: progress.show})
+	}
+	cmd := tellCommand(w, code, judge, cobra.Command{
 		Use:   "reconcile RUN",
 		Short: "Judge a run again from its own files",
 		Long: `Judge a run again from its own files, also one that was cut off: what is known is
 told, the rest is unknown. result.json, findings.jsonl and the reports are
-written anew. The exit code is the verdict.`,
-		Example: `  ackproof reconcile runs/latest`,
+written anew. The exit code is the verdict.
+
+Memory is bounded, and said beforehand: with less of it, the files are gone
+through more often, and the result is the same.`,
+		Example: `  ackproof reconcile runs/latest
+  ackproof reconcile runs/soak --memory 400MB`,
 	})
+	cmd.Flags().TextVar(&memory, "memory", memory, "what may be held in memory, such as 400MB")
+	return cmd
 }
 
 // tellCommand makes a verb that gets a run's result from its directory and tells
