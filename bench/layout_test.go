@@ -37,6 +37,7 @@ var imports = map[string][]string{
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger"},
+	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/run":           {"bench", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
