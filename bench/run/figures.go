@@ -45,17 +45,29 @@ func (f *files) figures() *figures {
 		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second)}
 	}
 	stages := f.plan.Stages()
-	for s := range f.spans() {
+	f.extents = newExtents(uint64(f.plan.Len()))
+	var mu sync.Mutex
+	everything := func(uint64, uint64) bool { return true }
+	for s := range f.spans(everything) {
 		shares(s.first, s.n, func(core int, from, to uint64) {
 			g, open := all[core], openSecond{seconds: seconds}
+			block := from / blockSize
+			own := newExtents(to - block*blockSize)
 			for seq := from; seq < to; seq++ {
 				a, sent := f.ledger.Request(seq)
 				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, &a, sent)
 				g.request(&g.stages[number], a, sent, times, s.handedAt(seq), due, stages[number].Warmup)
 				g.backlog.Add(times)
+				own.add(seq/blockSize-block, times)
 				open.request(a, sent, times.Effect, due)
 			}
 			open.close()
+			mu.Lock()
+			defer mu.Unlock()
+			for i, e := range own {
+				at := &f.extents[block+uint64(i)]
+				at.from, at.to = min(at.from, e.from), max(at.to, e.to)
+			}
 		})
 		f.spent(s.n, costFigure)
 	}
@@ -258,14 +270,19 @@ func (f *files) recover(g *figures) {
 	}
 }
 
-// moments gives the changes of the backlog between two moments, by going through
-// all requests again.
+// moments gives the changes of the backlog between two moments, by going once more
+// through those requests that may have had a part in them.
 func (f *files) moments(from, to time.Duration) (joined, left []time.Duration) {
 	var mu sync.Mutex
-	for s := range f.spans() {
+	part := func(first, n uint64) bool { return f.extents.within(first, n, from, to) }
+	for s := range f.spans(part) {
 		shares(s.first, s.n, func(_ int, first, end uint64) {
 			var j, l []time.Duration
 			for seq := first; seq < end; seq++ {
+				if !part(seq, 1) {
+					seq |= blockSize - 1 // so is the rest of its block
+					continue
+				}
 				a, sent := f.ledger.Request(seq)
 				in, out, ok := s.times(seq, &a, sent).Pending()
 				if ok && in > from && in <= to {

@@ -54,7 +54,7 @@ const (
 	costCheck  = 60  // of the ledger and of each read, when they are opened
 	costSpan   = 40  // looking for the requests of a span in the tables
 	costFigure = 350 // of all distributions
-	costWindow = 60  // as costSpan, in both tables
+	costWindow = 60  // as costSpan, in both tables, once
 	costJudge  = 500 // above all, making the payload again for its digest
 )
 
@@ -89,7 +89,7 @@ func (f *files) allot(memory int64) error {
 	f.budget.window = uint64(min(n, (free-n-n/8)/window))
 	f.budget.bytes = fixed + max(int64(f.budget.span)*span, n+n/8+int64(f.budget.window)*window)
 	pieces := func(size uint64) float64 { return float64((uint64(n) + size - 1) / max(size, 1)) }
-	f.budget.work.total = float64(n) * (3*costCheck + pieces(f.budget.span)*costSpan + costFigure + pieces(f.budget.window)*costWindow + costJudge)
+	f.budget.work.total = float64(n) * (3*costCheck + pieces(f.budget.span)*costSpan + costFigure + costWindow + costJudge)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"iter"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -24,8 +25,9 @@ type span struct {
 
 // spans goes through the plan in pieces of at most f.budget.span requests. Rows
 // come in the order of the tables, which is none, so that each piece goes through
-// all of them. Where the whole plan is one piece, it is kept.
-func (f *files) spans() iter.Seq[*span] {
+// all of them: a piece that is not wanted is left out. Where the whole plan is one
+// piece, it is kept.
+func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 	return func(yield func(*span) bool) {
 		if f.whole != nil {
 			yield(f.whole)
@@ -41,6 +43,9 @@ func (f *files) spans() iter.Seq[*span] {
 			f.whole = s
 		}
 		for first := uint64(0); first < n; first += size {
+			if !wanted(first, min(size, n-first)) {
+				continue
+			}
 			s.first, s.n = first, min(size, n-first)
 			s.fill()
 			if !yield(s) {
@@ -144,6 +149,48 @@ func shares(first, n uint64, do func(core int, from, to uint64)) {
 }
 
 func cores() int { return runtime.GOMAXPROCS(0) }
+
+// blockSize is how many requests share an extent.
+const blockSize = 1 << 12
+
+// extents say of each block of requests when it was in the backlog: between which
+// moments one of them joined or left it. They are few, and in most runs narrow:
+// who looks for the moments of some seconds need not ask every request.
+type extents []extent
+
+type extent struct{ from, to time.Duration }
+
+func newExtents(n uint64) extents {
+	all := make(extents, (n+blockSize-1)/blockSize)
+	for i := range all {
+		all[i] = extent{from: stats.Never, to: math.MinInt64}
+	}
+	return all
+}
+
+// add notes when a request joined the backlog and left it.
+func (x extents) add(block uint64, t stats.Times) {
+	joined, left, ok := t.Pending()
+	if !ok {
+		return
+	}
+	if left == stats.Never {
+		left = joined
+	}
+	e := &x[block]
+	e.from, e.to = min(e.from, joined), max(e.to, left)
+}
+
+// within reports whether any of some requests may have joined or left after from
+// and not after to.
+func (x extents) within(first, n uint64, from, to time.Duration) bool {
+	for _, e := range x[first/blockSize : (first+n-1)/blockSize+1] {
+		if e.from <= to && e.to > from {
+			return true
+		}
+	}
+	return false
+}
 
 // observation is what the whole ledger says of time.
 type observation struct {
