@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,9 +60,26 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 		s.Deaths = append(s.Deaths, bench.Mark{TMs: 6000 + float64(k)*1000, Text: "SIGKILL"})
 	}
 	s.Response, s.Lag, s.Completion = response.CDF(), lag.CDF(), completion.CDF()
-	arrivals, effects := stats.Pending(items)
+	backlog := stats.NewBacklog(25 * time.Second)
+	for _, it := range items {
+		backlog.Add(it)
+	}
+	within := func(from, to time.Duration) (joined, left []time.Duration) {
+		for _, it := range items {
+			in, out, ok := it.Pending()
+			if ok && in > from && in <= to {
+				joined = append(joined, in)
+			}
+			if ok && out > from && out <= to {
+				left = append(left, out)
+			}
+		}
+		slices.Sort(joined)
+		slices.Sort(left)
+		return joined, left
+	}
 	offered := func(_, _ time.Duration) float64 { return perSecond }
-	recovery, after := stats.Recovery(arrivals, effects, stats.Window{From: 6 * time.Second, To: 12 * time.Second}, secs*time.Second, offered)
+	recovery, after := backlog.Recovery(stats.Window{From: 6 * time.Second, To: 12 * time.Second}, secs*time.Second, offered, within)
 	n := int64(perSecond * secs)
 	r := &bench.Result{
 		Schema: bench.ResultSchema, Verdict: bench.Pass, Reasons: []bench.Reason{},
@@ -76,7 +94,7 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 		Lag:        ptr(lag.Latency()), Completion: ptr(completion.Latency()),
 		ResponseTime: response.Latency(), ServiceTime: response.Latency(),
 		ResponseBy: bench.ResponseBy{Acknowledged: response.Latency()},
-		Backlog:    stats.Backlog(items, 0, 25*time.Second),
+		Backlog:    backlog.Rows(),
 		Drain:      bench.Drain{Proof: bench.DrainPositions, Ms: 812},
 		Faults: []bench.FaultResult{{Text: "at 6s for 6s every 1s: processor.kill after-write 10", Kind: "processor.kill", AtMs: 6000, ForMs: 6000,
 			Planned: ptr(int64(6)), Bitten: 6, Undone: true, RecoveryMs: recovery, RecoveredAfterLoad: after, ObservedLoss: ptr(int64(0))}},

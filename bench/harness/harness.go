@@ -235,7 +235,7 @@ func (x *experiment) do(ctx context.Context) (result *bench.Result, series *benc
 		r.Discard()
 		return nil, nil, fmt.Errorf("harness: %w", err)
 	}
-	result, series, judgeErr := run.Judge(x.dir)
+	result, series, judgeErr := run.Judge(x.dir, run.JudgeOptions{})
 	if err = errors.Join(err, judgeErr, ctx.Err()); err != nil {
 		err = fmt.Errorf("harness: %w", err)
 	}

@@ -20,6 +20,7 @@ const (
 
 	blockHeader  = 'H'
 	blockPage    = 'P'
+	blockColumns = 'C'
 	blockRecords = 'R'
 	blockTrailer = 'T'
 )

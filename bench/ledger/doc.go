@@ -48,7 +48,7 @@
 // write(2):
 //
 //	 0  magic     3 bytes "apb"
-//	 3  kind      u8   'H' header, 'P' page, 'R' records, 'T' trailer
+//	 3  kind      u8   'H' header, 'P' and 'C' page, 'R' records, 'T' trailer
 //	 4  length    u32  of the payload, at most 16 MiB
 //	 8  rows      u32  in the payload
 //	12  crc       u32  of bytes 0 to 11, then the payload
@@ -59,18 +59,22 @@
 //
 // # reads/N/items, effects, deadletters
 //
-// One H block (JSON, [ReadHeader] and the table's name), P blocks, one T block
-// (JSON: rows, pages, foreign, samples). A file without its trailer, or with
-// one that does not match, is incomplete: absence from it proves nothing. A
-// page is rows of 56 bytes:
+// One H block (JSON, [ReadHeader] and the table's name), C blocks, one T block
+// (JSON: rows, pages, foreign, samples, fingerprint). A file without its trailer,
+// or with one that does not match, is incomplete: absence from it proves nothing.
+// A C block is a page of rows, as columns in this order:
 //
-//	 0  seq       u64
-//	 8  time      i64  ms of the Unix epoch, where flag 4 is set
-//	16  count     i64  applications; -1: the table does not tell
-//	24  sequence  u64 high half, u64 low half
-//	40  digest    u64  where flag 1 is set
-//	48  flags     u8   1 has digest, 2 readable (dead letter), 4 has time
-//	49  -         7 bytes 0
+//	seq, time, count, sequence (high half), sequence (low half), digest, flags
+//
+// Each column is a width u8, 0 to 8, a base u64, and of each row width bytes:
+// what its value has beyond the base, in 64 bits that wrap around. Eight bytes of
+// 0 end the page. Time is in ms of the Unix epoch where flag 4 is set; count has 1
+// added, so that 0 says that the table does not tell; digest holds where flag 1 is
+// set; flags are 1 has digest, 2 readable (dead letter), 4 has time. So an item
+// takes some 12 bytes and an effect 19.
+//
+// Files of the first version have P blocks in their place, rows of 56 bytes: the
+// same seven as u64 each, but count without 1 added.
 //
 // # deliveries/log
 //

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -138,7 +139,11 @@ func TestFingerprint(t *testing.T) {
 
 func TestReadDamage(t *testing.T) {
 	const n = 3*rowsPerPage + 1
-	page := blockHead + rowsPerPage*rowSize
+	// firstPage is where the first page begins, and how long it is.
+	firstPage := func(b []byte) (at, length int) {
+		at = bytes.Index(b, []byte(blockMagic+"C"))
+		return at, blockHead + int(binary.LittleEndian.Uint32(b[at+4:]))
+	}
 	tests := []struct {
 		name   string
 		change func([]byte) []byte
@@ -150,16 +155,16 @@ func TestReadDamage(t *testing.T) {
 		{"torn trailer", func(b []byte) []byte { return b[:len(b)-3] }, "torn block", n},
 		{"torn page", func(b []byte) []byte { return b[:len(b)/2] }, "cut off after 1024 rows", rowsPerPage},
 		{"a page cut out", func(b []byte) []byte {
-			first := bytes.Index(b, []byte(blockMagic+"P"))
+			first, page := firstPage(b)
 			return append(b[:first:first], b[first+page:]...)
 		}, "where the trailer counts", n - rowsPerPage},
 		{"a page twice", func(b []byte) []byte {
-			first := bytes.Index(b, []byte(blockMagic+"P"))
+			first, page := firstPage(b)
 			return append(b[:first+page:first+page], b[first:]...)
 		}, "where the trailer counts", n + rowsPerPage},
 		{"garbage before a page", func(b []byte) []byte {
-			first := bytes.Index(b, []byte(blockMagic+"P"))
-			return append(append(b[:first:first], "apbPgarbage"...), b[first:]...)
+			first, _ := firstPage(b)
+			return append(append(b[:first:first], "apbCgarbage"...), b[first:]...)
 		}, "11 bytes are lost", n},
 		{"empty", func([]byte) []byte { return nil }, "no header", 0},
 		{"written on", func(b []byte) []byte { return append(b, b...) }, "behind the trailer", n},

@@ -45,17 +45,15 @@ func (r *Read) check(t Table) error {
 	var headed, ended bool
 	before := len(r.problems.list)
 	err := scanBlocks(path, &r.problems, func(b block) bool {
+		page, isPage := openPage(b)
 		switch {
 		case ended:
 			r.problems.add("%s: a block behind the trailer, at byte %d", path, b.at)
 		case b.kind == blockHeader && !headed && b.at == 0:
 			headed = r.checkHeader(path, t, b.body)
-		case b.kind == blockPage && len(b.body) == b.rows*rowSize:
+		case isPage:
 			found.Pages++
-			found.Rows += int64(b.rows)
-			for row := range pageRows(b.body) {
-				found.Fingerprint.add(0, row)
-			}
+			found.Rows += int64(page.rows)
 		case b.kind == blockTrailer && json.Unmarshal(b.body, &end) == nil:
 			ended = true
 		default:
@@ -79,14 +77,12 @@ func (r *Read) check(t Table) error {
 	if len(r.problems.list) != before {
 		r.complete = false
 	}
-	// Foreign ids are in the trailer alone: their share of the fingerprint is
-	// what the trailer's has beyond the rows'.
+	// Each page has its own sum, so that what the trailer says of their rows holds
+	// for what was found.
 	if ended {
 		r.print.join(end.Fingerprint)
 		r.foreign += end.Foreign
 		r.samples = append(r.samples, end.Samples...)
-	} else {
-		r.print.join(found.Fingerprint)
 	}
 	return nil
 }
@@ -99,7 +95,7 @@ func (r *Read) checkHeader(path string, t Table, body []byte) bool {
 		r.problems.add("%s: header: %v", path, err)
 		return false
 	}
-	if h.Format != ReadFormat || h.Table != t {
+	if h.Format != ReadFormat && h.Format != firstReadFormat || h.Table != t {
 		r.problems.add("%s: a file of format %q and table %q, want %q and %q", path, h.Format, h.Table, ReadFormat, t)
 		return false
 	}
@@ -120,7 +116,8 @@ func (r *Read) Header() ReadHeader { return r.header }
 func (r *Read) Complete() bool { return r.complete }
 
 // Fingerprint describes all rows and foreign ids, whatever their order: two
-// reads that found the same have the same one.
+// reads that found the same have the same one. Of a read that is incomplete it
+// says nothing.
 func (r *Read) Fingerprint() Fingerprint { return r.print }
 
 // Foreign counts the keys that were no id of this run, and gives the first few.
@@ -162,26 +159,16 @@ func rowsOf[T any](r *Read, t Table, from func(row) T) iter.Seq[T] {
 			if b.kind == blockTrailer {
 				return false // what follows was never written by us
 			}
-			if b.kind != blockPage || len(b.body) != b.rows*rowSize {
+			page, ok := openPage(b)
+			if !ok {
 				return true
 			}
-			for row := range pageRows(b.body) {
-				if !yield(from(decodeRow(row))) {
+			for words := range page.all() {
+				if !yield(from(words.row())) {
 					return false
 				}
 			}
 			return true
 		})
-	}
-}
-
-// pageRows cuts a page into rows.
-func pageRows(body []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for ; len(body) >= rowSize; body = body[rowSize:] {
-			if !yield(body[:rowSize]) {
-				return
-			}
-		}
 	}
 }

@@ -103,7 +103,7 @@ func expectSeen(t *testing.T, dir string, d damaged) {
 		t.Fatal(err)
 	}
 	defer os.WriteFile(path, sound, 0o644)
-	r, _, err := run.Judge(dir)
+	r, _, err := run.Judge(dir, run.JudgeOptions{})
 	if err != nil {
 		t.Errorf("%v: %v", d, err)
 		return

@@ -192,7 +192,7 @@ func TestADirectoryWithoutARun(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, _, err := run.Judge(dir); err == nil {
+		if _, _, err := run.Judge(dir, run.JudgeOptions{}); err == nil {
 			t.Errorf("%v was judged", files)
 		}
 	}

@@ -50,7 +50,7 @@ func Export(ctx context.Context, dir string, w io.Writer, e Encoding) (Exported,
 }
 
 func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, size int64) (Exported, error) {
-	f, err := open(dir)
+	f, err := open(dir, nil)
 	if err != nil {
 		return Exported{}, err
 	}
@@ -176,11 +176,11 @@ func (j *joiner) of(seq uint64) *seen {
 }
 
 func (j *joiner) at(id string) *seen {
-	i, ours := j.f.index(id, int(j.f.plan.Len()))
+	seq, ours := j.f.seq(id)
 	if !ours {
 		return nil
 	}
-	return j.of(uint64(i))
+	return j.of(seq)
 }
 
 func (j *joiner) position(t time.Time) time.Duration {

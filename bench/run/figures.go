@@ -2,84 +2,14 @@ package run
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/reconcile"
 	"github.com/ackproof/ackproof/bench/stats"
 )
-
-// times holds, for every planned request, what is known of its stations, as
-// positions from the start of load; stats.Never where it was not seen there.
-type times struct {
-	attempts []bench.Attempt
-	sent     []bool
-	items    []stats.Times   // acknowledged, stored, effect
-	handed   []time.Duration // first handed to the processor
-	observed time.Duration   // the end of the observation: what had not happened then is censored
-	effects  bool            // a final read was complete: an effect that was not found is none
-	lastSent time.Duration
-}
-
-// times reads the times of all requests from the files.
-func (f *files) times() *times {
-	n := int(f.plan.Len())
-	t := &times{
-		attempts: make([]bench.Attempt, n), sent: make([]bool, n), items: make([]stats.Times, n), handed: make([]time.Duration, n),
-		observed: f.story.last,
-		effects:  f.reads[0].Complete() || f.reads[1].Complete(),
-	}
-	for i := range n {
-		t.items[i] = stats.Times{Acked: stats.Never, Stored: stats.Never, Effect: stats.Never}
-		t.handed[i] = stats.Never
-		t.attempts[i], t.sent[i] = f.ledger.Request(uint64(i))
-		if t.sent[i] && t.attempts[i].Outcome == bench.Acknowledged {
-			t.items[i].Acked = t.attempts[i].End
-		}
-		if t.sent[i] {
-			t.lastSent = max(t.lastSent, t.attempts[i].Sent)
-			t.observed = max(t.observed, t.attempts[i].End)
-		}
-	}
-	f.watched(t, n)
-	for _, read := range f.reads {
-		for e := range read.Effects() {
-			if e.Seq < uint64(n) && !e.At.IsZero() {
-				t.items[e.Seq].Effect = min(t.items[e.Seq].Effect, e.At.Sub(f.started))
-				if f.manifest.Architecture != bench.Streams {
-					t.items[e.Seq].Stored = t.items[e.Seq].Effect // in one transaction
-				}
-			}
-		}
-	}
-	return t
-}
-
-// watched adds what the machines were seen to do, where they were watched.
-func (f *files) watched(t *times, n int) {
-	if f.log == nil {
-		return
-	}
-	for c := range f.log.Commits() {
-		if i, ok := f.index(c.ID, n); ok && !c.Removed {
-			t.items[i].Stored = min(t.items[i].Stored, c.At.Sub(f.started))
-		}
-	}
-	for d := range f.log.Deliveries() {
-		if i, ok := f.index(d.ID, n); ok {
-			t.handed[i] = min(t.handed[i], d.At.Sub(f.started))
-		}
-	}
-}
-
-// index is the number of an id of this run.
-func (f *files) index(id string, n int) (int, bool) {
-	parsed, err := bench.ParseKey(id)
-	if err != nil || parsed.Run != f.manifest.Run || parsed.Agent != 0 || parsed.Seq >= uint64(n) {
-		return 0, false
-	}
-	return int(parsed.Seq), true
-}
 
 // stage holds the distributions of one stage of the load.
 type stage struct {
@@ -88,63 +18,123 @@ type stage struct {
 }
 
 // figures are the distributions of a run, warm-up left out where its definition
-// says so.
+// says so, and what happened in each second. They are counts: none of them grows
+// with the number of requests.
 type figures struct {
+	observation
 	response, service, lag, completion, dispatch, sendDelay stats.Histogram
 	byOutcome                                               [4]stats.Histogram
 	stages                                                  []stage
+	backlog                                                 *stats.Backlog
+	seconds                                                 []bench.SecondRow
+	recoveries                                              []recovered // by fault
 }
 
-// figures goes through all requests once.
-func (f *files) figures(t *times) *figures {
-	g := &figures{stages: make([]stage, len(f.plan.Stages()))}
-	stages := f.plan.Stages()
-	for i := range t.attempts {
-		due, number := f.plan.Due(uint64(i)), f.plan.Stage(uint64(i))
-		g.request(&g.stages[number], t, i, due, stages[number].Warmup)
+// recovered is how a fault was recovered from, as [stats.Backlog.Recovery] has it.
+type recovered struct {
+	ms        *float64
+	afterLoad bool
+}
+
+// figures goes through all requests, each core through a share of its own.
+func (f *files) figures() *figures {
+	o := f.observe()
+	seconds := newSeconds(f.plan.Duration())
+	all := make([]*figures, cores())
+	for i := range all {
+		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second)}
 	}
+	stages := f.plan.Stages()
+	f.extents = newExtents(uint64(f.plan.Len()))
+	var mu sync.Mutex
+	everything := func(uint64, uint64) bool { return true }
+	for s := range f.spans(everything) {
+		shares(s.first, s.n, func(core int, from, to uint64) {
+			g, open := all[core], openSecond{seconds: seconds}
+			block := from / blockSize
+			own := newExtents(to - block*blockSize)
+			for seq := from; seq < to; seq++ {
+				a, sent := f.ledger.Request(seq)
+				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, &a, sent)
+				g.request(&g.stages[number], a, sent, times, s.handedAt(seq), due, stages[number].Warmup)
+				g.backlog.Add(times)
+				own.add(seq/blockSize-block, times)
+				open.request(a, sent, times.Effect, due)
+			}
+			open.close()
+			mu.Lock()
+			defer mu.Unlock()
+			for i, e := range own {
+				at := &f.extents[block+uint64(i)]
+				at.from, at.to = min(at.from, e.from), max(at.to, e.to)
+			}
+		})
+		f.spent(s.n, costFigure)
+	}
+	g := all[0]
+	for _, other := range all[1:] {
+		g.merge(other)
+	}
+	for i, st := range stages {
+		if !st.Warmup {
+			g.response.Merge(&g.stages[i].response)
+			g.lag.Merge(&g.stages[i].lag)
+		}
+	}
+	g.seconds = seconds.all(f.manifest.Architecture != bench.Sync)
+	f.recover(g)
+	f.whole = nil // what comes next needs the memory
 	return g
 }
 
-func (g *figures) request(st *stage, t *times, i int, due time.Duration, warmup bool) {
-	a, item := t.attempts[i], t.items[i]
-	if !t.sent[i] && due > t.observed {
+func (g *figures) merge(o *figures) {
+	g.service.Merge(&o.service)
+	g.completion.Merge(&o.completion)
+	g.dispatch.Merge(&o.dispatch)
+	g.sendDelay.Merge(&o.sendDelay)
+	for i := range g.byOutcome {
+		g.byOutcome[i].Merge(&o.byOutcome[i])
+	}
+	for i := range g.stages {
+		g.stages[i].response.Merge(&o.stages[i].response)
+		g.stages[i].lag.Merge(&o.stages[i].lag)
+		g.stages[i].acknowledged += o.stages[i].acknowledged
+	}
+	g.backlog.Merge(o.backlog)
+}
+
+// request enters one request. Response time and lag of the whole run are those of
+// its stages.
+func (g *figures) request(st *stage, a bench.Attempt, sent bool, item stats.Times, handed, due time.Duration, warmup bool) {
+	if !sent && due > g.end {
 		return // the run was cut off before
 	}
-	if !t.sent[i] {
-		// It waited at least until the end and was never answered.
-		st.response.RecordCensored(t.observed - due)
-		if !warmup {
-			g.response.RecordCensored(t.observed - due)
-		}
+	if !sent {
+		st.response.RecordCensored(g.end - due) // it waited at least until the end and was never answered
 		return
 	}
 	end := a.End
 	if a.Class == bench.ClassNone {
 		end = stats.Never // on the wire when ackproof was killed: nobody knows when it ended
 	}
-	between(&st.response, due, end, t.observed)
+	between(&st.response, due, end, g.end)
 	if a.Outcome == bench.Acknowledged {
 		st.acknowledged++
-		between(&st.lag, item.Acked, item.Effect, t.observed)
+		between(&st.lag, item.Acked, item.Effect, g.end)
 	}
 	if warmup {
 		return
 	}
-	between(&g.response, due, end, t.observed)
-	between(&g.byOutcome[a.Outcome], due, end, t.observed)
+	between(&g.byOutcome[a.Outcome], due, end, g.end)
 	if a.Sent >= due { // a damaged cell has no time of sending
-		between(&g.service, a.Sent, end, t.observed)
+		between(&g.service, a.Sent, end, g.end)
 		g.sendDelay.Record(a.Sent - due)
 	}
-	if a.Outcome == bench.Acknowledged {
-		between(&g.lag, item.Acked, item.Effect, t.observed)
-	}
 	if item.Effect != stats.Never || item.Acked != stats.Never || item.Stored != stats.Never {
-		between(&g.completion, due, item.Effect, t.observed)
+		between(&g.completion, due, item.Effect, g.end)
 	}
 	if item.Stored != stats.Never {
-		between(&g.dispatch, item.Stored, t.handed[i], t.observed)
+		between(&g.dispatch, item.Stored, handed, g.end)
 	}
 }
 
@@ -181,18 +171,18 @@ func (g *figures) timing(own *generator) reconcile.Timing {
 }
 
 // fill writes the figures into the result.
-func (f *files) fill(r *bench.Result, t *times, g *figures, account reconcile.Account) {
+func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 	r.ResponseTime, r.ServiceTime = g.response.Latency(), g.service.Latency()
 	r.ResponseBy = bench.ResponseBy{
 		Acknowledged: g.byOutcome[bench.Acknowledged].Latency(),
 		Refused:      g.byOutcome[bench.Refused].Latency(),
 		Unknown:      g.byOutcome[bench.Unknown].Latency(),
 	}
-	if t.effects {
+	if g.effects {
 		completion := g.completion.Latency()
 		r.Completion = &completion
 	}
-	if t.effects && f.manifest.Architecture != bench.Sync {
+	if g.effects && f.manifest.Architecture != bench.Sync {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
@@ -211,21 +201,21 @@ func (f *files) fill(r *bench.Result, t *times, g *figures, account reconcile.Ac
 		}
 		r.Phases = append(r.Phases, p)
 	}
-	r.Load = f.load(r, t, g)
-	f.fillFaults(r, t, account)
-	if t.effects {
-		r.Backlog = stats.Backlog(t.items, 0, t.observed+time.Second)
+	r.Load = f.load(r, g)
+	f.fillFaults(r, g, account)
+	if g.effects {
+		r.Backlog = g.backlog.Rows()
 	}
 }
 
 // load says how well the generator kept its plan.
-func (f *files) load(r *bench.Result, t *times, g *figures) bench.LoadFigures {
+func (f *files) load(r *bench.Result, g *figures) bench.LoadFigures {
 	figures := bench.LoadFigures{SendDelay: stats.SendDelay(&g.sendDelay), GeneratorOK: true}
 	if seconds := f.plan.Duration().Seconds(); seconds > 0 {
 		figures.OfferedRPS = float64(r.Requests.Planned) / seconds
 	}
 	// A load that ran late took longer; one that was cut off, less.
-	took := t.lastSent
+	took := g.lastSent
 	if f.story.generator != nil && f.story.generator.Complete {
 		took = max(took, f.plan.Duration())
 	}
@@ -241,31 +231,75 @@ func (f *files) load(r *bench.Result, t *times, g *figures) bench.LoadFigures {
 }
 
 // fillFaults tells of each fault what it did, and how soon the system was itself
-// again. Windows that overlap are one, and share their recovery.
-func (f *files) fillFaults(r *bench.Result, t *times, account reconcile.Account) {
-	windows := make([]stats.Window, len(f.faults))
-	for i := range f.faults {
-		from, to := f.window(i)
-		windows[i] = stats.Window{From: from, To: to}
-	}
-	arrivals, effects := stats.Pending(t.items)
-	united := stats.Union(windows)
+// again.
+func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Account) {
 	for i, fault := range f.faults {
 		loss := account.FaultLoss[i]
-		fr := bench.FaultResult{
-			Text: fault.String(), Kind: fault.Kind.Name, AtMs: ms(windows[i].From), ForMs: ms(windows[i].To - windows[i].From),
+		from, to := f.window(i)
+		r.Faults = append(r.Faults, bench.FaultResult{
+			Text: fault.String(), Kind: fault.Kind.Name, AtMs: ms(from), ForMs: ms(to - from),
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
-		}
-		for _, w := range united {
-			if fr.Bitten == 0 || !t.effects || t.observed < w.To {
-				continue // there was nothing to recover from, or nobody saw it
-			}
-			if w.From <= windows[i].From && windows[i].To <= w.To {
-				fr.RecoveryMs, fr.RecoveredAfterLoad = stats.Recovery(arrivals, effects, w, f.plan.Duration(), f.offered)
-			}
-		}
-		r.Faults = append(r.Faults, fr)
+			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad,
+		})
 	}
+}
+
+// recover finds out how soon the system was itself again after each fault.
+// Windows that overlap are one, and share their recovery.
+func (f *files) recover(g *figures) {
+	g.recoveries = make([]recovered, len(f.faults))
+	windows := make([]stats.Window, len(f.faults))
+	for i := range f.faults {
+		windows[i].From, windows[i].To = f.window(i)
+	}
+	for _, w := range stats.Union(windows) {
+		var of []int
+		for i := range f.faults {
+			if f.story.bitten(i) > 0 && w.From <= windows[i].From && windows[i].To <= w.To {
+				of = append(of, i)
+			}
+		}
+		if len(of) == 0 || !g.effects || g.end < w.To {
+			continue // there was nothing to recover from, or nobody saw it
+		}
+		var one recovered
+		one.ms, one.afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
+		for _, i := range of {
+			g.recoveries[i] = one
+		}
+	}
+}
+
+// moments gives the changes of the backlog between two moments, by going once more
+// through those requests that may have had a part in them.
+func (f *files) moments(from, to time.Duration) (joined, left []time.Duration) {
+	var mu sync.Mutex
+	part := func(first, n uint64) bool { return f.extents.within(first, n, from, to) }
+	for s := range f.spans(part) {
+		shares(s.first, s.n, func(_ int, first, end uint64) {
+			var j, l []time.Duration
+			for seq := first; seq < end; seq++ {
+				if !part(seq, 1) {
+					seq |= blockSize - 1 // so is the rest of its block
+					continue
+				}
+				a, sent := f.ledger.Request(seq)
+				in, out, ok := s.times(seq, &a, sent).Pending()
+				if ok && in > from && in <= to {
+					j = append(j, in)
+				}
+				if ok && out > from && out <= to {
+					l = append(l, out)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			joined, left = append(joined, j...), append(left, l...)
+		})
+	}
+	slices.Sort(joined)
+	slices.Sort(left)
+	return joined, left
 }
 
 // offered is the plan's rate between two moments.

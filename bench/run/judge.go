@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -30,14 +31,19 @@ type files struct {
 	log      *ledger.DeliveryLog // nil: the target keeps none
 	story    story
 	started  time.Time
+	portions portions
+	progress func(Judging)
+	extents  extents
+	whole    *span    // the whole plan as one span, while it is needed
 	problems []string // of the final reads: what is absent there may have been lost by us
 	damage   []string // of all other files
 }
 
 // Judge judges a run from its files alone, and writes result.json and
-// findings.jsonl. A run that was cut off is judged by what is there.
-func Judge(dir string) (*bench.Result, *bench.Series, error) {
-	f, err := open(dir)
+// findings.jsonl. A run that was cut off is judged by what is there. What it holds
+// in memory is bounded, and known before ([JudgeOptions]).
+func Judge(dir string, opts JudgeOptions) (*bench.Result, *bench.Series, error) {
+	f, err := open(dir, &opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,13 +66,12 @@ func Tell(dir string) (*bench.Result, *bench.Series, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := open(dir)
+	f, err := open(dir, &JudgeOptions{})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.close()
-	_, series := f.judge(nil)
-	return &results[0], series, nil
+	return &results[0], f.series(f.figures()), nil
 }
 
 // ReadResults reads the result.json of each run directory.
@@ -162,7 +167,8 @@ func (w *findings) finish() error {
 
 // open reads what is there. Only a directory without its beginnings is an
 // error: damage further on is evidence that is missing.
-func open(dir string) (*files, error) {
+// Opts are those of a judgement; nil: none is meant.
+func open(dir string, opts *JudgeOptions) (*files, error) {
 	f := &files{dir: dir}
 	err := f.begin()
 	if err != nil {
@@ -173,16 +179,14 @@ func open(dir string) (*files, error) {
 	if f.plan.Len() != f.manifest.Planned {
 		return nil, fmt.Errorf("%s: the scenario plans %d requests, the run was of %d", dir, f.plan.Len(), f.manifest.Planned)
 	}
-	if f.ledger, err = ledger.Open(filepath.Join(dir, ledgerDir)); err != nil {
-		return nil, err
-	}
-	for n := range f.reads {
-		if f.reads[n], err = ledger.OpenRead(readDir(dir, n+1)); err != nil {
-			return nil, errors.Join(err, f.close())
+	if opts != nil {
+		if err := f.allot(opts.Memory); err != nil {
+			return nil, err
 		}
-		f.problems = append(f.problems, f.reads[n].Problems()...)
+		f.progress = opts.Progress
+		f.spent(0, 0)
 	}
-	if f.log, err = ledger.ReadDeliveries(filepath.Join(dir, deliveriesDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := f.openFiles(); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
 	events, problems, err := ledger.ReadEvents(filepath.Join(dir, eventsFile))
@@ -206,13 +210,48 @@ func open(dir string) (*files, error) {
 	return f, nil
 }
 
-func (f *files) close() error { return f.ledger.Close() }
+// openFiles opens the large files, each of which is checked from end to end: side
+// by side, since they have nothing in common.
+func (f *files) openFiles() error {
+	n := uint64(f.plan.Len())
+	var side sync.WaitGroup
+	errs := make([]error, 2+len(f.reads))
+	for i := range f.reads {
+		side.Go(func() {
+			f.reads[i], errs[i] = ledger.OpenRead(readDir(f.dir, i+1))
+			f.spent(n, costCheck)
+		})
+	}
+	side.Go(func() {
+		f.ledger, errs[2] = ledger.Open(filepath.Join(f.dir, ledgerDir))
+		f.spent(n, costCheck)
+	})
+	side.Go(func() {
+		log, err := ledger.ReadDeliveries(filepath.Join(f.dir, deliveriesDir))
+		if !errors.Is(err, os.ErrNotExist) {
+			f.log, errs[3] = log, err
+		}
+	})
+	side.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, read := range f.reads {
+		f.problems = append(f.problems, read.Problems()...)
+	}
+	return nil
+}
 
-// judge makes the result of a run from its files. found is given every finding;
-// nil: nobody asks.
+func (f *files) close() error {
+	if f.ledger == nil {
+		return nil
+	}
+	return f.ledger.Close()
+}
+
+// judge makes the result of a run from its files. found is given every finding.
 func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) {
-	t := f.times()
-	figures := f.figures(t)
+	figures := f.figures()
 	e := f.evidence(figures)
 	e.Found = found
 	account := reconcile.Judge(e)
@@ -222,14 +261,14 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		Findings: account.Findings,
 		Drain:    f.story.proof(), Gates: account.Gates,
 	}
-	f.fill(r, t, figures, account)
+	f.fill(r, figures, account)
 	f.expect(r)
 	f.distrust(r)
 	f.notes(r)
 	for _, list := range []any{&r.Reasons, &r.Findings, &r.Expectations, &r.Faults, &r.Phases, &r.Backlog} {
 		neverNull(list)
 	}
-	return r, f.series(t, figures)
+	return r, f.series(figures)
 }
 
 // neverNull makes an empty list [] in JSON: null says "not observed".
@@ -269,7 +308,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
 	e := reconcile.Evidence{
 		Run: f.manifest.Run, Architecture: f.manifest.Architecture, Started: f.started,
-		Planned: f.plan.Len(), Request: f.ledger.Request, LedgerProblems: f.ledger.Problems(),
+		Planned: f.plan.Len(), Request: f.request, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
 		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
@@ -288,6 +327,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			SendDelay: s.Gates.SendDelay, SendDelayShare: float64(s.Gates.SendDelayShare) / 100, GeneratorCPUMax: float64(s.Gates.GeneratorCPU) / 100,
 		},
 		Timing: figures.timing(story.generator),
+		Window: f.portions.window,
 	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
@@ -313,6 +353,15 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	return e
 }
 
+// request is what the judge asks the ledger, in order.
+func (f *files) request(seq uint64) (bench.Attempt, bool) {
+	const told = 1 << 20 // requests
+	if seq%told == 0 {
+		f.spent(min(told, uint64(f.plan.Len())-seq), costWindow+costJudge)
+	}
+	return f.ledger.Request(seq)
+}
+
 // blocked lists the shards that were held up when the drain gave up. The target
 // names the first record of the batch that fails; the commits and effects tell
 // more: since the built-in processor works in sequence, the record that holds the
@@ -322,11 +371,12 @@ func (f *files) blocked() []bench.ShardPosition {
 	if !f.story.drain.TimedOut || f.log == nil {
 		return nil
 	}
-	done := make([]bool, f.plan.Len())
-	for _, read := range f.reads {
+	n := uint64(f.plan.Len())
+	done := make([]uint64, n/64+1) // a bit each
+	for _, read := range f.differing() {
 		for e := range read.Effects() {
-			if e.Seq < uint64(len(done)) && !e.At.IsZero() {
-				done[e.Seq] = true
+			if e.Seq < n && !e.At.IsZero() {
+				done[e.Seq/64] |= 1 << (e.Seq % 64)
 			}
 		}
 	}
@@ -342,9 +392,9 @@ func (f *files) blocked() []bench.ShardPosition {
 		}
 		head, waiting := *shard.Head, 0
 		for c := range f.log.Commits() {
-			i, ours := f.index(c.ID, len(done))
+			seq, ours := f.seq(c.ID)
 			at, err := bench.ParseSequence(c.Sequence)
-			if !ours || c.Removed || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || done[i] {
+			if !ours || seq >= n || c.Removed || err != nil || c.Shard != shard.Shard || at.Compare(from) < 0 || done[seq/64]>>(seq%64)&1 != 0 {
 				continue
 			}
 			if waiting++; waiting == 1 && f.manifest.Processor == builtIn {

@@ -178,7 +178,7 @@ func carryOutOn(t testing.TB, text string, target bench.Target) string {
 
 func judge(t *testing.T, dir string) *bench.Result {
 	t.Helper()
-	r, _, err := run.Judge(dir)
+	r, _, err := run.Judge(dir, run.JudgeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,49 +5,13 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
-	"github.com/ackproof/ackproof/bench/stats"
 )
 
 // series gives what the pictures are drawn from.
-func (f *files) series(t *times, g *figures) *bench.Series {
-	s := &bench.Series{Response: g.response.CDF(), Completion: g.completion.CDF(), Deaths: f.story.deaths}
+func (f *files) series(g *figures) *bench.Series {
+	s := &bench.Series{Response: g.response.CDF(), Completion: g.completion.CDF(), Deaths: f.story.deaths, Seconds: g.seconds}
 	if f.manifest.Architecture != bench.Sync {
 		s.Lag = g.lag.CDF()
-	}
-	n := int((f.plan.Duration() + time.Second - 1) / time.Second)
-	s.Seconds = make([]bench.SecondRow, n)
-	response, lag := make([]stats.Histogram, n), make([]stats.Histogram, n)
-	for i := range s.Seconds {
-		s.Seconds[i].TMs = ms(time.Duration(i) * time.Second)
-	}
-	for i, a := range t.attempts {
-		due := f.plan.Due(uint64(i))
-		second := min(int(due/time.Second), n-1)
-		row := &s.Seconds[second]
-		row.Offered++
-		if !t.sent[i] || a.Class == bench.ClassNone {
-			continue
-		}
-		response[second].Record(a.End - due)
-		switch a.Outcome {
-		case bench.Acknowledged:
-			row.Acknowledged++
-			if e := t.items[i].Effect; e != stats.Never {
-				lag[second].Record(e - a.End)
-			}
-		case bench.Refused:
-			row.Refused++
-		case bench.Unknown:
-			row.Unknown++
-		}
-	}
-	for i := range s.Seconds {
-		l := response[i].Latency()
-		s.Seconds[i].P50, s.Seconds[i].P99, s.Seconds[i].Max = l.P50, l.P99, l.Max
-		if s.Lag != nil {
-			l = lag[i].Latency()
-			s.Seconds[i].LagP50, s.Seconds[i].LagMax = l.P50, l.Max
-		}
 	}
 	return s
 }

@@ -19,7 +19,7 @@ import (
 // its number. What is not known is listed as unknown. An id that is none of this
 // run, or of which there is nothing to tell, is an error that names the nearest.
 func Trace(dir, name string) (*bench.Trace, error) {
-	f, err := open(dir)
+	f, err := open(dir, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,16 @@ func newHDR() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(top/unit), digits)
 }
 
+// Reset empties the histogram, and keeps its buckets for what comes next.
+func (h *Histogram) Reset() {
+	for _, side := range []*hdrhistogram.Histogram{h.pos, h.neg} {
+		if side != nil && h.count > 0 {
+			side.Reset()
+		}
+	}
+	*h = Histogram{pos: h.pos, neg: h.neg, over: h.over[:0]}
+}
+
 // RecordCensored counts a value that is known to be at least d and was never
 // seen to end: an unsent request, an item without an effect. It ranks above
 // every value that was seen to end, so a percentile is never too low. See

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -44,14 +45,20 @@ func Union(windows []Window) []Window {
 // one position to a later one.
 type Offered func(from, to time.Duration) float64
 
+// Within gives, each in rising order, the moments at which items joined the
+// backlog and left it, as [Times.Pending] has them, of those that lie after from
+// and not after to.
+type Within func(from, to time.Duration) (joined, left []time.Duration)
+
 // Recovery tells how long after the end of a fault window the backlog was back
 // to normal: the time to the first moment from which it stays for 1 s at or
 // below the maximum of the 5 s before the window, scaled by the rate offered
 // then (in that 1 s) to the rate offered in those 5 s. Windows that overlap
 // must be joined before ([Union]).
 //
-// arrivals and effects are the sorted lists of [Pending]; they give the backlog
-// as an exact step function. The result is in milliseconds: nil where the
+// The backlog is taken as the exact step function of the items' times, of which
+// within gives the pieces that decide; most seconds are ruled out by the level
+// at their end. The result is in milliseconds: nil where the
 // backlog never came back, which it cannot where more was lost than is normal.
 // afterLoad says that the moment lies after the end of the load. From then on
 // nothing is offered, so that normal means empty; the same holds for a window
@@ -61,67 +68,168 @@ type Offered func(from, to time.Duration) float64
 // and the moments of effects are tried. Where the offered rate climbs, the
 // bound may be met a little earlier, between two effects: the result then errs
 // upward, by at most the time to the next one.
-func Recovery(arrivals, effects []time.Duration, w Window, loadEnd time.Duration, offered Offered) (ms *float64, afterLoad bool) {
-	steps := backlogSteps(arrivals, effects)
-	normal, base := 0.0, 0.0
+func (b *Backlog) Recovery(w Window, loadEnd time.Duration, offered Offered, within Within) (ms *float64, afterLoad bool) {
+	r := recovery{b: b, w: w, loadEnd: loadEnd, offered: offered, within: within, levels: b.levels()}
 	if from := max(0, w.From-before); from < w.From {
-		normal = float64(maxLevel(steps, from, w.From))
-		base = offered(from, w.From)
+		r.normal = float64(maxLevel(r.steps(secondOf(from), secondOf(w.From)), from, w.From))
+		r.base = offered(from, w.From)
 	}
-	bound := func(t time.Duration) float64 {
-		if t >= loadEnd || base <= 0 {
-			return 0
+	last := max(secondOf(w.To), secondOf(loadEnd), len(b.seconds)-1)
+	for i := secondOf(w.To); i <= last; i++ {
+		if float64(r.level(i)) > r.ceiling(i)+1e-6 {
+			continue
 		}
-		return normal * offered(t, min(t+stay, loadEnd)) / base
-	}
-	peaks := newPeaks(steps)
-	for _, t := range candidates(effects, w.To, loadEnd) {
-		// The tolerance absorbs the rounding of the quotient; levels are whole.
-		if float64(peaks.over(t, t+stay)) <= bound(t)+1e-6 {
+		j := r.piece(i, last)
+		if t, ok := r.first(i, j); ok {
 			took := float64(t-w.To) / 1e6
 			return &took, t >= loadEnd
 		}
+		i = j
 	}
 	return nil, false
 }
 
-// candidates lists the moments from which the backlog may be normal, rising.
-func candidates(effects []time.Duration, from, loadEnd time.Duration) []time.Duration {
-	later := effects[upTo(effects, from):]
-	list := append(make([]time.Duration, 0, len(later)+2), from)
-	list = append(list, later...)
-	if loadEnd > from {
-		i, _ := slices.BinarySearch(list, loadEnd)
-		list = slices.Insert(list, i, loadEnd)
+// recovery is a search for the moment at which the backlog was normal again.
+type recovery struct {
+	b            *Backlog
+	w            Window
+	loadEnd      time.Duration
+	offered      Offered
+	within       Within
+	levels       []int64 // at the end of each second
+	normal, base float64
+}
+
+func (b *Backlog) levels() []int64 {
+	levels, n := make([]int64, len(b.seconds)), int64(0)
+	for i, s := range b.seconds {
+		n += s.joined - s.left
+		levels[i] = n
 	}
+	return levels
+}
+
+// level is the backlog at the end of a second.
+func (r *recovery) level(i int) int64 {
+	if i < 0 || len(r.levels) == 0 {
+		return 0
+	}
+	return r.levels[min(i, len(r.levels)-1)]
+}
+
+// bound is the highest backlog that is normal from a moment on.
+func (r *recovery) bound(t time.Duration) float64 {
+	if t >= r.loadEnd || r.base <= 0 {
+		return 0
+	}
+	return r.normal * r.offered(t, min(t+stay, r.loadEnd)) / r.base
+}
+
+// ceiling is not below the bound at any moment of a second. The end of that
+// second lies within the stay after each of its moments, so that a level beyond
+// the ceiling there rules all of them out.
+func (r *recovery) ceiling(i int) float64 {
+	from, to := max(0, time.Duration(i-1)*time.Second), time.Duration(i+1)*time.Second
+	switch {
+	case r.base <= 0 || from >= r.loadEnd:
+		return 0
+	case to > r.loadEnd:
+		return math.Inf(1) // the mean of the short rest of the load may be anything
+	}
+	// All that is offered within one second of the two, in that one.
+	return r.normal * r.offered(from, to) * (to - from).Seconds() / r.base * (1 + 1e-9)
+}
+
+// pieceSize is how many moments are asked for at once, where one second does not
+// have more.
+const pieceSize = 1 << 18
+
+// piece is the last second up to which moments are asked for, from a second on:
+// asking may be a way through a hundred million requests.
+func (r *recovery) piece(i, last int) int {
+	n := r.moments(i) + r.moments(i+1)
+	for ; i < last && n+r.moments(i+2) <= pieceSize; i++ {
+		n += r.moments(i + 2)
+	}
+	return i
+}
+
+func (r *recovery) moments(i int) int64 {
+	if i >= len(r.b.seconds) {
+		return 0
+	}
+	return r.b.seconds[i].joined + r.b.seconds[i].left
+}
+
+// first is the first moment of the seconds i to j from which the backlog is
+// normal.
+func (r *recovery) first(i, j int) (time.Duration, bool) {
+	steps := r.steps(i, j+1)
+	peaks := newPeaks(steps)
+	for _, t := range r.candidates(steps, time.Duration(j)*time.Second) {
+		// The tolerance absorbs the rounding of the quotient; levels are whole.
+		if float64(peaks.over(t, t+stay)) <= r.bound(t)+1e-6 {
+			return t, true
+		}
+	}
+	return 0, false
+}
+
+// candidates lists the moments from which the backlog may be normal, rising: of
+// those that the steps cover, up to the last one to try.
+func (r *recovery) candidates(steps []level, last time.Duration) []time.Duration {
+	var list []time.Duration
+	add := func(t time.Duration) {
+		if t > steps[0].at && t <= last {
+			list = append(list, t)
+		}
+	}
+	add(r.w.To)
+	if r.loadEnd > r.w.To {
+		add(r.loadEnd)
+	}
+	for i := 1; i < len(steps); i++ {
+		if steps[i].at > r.w.To && steps[i].fell {
+			add(steps[i].at)
+		}
+	}
+	slices.Sort(list)
 	return list
 }
 
 // level is the backlog from one moment to the next step.
 type level struct {
-	at time.Duration
-	n  int64
+	at   time.Duration
+	n    int64
+	fell bool // an item left it at that moment
 }
 
-// backlogSteps merges the two sorted lists into the step function, one step for
-// each distinct moment.
-func backlogSteps(arrivals, effects []time.Duration) []level {
-	steps := make([]level, 0, len(arrivals)+len(effects))
-	for i, j := 0, 0; i < len(arrivals) || j < len(effects); {
+// steps gives the step function over the seconds i to j, one step for each
+// distinct moment behind a first one, which is the level before them.
+func (r *recovery) steps(i, j int) []level {
+	from := time.Duration(math.MinInt64)
+	if i > 0 {
+		from = time.Duration(i-1) * time.Second
+	}
+	joined, left := r.within(from, time.Duration(j)*time.Second)
+	n := r.level(i - 1)
+	steps := append(make([]level, 0, 1+len(joined)+len(left)), level{at: from, n: n})
+	for len(joined) > 0 || len(left) > 0 {
 		at := Never
-		if i < len(arrivals) {
-			at = arrivals[i]
+		if len(joined) > 0 {
+			at = joined[0]
 		}
-		if j < len(effects) {
-			at = min(at, effects[j])
+		if len(left) > 0 {
+			at = min(at, left[0])
 		}
-		for i < len(arrivals) && arrivals[i] == at {
-			i++
+		fell := len(left) > 0 && left[0] == at
+		for ; len(joined) > 0 && joined[0] == at; joined = joined[1:] {
+			n++
 		}
-		for j < len(effects) && effects[j] == at {
-			j++
+		for ; len(left) > 0 && left[0] == at; left = left[1:] {
+			n--
 		}
-		steps = append(steps, level{at, int64(i - j)})
+		steps = append(steps, level{at, n, fell})
 	}
 	return steps
 }

@@ -16,6 +16,47 @@ const sec = time.Second
 // flat offers 100 requests a second for ever.
 func flat(_, _ time.Duration) float64 { return 100 }
 
+// recoveryOf is Recovery of two sorted lists. It fails where more is asked for
+// than the pieces that decide.
+func recoveryOf(arrivals, effects []time.Duration, w Window, loadEnd time.Duration, offered Offered) (*float64, bool) {
+	b := NewBacklog(0)
+	for _, t := range arrivals {
+		b.count(t, func(s *passed) { s.joined++ })
+	}
+	for _, t := range effects {
+		b.count(t, func(s *passed) { s.left++ })
+	}
+	return b.Recovery(w, loadEnd, offered, func(from, to time.Duration) ([]time.Duration, []time.Duration) {
+		return between(arrivals, from, to), between(effects, from, to)
+	})
+}
+
+func between(sorted []time.Duration, from, to time.Duration) []time.Duration {
+	return sorted[upTo(sorted, from):upTo(sorted, to)]
+}
+
+// backlogOf counts items in two parts, and joins them.
+func backlogOf(items []Times, end time.Duration) *Backlog {
+	b, other := NewBacklog(end), NewBacklog(end)
+	for i, it := range items {
+		if i%3 == 0 {
+			other.Add(it)
+		} else {
+			b.Add(it)
+		}
+	}
+	b.Merge(other)
+	return b
+}
+
+// mean makes a rate that changes at one moment an average over time, as a plan's is.
+func mean(change time.Duration, early, late float64) Offered {
+	return func(from, to time.Duration) float64 {
+		before, after := max(0, min(to, change)-from), max(0, to-max(from, change))
+		return (early*before.Seconds() + late*after.Seconds()) / (to - from).Seconds()
+	}
+}
+
 // at turns seconds into positions, sorted.
 func at(seconds ...float64) []time.Duration {
 	var out []time.Duration
@@ -28,13 +69,7 @@ func at(seconds ...float64) []time.Duration {
 
 func TestRecovery(t *testing.T) {
 	w := Window{10 * sec, 12 * sec}
-	// doubled offers twice as much from 12 s on.
-	doubled := func(from, _ time.Duration) float64 {
-		if from >= 12*sec {
-			return 200
-		}
-		return 100
-	}
+	doubled := mean(12*sec, 100, 200)
 	tests := []struct {
 		name              string
 		arrivals, effects []time.Duration
@@ -68,7 +103,7 @@ func TestRecovery(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, after := Recovery(tt.arrivals, tt.effects, tt.w, tt.loadEnd, tt.offered)
+			got, after := recoveryOf(tt.arrivals, tt.effects, tt.w, tt.loadEnd, tt.offered)
 			if d := cmp.Diff(tt.want, got); d != "" || after != tt.afterLoad {
 				t.Errorf("after load %v, want %v; recovery (-want +got):\n%s", after, tt.afterLoad, d)
 			}
@@ -118,12 +153,7 @@ func TestRecoveryAgainstDefinition(t *testing.T) {
 		w.To = w.From + time.Duration(rapid.IntRange(0, 40).Draw(t, "for"))*tick
 		loadEnd := 15 * sec
 		rate := rapid.Float64Range(0.3, 3).Draw(t, "rate after")
-		offered := func(from, _ time.Duration) float64 {
-			if from >= w.To {
-				return 100 * rate
-			}
-			return 100
-		}
+		offered := mean(w.To, 100, 100*rate)
 
 		normal := int64(0)
 		for u := max(0, w.From-5*sec); u < w.From; u += tick {
@@ -145,8 +175,8 @@ func TestRecoveryAgainstDefinition(t *testing.T) {
 			}
 		}
 
-		arrivals, effects := Pending(items)
-		got, after := Recovery(arrivals, effects, w, loadEnd, offered)
+		arrivals, effects := pending(items)
+		got, after := recoveryOf(arrivals, effects, w, loadEnd, offered)
 		if d := cmp.Diff(want, got); d != "" || after != wantAfter {
 			t.Fatalf("after load %v, want %v; recovery (-definition +got):\n%s", after, wantAfter, d)
 		}
@@ -166,10 +196,10 @@ func TestBacklog(t *testing.T) {
 		{TMs: 2000, Acknowledged: 3, Stored: 3, Processed: 2, Pending: 2},
 		{TMs: 3000, Acknowledged: 3, Stored: 3, Processed: 3, Pending: 1},
 	}
-	if d := cmp.Diff(want, Backlog(items, 0, 2600*ms)); d != "" {
+	if d := cmp.Diff(want, backlogOf(items, 2600*ms).Rows()); d != "" {
 		t.Errorf("rows (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff([]bench.BacklogRow{{}}, Backlog(nil, 0, 0)); d != "" {
+	if d := cmp.Diff([]bench.BacklogRow{{}}, backlogOf(nil, 0).Rows()); d != "" {
 		t.Errorf("of nothing (-want +got):\n%s", d)
 	}
 }
@@ -178,7 +208,7 @@ func TestBacklog(t *testing.T) {
 func TestBacklogAgainstDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		items := genTimes(t)
-		for i, row := range Backlog(items, 0, 20*sec) {
+		for i, row := range backlogOf(items, 20*sec).Rows() {
 			if want := pendingAt(items, time.Duration(i)*sec); row.Pending != want {
 				t.Fatalf("row %d: pending %d, want %d", i, row.Pending, want)
 			}
@@ -197,22 +227,94 @@ func TestUnion(t *testing.T) {
 	}
 }
 
+// anyTimes draws items at any nanosecond of a load that rises and falls, with some
+// that are lost, seen before their answer, or dated by a clock that is off.
+func anyTimes(t *rapid.T) []Times {
+	moment := rapid.Int64Range(0, int64(20*sec))
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Times {
+		acked := time.Duration(moment.Draw(t, "acked"))
+		it := Times{Acked: acked, Stored: acked - time.Duration(rapid.Int64Range(-1e8, 1e8).Draw(t, "stored")), Effect: Never}
+		switch rapid.IntRange(0, 9).Draw(t, "fate") {
+		case 0:
+		case 1:
+			it.Acked = Never
+			it.Effect = it.Stored + time.Duration(rapid.Int64Range(-1e9, 1e10).Draw(t, "after"))
+		case 2:
+			it.Effect = (acked/sec + 1) * sec // on the edge of a second
+		default:
+			it.Effect = acked + time.Duration(rapid.Int64Range(-1e8, 2e9).Draw(t, "after"))
+		}
+		return it
+	}), 0, 300).Draw(t, "items")
+}
+
+// The counts by second give what lists of all times gave, to the nanosecond.
+func TestBacklogAndRecoveryAgainstListsOfAllTimes(t *testing.T) {
+	recovered := 0
+	rapid.Check(t, func(t *rapid.T) {
+		items := anyTimes(t)
+		end := time.Duration(rapid.Int64Range(0, int64(40*sec)).Draw(t, "end"))
+		if d := cmp.Diff(oracleBacklog(items, 0, end), backlogOf(items, end).Rows()); d != "" {
+			t.Fatalf("rows (-lists +counts):\n%s", d)
+		}
+		w := Window{From: time.Duration(rapid.Int64Range(0, int64(15*sec)).Draw(t, "from"))}
+		w.To = w.From + time.Duration(rapid.Int64Range(0, int64(5*sec)).Draw(t, "for"))
+		loadEnd := time.Duration(rapid.Int64Range(int64(10*sec), int64(22*sec)).Draw(t, "load's end"))
+		offered := mean(w.To+time.Duration(rapid.Int64Range(0, int64(3*sec)).Draw(t, "change")), 100, rapid.Float64Range(10, 300).Draw(t, "rate"))
+		arrivals, effects := pending(items)
+		want, wantAfter := oracleRecovery(arrivals, effects, w, loadEnd, offered)
+		got, after := recoveryOf(arrivals, effects, w, loadEnd, offered)
+		if d := cmp.Diff(want, got); d != "" || after != wantAfter {
+			t.Fatalf("after load %v, want %v; recovery (-lists +counts):\n%s", after, wantAfter, d)
+		}
+		if want != nil && *want > 0 {
+			recovered++
+		}
+	})
+	if recovered == 0 {
+		t.Error("no backlog of them all took time to recover: nothing was compared")
+	}
+}
+
+// A backlog that stays above normal is ruled out without a look at its moments.
+func TestRecoveryAsksForFewMoments(t *testing.T) {
+	b := NewBacklog(0)
+	lost := func(i int64) bool { return i/1000 == 12 && i%100 == 0 }
+	for i := range int64(100 * 1000) {
+		at := time.Duration(i) * ms
+		it := Times{Acked: at, Stored: at, Effect: at + ms/2}
+		if lost(i) {
+			it.Effect = Never
+		}
+		b.Add(it)
+	}
+	var asked time.Duration
+	got, _ := b.Recovery(Window{10 * sec, 15 * sec}, 100*sec, flat, func(from, to time.Duration) (j, l []time.Duration) {
+		asked += to - from
+		for i := int64(from/ms) + 1; i <= int64(to/ms); i++ {
+			j = append(j, time.Duration(i)*ms)
+			if !lost(i - 1) {
+				l = append(l, time.Duration(i-1)*ms+ms/2)
+			}
+		}
+		return j, l
+	})
+	if got != nil || asked > 12*sec {
+		t.Errorf("recovery %v, %s of 100 s looked at", got, asked)
+	}
+}
+
 func BenchmarkRecovery(b *testing.B) {
 	var items []Times
 	for i := range 100_000 {
 		t := time.Duration(i) * 200 * time.Microsecond
 		items = append(items, Times{Acked: t, Stored: t, Effect: t + 30*ms})
 	}
-	arrivals, effects := Pending(items)
+	arrivals, effects := pending(items)
 	// A level of 0.9 × normal is never met during the load: the worst case.
-	falling := func(from, _ time.Duration) float64 {
-		if from < 5*sec {
-			return 100
-		}
-		return 90
-	}
+	falling := mean(5*sec, 100, 90)
 	b.ResetTimer()
 	for range b.N {
-		Recovery(arrivals, effects, Window{5 * sec, 6 * sec}, 20*sec, falling)
+		recoveryOf(arrivals, effects, Window{5 * sec, 6 * sec}, 20*sec, falling)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/reports"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // reportForms are what report prints in the place of the summary.
@@ -92,16 +94,27 @@ func oneForm(asked []bool) error {
 
 func reconcileCommand(w world, code *int) *cobra.Command {
 	var asJSON bool
+	memory := scenarios.Size(run.DefaultMemory)
+	judge := func(dir string) (*bench.Result, *bench.Series, error) {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(memory))) // garbage counts too
+		progress := judging{w: w, begun: w.clock.Now()}
+		defer progress.end()
+		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: progress.show})
+	}
 	cmd := &cobra.Command{
 		Use:   "reconcile RUN",
 		Short: "Judge a run again from its own files",
 		Long: `Judge a run again from its own files, also one that was cut off: what is known is
 told, the rest is unknown. result.json, findings.jsonl and the reports are
-written anew. The exit code is the verdict.`,
-		Example: `  ackproof reconcile runs/latest`,
-		Args:    arguments(cobra.ExactArgs(1)),
+written anew. The exit code is the verdict.
+
+Memory is bounded, and said beforehand: with less of it, the files are gone
+through more often, and the result is the same.`,
+		Example: `  ackproof reconcile runs/latest
+  ackproof reconcile runs/soak --memory 400MB`,
+		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			result, err := tell(w, code, run.Judge, args[0])
+			result, err := tell(w, code, judge, args[0])
 			switch {
 			case err != nil:
 				return err
@@ -111,6 +124,7 @@ written anew. The exit code is the verdict.`,
 			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
 		},
 	}
+	cmd.Flags().TextVar(&memory, "memory", memory, "what may be held in memory, such as 400MB")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd
 }

@@ -222,7 +222,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		}
 		return done{}, misuse{early}
 	}
-	result, series, err := run.Judge(r.Dir())
+	result, series, err := run.Judge(r.Dir(), run.JudgeOptions{})
 	if err != nil {
 		return done{}, errors.Join(doErr, err)
 	}

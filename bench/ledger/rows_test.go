@@ -1,0 +1,140 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// Any rows come back from a page of columns as they went in.
+func TestColumnsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 300), rapid.Just(^uint64(0)))
+		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) row {
+			r := row{
+				seq: number.Draw(t, "seq"), count: int64(number.Draw(t, "count")),
+				sequence: bench.Sequence{Hi: number.Draw(t, "high"), Lo: number.Draw(t, "low")},
+				digest:   bench.Digest(number.Draw(t, "digest")), hasDigest: rapid.Bool().Draw(t, "has digest"), readable: rapid.Bool().Draw(t, "readable"),
+			}
+			if rapid.Bool().Draw(t, "dated") {
+				r.at = time.UnixMilli(rapid.Int64Range(-1e12, 1e13).Draw(t, "ms")).UTC()
+			}
+			return r
+		}), 1, 40).Draw(t, "rows")
+		var all []words
+		for _, r := range rows {
+			all = append(all, r.words())
+		}
+		p, ok := openPage(block{kind: blockColumns, rows: len(rows), body: appendColumns(nil, all)})
+		if !ok {
+			t.Fatal("the page cannot be read")
+		}
+		var got []row
+		for w := range p.all() {
+			got = append(got, w.row())
+		}
+		if d := cmp.Diff(rows, got, cmp.AllowUnexported(row{})); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+func TestRowsTakeFewBytes(t *testing.T) {
+	dir := writeRead(t, upTo(20*rowsPerPage))
+	for table, most := range map[Table]int64{Items: 13, Effects: 24} {
+		info, err := os.Stat(filepath.Join(dir, string(table)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if each := info.Size() / (20 * rowsPerPage); each > most {
+			t.Errorf("a row of %s takes %d bytes, want %d at most", table, each, most)
+		}
+	}
+}
+
+// firstVersion writes a file of a read as the first version did.
+func firstVersion(t *testing.T, dir string, table Table, rows []row) {
+	t.Helper()
+	var file []byte
+	add := func(kind byte, rows int, body []byte) {
+		b := append(make([]byte, blockHead), body...)
+		sealBlock(b, kind, rows)
+		file = append(file, b...)
+	}
+	text := func(v any) []byte {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	add(blockHeader, 0, text(ReadHeader{Format: firstReadFormat, Table: table, Run: testRun, Number: 1, Begun: testStart}))
+	var body []byte
+	for _, r := range rows {
+		w := r.words()
+		w[2]--
+		for _, v := range w {
+			body = binary.LittleEndian.AppendUint64(body, v)
+		}
+	}
+	if len(rows) > 0 {
+		add(blockPage, len(rows), body)
+	}
+	add(blockTrailer, 0, text(trailer{Rows: int64(len(rows)), Pages: int64(min(len(rows), 1)), Fingerprint: Fingerprint{Count: uint64(len(rows)), Xor: 7}}))
+	if err := os.WriteFile(filepath.Join(dir, string(table)), file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadsOfTheFirstVersionAreRead(t *testing.T) {
+	dir := t.TempDir()
+	at := time.UnixMilli(1_770_000_000_123).UTC()
+	firstVersion(t, dir, Items, []row{{seq: 3, digest: 9, hasDigest: true}, {seq: 1}})
+	firstVersion(t, dir, Effects, []row{{seq: 3, count: -1, at: at}, {seq: 4, count: 2, sequence: bench.Sequence{Hi: 5, Lo: 6}, digest: 8, hasDigest: true}})
+	firstVersion(t, dir, DeadLetters, nil)
+	r := openRead(t, dir)
+	if !r.Complete() || r.Fingerprint() != (Fingerprint{Count: 4, Xor: 7 ^ 7 ^ 7}) {
+		t.Errorf("complete %v, %v, problems %q", r.Complete(), r.Fingerprint(), r.Problems())
+	}
+	if d := cmp.Diff([]bench.Item{{Seq: 3, Digest: 9, HasDigest: true}, {Seq: 1}}, slices.Collect(r.Items())); d != "" {
+		t.Error(d)
+	}
+	want := []bench.Effect{{Seq: 3, Count: -1, At: at}, {Seq: 4, Count: 2, Sequence: bench.Sequence{Hi: 5, Lo: 6}, Digest: 8, HasDigest: true}}
+	if d := cmp.Diff(want, slices.Collect(r.Effects())); d != "" {
+		t.Error(d)
+	}
+}
+
+// FuzzColumns opens pages of any content: what opens can be gone through.
+func FuzzColumns(f *testing.F) {
+	f.Add(appendColumns(nil, []words{{1, 2, 3, 4, 5, 6, 7}, {8, 1 << 40}}), uint16(2))
+	f.Add(bytes.Repeat([]byte{0}, rowColumns*columnHead+columnTail), uint16(9))
+	f.Fuzz(func(t *testing.T, body []byte, rows uint16) {
+		for _, kind := range []byte{blockColumns, blockPage} {
+			p, ok := openPage(block{kind: kind, rows: int(rows), body: body})
+			if !ok {
+				continue
+			}
+			n := 0
+			for w := range p.all() {
+				if w.row().words()[0] != w[0] {
+					t.Fatal("a row does not come back")
+				}
+				n++
+			}
+			if n != int(rows) {
+				t.Fatalf("%d rows of %d", n, rows)
+			}
+		}
+	})
+}

@@ -1,0 +1,219 @@
+package run
+
+import (
+	"iter"
+	"math"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/stats"
+)
+
+// span is a piece of the plan, with what is known of its requests beside the
+// ledger: positions from the start of load, stats.Never where nothing was seen.
+// Everything is indexed by seq − first.
+type span struct {
+	f        *files
+	first, n uint64
+	effect   []time.Duration // the first one
+	stored   []time.Duration // nil, as handed: nobody watched the machines
+	handed   []time.Duration // to the processor, for the first time
+}
+
+// spans goes through the plan in pieces of at most f.portions.span requests. Rows
+// come in the order of the tables, which is none, so that each piece goes through
+// all of them: a piece that is not wanted is left out. Where the whole plan is one
+// piece, it is kept.
+func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
+	return func(yield func(*span) bool) {
+		if f.whole != nil {
+			yield(f.whole)
+			return
+		}
+		n := uint64(f.plan.Len())
+		size := min(n, f.portions.span)
+		s := &span{f: f, effect: make([]time.Duration, size)}
+		if f.log != nil {
+			s.stored, s.handed = make([]time.Duration, size), make([]time.Duration, size)
+		}
+		if size == n {
+			f.whole = s
+		}
+		for first := uint64(0); first < n; first += size {
+			if !wanted(first, min(size, n-first)) {
+				continue
+			}
+			s.first, s.n = first, min(size, n-first)
+			s.fill()
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// fill looks for the requests of the span in tables and log, which have nothing
+// in common.
+func (s *span) fill() {
+	for _, times := range [][]time.Duration{s.effect, s.stored, s.handed} {
+		for i := range times {
+			times[i] = stats.Never
+		}
+	}
+	var side sync.WaitGroup
+	if log := s.f.log; log != nil {
+		side.Go(func() {
+			for c := range log.Commits() {
+				if i, ok := s.index(c.ID); ok && !c.Removed {
+					s.stored[i] = min(s.stored[i], c.At.Sub(s.f.started))
+				}
+			}
+			for d := range log.Deliveries() {
+				if i, ok := s.index(d.ID); ok {
+					s.handed[i] = min(s.handed[i], d.At.Sub(s.f.started))
+				}
+			}
+		})
+	}
+	for _, read := range s.f.differing() {
+		for e := range read.Effects() {
+			if i := e.Seq - s.first; i < s.n && !e.At.IsZero() { // far beyond n where it lies before the span
+				s.effect[i] = min(s.effect[i], e.At.Sub(s.f.started))
+			}
+		}
+	}
+	side.Wait()
+	s.f.spent(s.n, costSpan)
+}
+
+// index is the place of an id in the span.
+func (s *span) index(id string) (uint64, bool) {
+	seq, ok := s.f.seq(id)
+	return seq - s.first, ok && seq-s.first < s.n
+}
+
+// seq is the number of an id of this run.
+func (f *files) seq(id string) (uint64, bool) {
+	parsed, err := bench.ParseKey(id)
+	return parsed.Seq, err == nil && parsed.Run == f.manifest.Run && parsed.Agent == 0
+}
+
+// differing lists the final reads that must be gone through: one of them, where
+// both found the same.
+func (f *files) differing() []*ledger.Read {
+	a, b := f.reads[0], f.reads[1]
+	if a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
+		return f.reads[:1]
+	}
+	return f.reads[:]
+}
+
+// times gives what is known of a request of the span.
+func (s *span) times(seq uint64, a *bench.Attempt, sent bool) stats.Times {
+	i := seq - s.first
+	t := stats.Times{Acked: stats.Never, Stored: stats.Never, Effect: s.effect[i]}
+	if sent && a.Outcome == bench.Acknowledged {
+		t.Acked = a.End
+	}
+	if s.stored != nil {
+		t.Stored = s.stored[i]
+	}
+	if s.f.manifest.Architecture != bench.Streams && t.Effect != stats.Never {
+		t.Stored = t.Effect // in one transaction
+	}
+	return t
+}
+
+// handedAt is when a request was first handed to the processor.
+func (s *span) handedAt(seq uint64) time.Duration {
+	if s.handed == nil {
+		return stats.Never
+	}
+	return s.handed[seq-s.first]
+}
+
+// shares cuts a piece of the plan into one for each core, and waits for all.
+func shares(first, n uint64, do func(core int, from, to uint64)) {
+	cores := uint64(cores())
+	var all sync.WaitGroup
+	for c := range cores {
+		from, to := first+n*c/cores, first+n*(c+1)/cores
+		if from < to {
+			all.Go(func() { do(int(c), from, to) })
+		}
+	}
+	all.Wait()
+}
+
+func cores() int { return runtime.GOMAXPROCS(0) }
+
+// blockSize is how many requests share an extent.
+const blockSize = 1 << 12
+
+// extents say of each block of requests when it was in the backlog: between which
+// moments one of them joined or left it. They are few, and in most runs narrow:
+// who looks for the moments of some seconds need not ask every request.
+type extents []extent
+
+type extent struct{ from, to time.Duration }
+
+func newExtents(n uint64) extents {
+	all := make(extents, (n+blockSize-1)/blockSize)
+	for i := range all {
+		all[i] = extent{from: stats.Never, to: math.MinInt64}
+	}
+	return all
+}
+
+// add notes when a request joined the backlog and left it.
+func (x extents) add(block uint64, t stats.Times) {
+	joined, left, ok := t.Pending()
+	if !ok {
+		return
+	}
+	if left == stats.Never {
+		left = joined
+	}
+	e := &x[block]
+	e.from, e.to = min(e.from, joined), max(e.to, left)
+}
+
+// within reports whether any of some requests may have joined or left after from
+// and not after to.
+func (x extents) within(first, n uint64, from, to time.Duration) bool {
+	for _, e := range x[first/blockSize : (first+n-1)/blockSize+1] {
+		if e.from <= to && e.to > from {
+			return true
+		}
+	}
+	return false
+}
+
+// observation is what the whole ledger says of time.
+type observation struct {
+	end      time.Duration // what had not happened then is censored
+	effects  bool          // a final read was complete: an effect that was not found is none
+	lastSent time.Duration
+}
+
+// observe goes through the ledger once.
+func (f *files) observe() observation {
+	all := make([]observation, cores())
+	shares(0, uint64(f.plan.Len()), func(core int, from, to uint64) {
+		var o observation
+		for seq := from; seq < to; seq++ {
+			if a, sent := f.ledger.Request(seq); sent {
+				o.lastSent, o.end = max(o.lastSent, a.Sent), max(o.end, a.End)
+			}
+		}
+		all[core] = o
+	})
+	o := observation{end: f.story.last, effects: f.reads[0].Complete() || f.reads[1].Complete()}
+	for _, one := range all {
+		o.lastSent, o.end = max(o.lastSent, one.lastSent), max(o.end, one.end)
+	}
+	return o
+}
