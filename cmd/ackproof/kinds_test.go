@@ -32,7 +32,7 @@ faults:
   - "at 2s for 3s: stream.throttle 30%"
   - "at 2s for 3s: stream.expire 30%"
   - "at 2s for 3s every 1s: stream.split"
-  - "at 2s for 3s: mapping.repeat 20%"
+  - "at 2s for 3s: mapping.repeat 60%"
 `
 
 // Each of them bites real processes, all at once, and a sound system passes.
