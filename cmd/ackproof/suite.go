@@ -132,7 +132,7 @@ func (f *suiteFlags) scenario(p suite.Probe, set []string) (*scenarios.Scenario,
 	return s, err
 }
 
-// run carries out the probes, one after the other, and reports.
+// run carries out the probes and reports.
 func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
 	probes, set, err := f.check()
 	if err != nil {
@@ -256,7 +256,8 @@ func (f *suiteFlags) settings(s *scenarios.Scenario) ([]suite.Setting, error) {
 	return all, nil
 }
 
-// knownMapping finds the configuration whose mapping a scenario has.
+// knownMapping finds the configuration whose mapping a scenario has. Only what
+// ackproof chooses is compared: a batch size decides nothing.
 func knownMapping(s *scenarios.Scenario) (suite.Known, error) {
 	control := suite.Probes()[0]
 	for _, c := range suite.Configurations() {
@@ -267,9 +268,23 @@ func knownMapping(s *scenarios.Scenario) (suite.Known, error) {
 		if err != nil {
 			return "", err
 		}
-		if reflect.DeepEqual(s.Mapping, other.Mapping) {
+		if reflect.DeepEqual(chosenOf(s), chosenOf(other)) {
 			return suite.Known(c.Name), nil
 		}
 	}
 	return suite.MappingOther, nil
+}
+
+// chosenOf gives the values of those settings of a mapping that [suite.Settings]
+// names.
+func chosenOf(s *scenarios.Scenario) map[string]any {
+	values := map[string]any{}
+	m := reflect.ValueOf(s.Mapping)
+	for i := range m.NumField() {
+		name, _, _ := strings.Cut(m.Type().Field(i).Tag.Get("yaml"), ",")
+		if slices.ContainsFunc(suite.Settings, func(kv string) bool { return strings.HasPrefix(kv, "mapping."+name+"=") }) {
+			values[name] = m.Field(i).Interface()
+		}
+	}
+	return values
 }

@@ -8,7 +8,25 @@ import (
 	"testing"
 
 	"github.com/ackproof/ackproof/bench/suite"
+	"github.com/ackproof/ackproof/scenarios"
 )
+
+// What the run was set to is known, whatever else was set with it.
+func TestKnownMapping(t *testing.T) {
+	for want, set := range map[suite.Known][]string{
+		"C1": {"mapping.batchSize=50", "table.shards=3"}, "C0": {"mapping.maximumRetryAttempts=-1", "mapping.bisectBatchOnFunctionError=false", "mapping.onFailure=none"},
+		"B5": {"mapping.startingPosition=LATEST", "mapping.batchSize=50"}, "B4a": {"mapping.functionResponseTypes=[]", "mapping.pollInterval=50ms"},
+		suite.MappingOther: {"mapping.startingPosition=LATEST", "mapping.onFailure=none"},
+	} {
+		s, err := scenarios.Load(suite.Base, suite.Probes()[0].Overrides(set...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := knownMapping(s); err != nil || got != want {
+			t.Errorf("%q: known as %q, want %q (%v)", set, got, want, err)
+		}
+	}
+}
 
 // TestConformanceSelftestLive plays one exposing cell for each bug, and the sound
 // configuration under six faults, on real processes.
