@@ -112,7 +112,7 @@ func CompareMarkdown(c *bench.Comparison) []byte {
 	if len(c.Notes) > 0 {
 		b.WriteString("\n## Notes\n\n")
 		for _, n := range c.Notes {
-			fmt.Fprintf(&b, "- %s\n", markdownText(n))
+			fmt.Fprintf(&b, "- %s\n", MarkdownText(n))
 		}
 	}
 	return []byte(b.String())

@@ -19,7 +19,7 @@ func Markdown(r *bench.Result) []byte {
 	if r.Verdict != bench.Pass {
 		b.WriteString("\n")
 		for _, reason := range r.Reasons {
-			fmt.Fprintf(&b, "- **%s**: %s\n", markdownText(words(string(reason.Code))), markdownText(reason.Text))
+			fmt.Fprintf(&b, "- **%s**: %s\n", MarkdownText(words(string(reason.Code))), MarkdownText(reason.Text))
 		}
 	}
 	markdownTable(&b, "", []string{"figure", "value"}, keyRows(r))
@@ -45,15 +45,15 @@ func Markdown(r *bench.Result) []byte {
 	if len(r.Notes) > 0 {
 		b.WriteString("\n## Notes\n\n")
 		for _, n := range r.Notes {
-			fmt.Fprintf(&b, "- %s\n", markdownText(n))
+			fmt.Fprintf(&b, "- %s\n", MarkdownText(n))
 		}
 	}
 	finished := "cut off"
 	if r.Run.Finished != nil {
 		finished = *r.Run.Finished
 	}
-	fmt.Fprintf(&b, "\nRun %s, seed %d, %s to %s, ackproof %s.\n", markdownText(string(r.Run.ID)), r.Run.Seed,
-		markdownText(r.Run.Started), markdownText(finished), markdownText(r.Run.Version))
+	fmt.Fprintf(&b, "\nRun %s, seed %d, %s to %s, ackproof %s.\n", MarkdownText(string(r.Run.ID)), r.Run.Seed,
+		MarkdownText(r.Run.Started), MarkdownText(finished), MarkdownText(r.Run.Version))
 	return []byte(b.String())
 }
 
@@ -68,7 +68,7 @@ func Line(r *bench.Result) []byte {
 		within = notObserved
 	}
 	return fmt.Appendf(nil, "**ackproof: %s** (%s, %s): %s Response time p99: %s.\n",
-		upper(r.Verdict), markdownText(r.Run.Scenario), markdownText(day), escapeMarkdown(promise(r)), escapeMarkdown(within))
+		upper(r.Verdict), MarkdownText(r.Run.Scenario), MarkdownText(day), escapeMarkdown(promise(r)), escapeMarkdown(within))
 }
 
 // markdownTable writes a table under a heading; nothing at all without rows.
@@ -91,8 +91,9 @@ func markdownTable(b *strings.Builder, heading string, columns []string, rows []
 	}
 }
 
-// markdownText cleans and escapes a text from outside.
-func markdownText(s string) string { return escapeMarkdown(clean(s, lineLimit)) }
+// MarkdownText makes a text from outside stand for itself in Markdown, in one line
+// of bounded length.
+func MarkdownText(s string) string { return escapeMarkdown(clean(s, lineLimit)) }
 
 // escapeMarkdown makes every character stand for itself. Entities are used
 // where a backslash does not help: in HTML, in mentions (@) and in bare links

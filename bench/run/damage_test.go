@@ -205,7 +205,7 @@ func testDamagedResult(t *testing.T, dir string) {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(b), `"seed": 11`, `"seed": 12`, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run.ReadResults([]string{dir}); err == nil || !strings.Contains(err.Error(), "ackproof reconcile") {
+	if _, err := run.ReadRuns([]string{dir}); err == nil || !strings.Contains(err.Error(), "ackproof reconcile") {
 		t.Errorf("told all the same: %v", err)
 	}
 }

@@ -62,8 +62,8 @@ func Judge(dir string, opts JudgeOptions) (*bench.Result, *bench.Series, error) 
 // Tell gives a judged run again: its result.json as it stands, and the series
 // for the pictures from its files.
 func Tell(dir string) (*bench.Result, *bench.Series, error) {
-	results, err := ReadResults([]string{dir})
-	if err != nil {
+	result := new(bench.Result)
+	if err := readResult(dir, result); err != nil {
 		return nil, nil, err
 	}
 	f, err := open(dir, &JudgeOptions{})
@@ -71,17 +71,7 @@ func Tell(dir string) (*bench.Result, *bench.Series, error) {
 		return nil, nil, err
 	}
 	defer f.close()
-	return &results[0], f.series(f.figures()), nil
-}
-
-// ReadResults reads the result.json of each run directory.
-func ReadResults(dirs []string) ([]bench.Result, error) {
-	results := make([]bench.Result, len(dirs))
-	var errs []error
-	for i, dir := range dirs {
-		errs = append(errs, readResult(dir, &results[i]))
-	}
-	return results, errors.Join(errs...)
+	return result, f.series(f.figures()), nil
 }
 
 func readResult(dir string, r *bench.Result) error {

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/reports"
 )
 
 // Report is suite.json: what the probes of one processor came to.
@@ -226,22 +227,22 @@ func (r *Report) Markdown() []byte {
 	b.WriteString("| probe | what is done | shows | |\n| --- | --- | --- | --- |\n")
 	for _, o := range r.Observations {
 		p, _ := ProbeNamed(o.Probe)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", o.Probe, p.About, o.mark(), escape(o.String()))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", o.Probe, p.About, o.mark(), reports.MarkdownText(o.String()))
 	}
 	fmt.Fprintf(&b, "\nFingerprint: `%s`\n", r.Diagnosis.Fingerprint)
 	for i, c := range r.Diagnosis.Candidates {
 		fmt.Fprintf(&b, "\n## %d. %s%s\n\n", i+1, c.Title, c.fits())
 		for _, text := range c.For {
-			fmt.Fprintf(&b, "- speaks for it: %s\n", escape(text))
+			fmt.Fprintf(&b, "- speaks for it: %s\n", reports.MarkdownText(text))
 		}
 		for _, text := range c.Against {
-			fmt.Fprintf(&b, "- speaks against it: %s\n", escape(text))
+			fmt.Fprintf(&b, "- speaks against it: %s\n", reports.MarkdownText(text))
 		}
 		fmt.Fprintf(&b, "\nWhat to change: %s.\n", c.Change)
 	}
 	b.WriteString("\n## Settings\n\nWhat the mapping is set to is known, and not inferred.\n\n")
 	for _, text := range settingLines(r.Settings) {
-		fmt.Fprintf(&b, "- %s\n", escape(text))
+		fmt.Fprintf(&b, "- %s\n", reports.MarkdownText(text))
 	}
 	b.WriteString("\n" + legend())
 	return []byte(b.String())
@@ -254,9 +255,4 @@ func legend() string {
 		parts = append(parts, fmt.Sprintf("%c items %s", l.letter, l.words))
 	}
 	return "Letters: " + strings.Join(parts, ", ") + "; · nothing; ? unknown.\n"
-}
-
-// escape keeps a text from being markup.
-func escape(text string) string {
-	return strings.NewReplacer("\n", " ", "|", "\\|", "<", "&lt;", "*", "\\*", "_", "\\_", "`", "'", "[", "\\[", "@", "&#64;").Replace(text)
 }

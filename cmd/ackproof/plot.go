@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,22 +51,15 @@ the name of the file ends in. The kinds are ` + strings.Join(reports.Plots(), ",
 			if ending == ".svg" {
 				picture = svg
 			}
-			flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-			if force {
-				flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-			}
-			f, err := os.OpenFile(out, flags, 0o644)
-			if os.IsExist(err) {
-				return misuse{fmt.Errorf("%s is there already; choose another name with --out, or overwrite it with --force", out)}
-			}
+			file, err := createAside(out, force)
 			if err != nil {
-				return misuse{fmt.Errorf("write the picture: %w", err)}
+				return misuse{err}
 			}
-			if _, err = f.Write(picture); err != nil {
-				f.Close()
+			defer file.discard()
+			if _, err := file.Write(picture); err != nil {
 				return fmt.Errorf("write the picture: %w", err)
 			}
-			if err := f.Close(); err != nil {
+			if err := file.keep(); err != nil {
 				return fmt.Errorf("write the picture: %w", err)
 			}
 			_, err = fmt.Fprintln(w.stdout, out)

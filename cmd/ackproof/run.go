@@ -99,7 +99,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 		} else {
 			err = reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 		}
-		return r.code, errors.Join(err, r.reported, r.held(ctx, w, f))
+		return r.code, errors.Join(err, r.reported, stepSummary(w, r.result), r.held(ctx, w, f))
 	}
 	return f.group(ctx, w, own, all)
 }
@@ -227,7 +227,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		return done{}, errors.Join(doErr, err)
 	}
 	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
-	d.reported = errors.Join(reports.Write(r.Dir(), result, series), stepSummary(w, result))
+	d.reported = reports.Write(r.Dir(), result, series)
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
 		d.code = exitInterrupted
@@ -291,7 +291,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 			fmt.Fprintln(w.stdout)
 		}
 		results, dirs = append(results, *r.result), append(dirs, filepath.Base(r.dir))
-		errs, harness = append(errs, r.reported), harness || r.code == exitHarness
+		errs, harness = append(errs, r.reported, stepSummary(w, r.result)), harness || r.code == exitHarness
 		if ctx.Err() != nil {
 			break
 		}
