@@ -27,7 +27,8 @@ bench:
 bench-peers:
 	ACKPROOF_BENCH_PEERS=1 go test -run '^TestBenchPeers$$' -count 1 -timeout 2h -v ./bench/dynamo
 
-# What needs more than Go, or minutes: the README's commands in a clone, all
+# What needs more than Go, or minutes: the selftest in virtual time and on real
+# processes, mutants of the judge, the README's commands in a clone, all
 # built-in scenarios at full length and in virtual time, report pages in a real
 # browser (chromium), the embedded DynamoDB against those of others (npm, python3).
 CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1

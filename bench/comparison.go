@@ -8,8 +8,12 @@ type Comparison struct {
 	Schema  string           `json:"schema"`
 	Runs    []ComparedRun    `json:"runs"`
 	Figures []ComparedFigure `json:"figures"`
-	Notes   []string         `json:"notes"` // what a reader must know: few trials, different hosts, controls
-	Exit    int              `json:"exit"`  // the exit code of the call that made it
+	// Differences compares the first side with each other one, figure by figure,
+	// where both have trials enough.
+	Differences []ComparedDifference `json:"differences"`
+	FailIf      []FailIf             `json:"fail_if,omitempty"`
+	Notes       []string             `json:"notes"` // what a reader must know: few trials, different hosts, controls
+	Exit        int                  `json:"exit"`  // the exit code of the call that made it
 }
 
 // ComparedRun is one of the runs, in the order given.
@@ -18,6 +22,7 @@ type ComparedRun struct {
 	ID           RunID   `json:"id"`
 	Scenario     string  `json:"scenario"`
 	Architecture string  `json:"architecture"`
+	Side         string  `json:"side"` // runs of the same side are its trials
 	Verdict      Verdict `json:"verdict"`
 	Control      bool    `json:"control"` // of another architecture than the scenario's own
 	Dir          string  `json:"dir"`     // relative to comparison.json where it lies inside
@@ -32,4 +37,38 @@ type ComparedFigure struct {
 	// Never lists the runs (indices into Runs) in which it never came to an end:
 	// a percentile among lost items, a recovery that did not happen.
 	Never []int `json:"never,omitempty"`
+}
+
+// ComparedDifference is one figure of two sides. Medians and their intervals are
+// in the figure's unit.
+type ComparedDifference struct {
+	Figure string       `json:"figure"` // Name of the figure
+	From   ComparedSide `json:"from"`
+	To     ComparedSide `json:"to"`
+	Change *float64     `json:"change"` // of the median; null where one is unbounded
+	// Superiority is the share of pairs of trials in which To has the larger
+	// value, ties half: the size of the effect without a unit. 0.5: none.
+	Superiority float64 `json:"superiority"`
+	P           float64 `json:"p"`    // of the Mann–Whitney test
+	Real        bool    `json:"real"` // more than noise, with all figures of the two sides compared at once
+}
+
+// ComparedSide is the median of a side's trials and the interval that holds the
+// true one with at least 95 %; null: unbounded.
+type ComparedSide struct {
+	Side   string   `json:"side"`
+	Trials int      `json:"trials"`
+	Median *float64 `json:"median"`
+	Low    *float64 `json:"low"`
+	High   *float64 `json:"high"`
+}
+
+// FailIf is one tolerance, with what came out.
+type FailIf struct {
+	FailIf   string   `json:"fail_if"`
+	Side     string   `json:"side"`
+	Unit     string   `json:"unit"`     // of the numbers: "ms", or "" of counts and rates
+	Baseline *float64 `json:"baseline"` // medians; null: not observed, or never
+	Actual   *float64 `json:"actual"`
+	Held     *bool    `json:"held"` // true: it is worse by more than is tolerated; null: unknown
 }

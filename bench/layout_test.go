@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"bench/stats":       {"bench"},
 	"bench/sdk":         {},
 	"bench/dynamo":      {"bench", "bench/clock"},
+	"bench/breakage":    {"bench"},
 	"bench/peer":        {}, // the stand-ins of others, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
@@ -30,18 +31,20 @@ var imports = map[string][]string{
 	"bench/processor":   {"bench", "bench/clock"},
 	"bench/load":        {"bench", "bench/clock"},
 	"bench/ledger":      {"bench", "bench/clock"},
+	"bench/tableexport": {},
 	"bench/reconcile":   {"bench", "bench/stats"},
 	"faults":            {"bench", "bench/clock"},
-	"scenarios":         {"bench", "bench/clock", "faults"},
+	"scenarios":         {"bench", "bench/clock", "bench/stats", "faults"},
 	"reports":           {"bench", "bench/stats"},
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
-	"bench/run":           {"bench", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/reconcile", "bench/stats", "scenarios", "faults"},
+	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/tableexport", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
+	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "scenarios"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
-	"cmd/ackproof":        {"bench", "bench/clock", "bench/run", "bench/local", "reports", "scenarios", "faults"},
+	"cmd/ackproof":        {"bench", "bench/breakage", "bench/clock", "bench/run", "bench/local", "bench/suite", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
 }
 

@@ -128,6 +128,10 @@ type Gateway struct {
 	Responses       []IntegrationResponse
 	MethodResponses []int // statuses that the method declares; empty: all that Responses names
 
+	// Defect breaks the API on purpose, in a way that no setting can: lose-nth=K,
+	// early-answer or write-twice. Empty: it does what it should.
+	Defect string
+
 	Passthrough        string        // of bodies that the template is not for: NEVER (the default), WHEN_NO_MATCH, WHEN_NO_TEMPLATES
 	IntegrationTimeout time.Duration // 50 ms to 29 s, the default
 	Throttle           Throttle
@@ -166,17 +170,25 @@ const (
 	PlaceProcessor Place = "processor" // one processor process; see the operation names below
 	PlaceGateway   Place = "gateway"   // an API request, after the upstream has acted and before the answer
 
+	PlaceResults     Place = "results"     // a write of the processor to a results table of its own, before it commits
 	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
+
+	PlaceTableWay Place = "table.way"        // a write to the items table, on the way between its sender and DynamoDB
+	PlaceClient   Place = "client"           // an API request, on the way between client and API
+	PlaceRead     Place = "stream.read"      // the mapping reads records
+	PlaceDelivery Place = "mapping.delivery" // a batch that the processor has taken without an error
 )
 
 // The places of the levers. Nothing happens there by itself: the target asks
 // under the name OpPull when a fault is armed, does what the strike says, and
 // takes it back when the fault is taken away.
 const (
-	PlaceMapping Place = "mapping" // the event source mapping as a whole
-	PlaceStream  Place = "stream"  // the stream of the items table
-	PlaceClock   Place = "clock"   // the time of table, stream, mapping and asynchronous events
-	PlaceCloud   Place = "cloud"   // all processes of the system under test
+	PlaceMapping Place = "mapping"         // the event source mapping as a whole
+	PlaceStream  Place = "stream"          // the stream of the items table
+	PlaceClock   Place = "clock"           // the time of table, stream, mapping and asynchronous events
+	PlaceCloud   Place = "cloud"           // all processes of the system under test
+	PlaceDoor    Place = "gateway.process" // the process of the API alone
+	PlaceExec    Place = "exec"            // what the user's own commands break: the run strikes there, and no target does
 
 	OpPull = "Pull"
 )
@@ -202,7 +214,19 @@ type Strike struct {
 	Fault int           // index into Stack.Faults
 	Kind  string        // processor.kill, table.throttle, ...
 	Delay time.Duration // for the kinds that delay
+	When  When          // for the kinds that strike a request under way
 }
+
+// When is the moment of a request at which a strike hits it.
+type When string
+
+// The moments. A client can tell none of the last three from another.
+const (
+	BeforeCommit When = "before"       // nothing has been done
+	MidBody      When = "mid-body"     // half of the request has come
+	AfterCommit  When = "after-commit" // it has been done, and nobody was told
+	MidAnswer    When = "mid-answer"   // it has been done, and half of the answer has gone
+)
 
 // Injector decides which operations are struck. It is safe for concurrent use.
 type Injector interface {
@@ -274,7 +298,7 @@ const (
 
 // Bites says how often a fault struck.
 type Bites struct {
-	Planned int64 // strikes due, or operations seen × share
+	Planned int64 // strikes due, or operations seen × share; -1: nobody knows
 	Bitten  int64
 }
 

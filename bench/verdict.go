@@ -180,3 +180,23 @@ const (
 	CodeInterrupted      Code = "interrupted"
 	CodeDamaged          Code = "evidence_damaged" // a file of the run is not as it was written
 )
+
+// Codes lists all of them: first those of this list, then the names of the item
+// verdicts and of the gates.
+func Codes() []Code {
+	codes := []Code{
+		CodeExpectation, CodeExpectationUnk, CodeDrainedBySilence, CodeBlockedShard, CodeItemsNotObserved, CodeWorkerCap, CodeInterrupted, CodeDamaged,
+	}
+	for _, v := range ItemVerdicts() {
+		codes = append(codes, Code(v.String()))
+	}
+	for _, g := range append(AccountGates(), TimingGates()...) {
+		codes = append(codes, Code(g))
+	}
+	return codes
+}
+
+// Stations lists the stations, in order.
+func Stations() []Station {
+	return []Station{StationSent, StationAcknowledged, StationStored, StationDelivered, StationEffect}
+}

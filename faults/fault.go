@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ackproof/ackproof/bench"
 )
 
 // Fault is one line of a scenario's fault list. Make it with Parse: the fields
@@ -26,7 +28,8 @@ type Fault struct {
 	Placement Placement // empty where the kind has none, and with On
 	Writes    int       // K of after-write K, else 0
 
-	By time.Duration // by=: how long, for the kinds that delay
+	By    time.Duration // by=: how long, for the kinds that delay
+	Named string        // the value of the key that is a word
 }
 
 // String prints the line that Parse reads, in canonical form: what is default
@@ -62,6 +65,11 @@ func (f Fault) String() string {
 	}
 	if f.By != 0 {
 		b.WriteString(" by=" + shortDuration(f.By))
+	}
+	for _, key := range f.Kind.Keys {
+		if key.Word && f.Named != "" {
+			b.WriteString(" " + key.Name + "=" + f.Named)
+		}
 	}
 	return b.String()
 }
@@ -122,6 +130,11 @@ func (f Fault) Window() (from, to time.Duration) {
 func (f Fault) OneStrike() bool {
 	return f.On == "" && (f.Every > 0 || f.For == 0 || f.Kind.Single)
 }
+
+// atProcessor reports whether the fault's placement is a point of the processor's
+// work, where the machine asks under another name; else it is a moment of one
+// operation, which the strike carries.
+func (f Fault) atProcessor() bool { return f.Kind.Place == bench.PlaceProcessor }
 
 // Moment is one entry of a timeline.
 type Moment struct {

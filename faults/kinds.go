@@ -34,11 +34,16 @@ type Kind struct {
 	// Single: one begin is one strike even in a window, because what is struck
 	// is gone afterwards.
 	Single bool
+
+	// Whole: it is in force or it is not. It wants `for`, and takes neither
+	// `every` nor a share.
+	Whole bool
 }
 
-// Key is one key=value parameter of a kind. All values are durations so far.
+// Key is one key=value parameter of a kind, which has at most one of each sort.
 type Key struct {
 	Name     string
+	Word     bool // the value is a name, Fault.Named; else a duration, Fault.By
 	About    string
 	Required bool
 }
@@ -51,9 +56,15 @@ const (
 	Before       Placement = "before"        // when an event is about to be handed over
 	AfterWrite   Placement = "after-write"   // when K writes of one process to the results table have committed
 	AfterEffects Placement = "after-effects" // when the process has posted its answer, and nobody has accepted it
+
+	// Of requests under way; Before is one of them.
+	MidBody     = Placement(bench.MidBody)
+	AfterCommit = Placement(bench.AfterCommit)
+	MidAnswer   = Placement(bench.MidAnswer)
 )
 
-// op gives the name of the operation at which a placement strikes.
+// op gives the name of the operation at which a placement of the processor's work
+// strikes.
 func (p Placement) op() string {
 	switch p {
 	case AfterWrite:
@@ -73,15 +84,31 @@ var kinds = []*Kind{
 	&invokeDisable,
 	&invokeFail,
 	&tableThrottle,
+	&tableError,
+	&tableCut,
+	&tableDelay,
+	&clientCut,
 	&gatewayCut,
 	&gatewayRepeat,
+	&gatewayKill,
 	&mappingDisable,
 	&mappingUpdate,
 	&mappingRecreate,
+	&mappingRepeat,
 	&streamRestart,
+	&streamSplit,
+	&streamThrottle,
+	&streamExpire,
+	&resultsDeny,
+	&resultsThrottle,
+	&resultsError,
+	&resultsCut,
+	&resultsLate,
+	&resultsDelay,
 	&destinationRefuse,
 	&clockSkip,
 	&cloudKill,
+	&execRun,
 }
 
 // Kinds lists every kind. The kinds are shared: do not change them.
@@ -106,7 +133,7 @@ func (k *Kind) OnAcceptPath(architecture string) bool {
 	case bench.Sync:
 		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke
 	case bench.FireAndForget:
-		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceCloud
+		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceClient || k.Place == bench.PlaceDoor || k.Place == bench.PlaceCloud || k.Place == bench.PlaceExec
 	}
 	return k.AcceptPath
 }

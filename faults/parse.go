@@ -3,6 +3,7 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,7 +196,10 @@ func (p *parser) numbers(head []word) {
 		p.errorf(end, `want "on OPERATION NUMBER" or "on OPERATION NUMBER to NUMBER"`)
 		return
 	}
-	p.f.On, p.f.Placement = head[1].text, ""
+	p.f.On = head[1].text
+	if p.f.Kind != nil && p.f.atProcessor() {
+		p.f.Placement = "" // the operation is the point
+	}
 	if k := p.f.Kind; k != nil && k.Lever {
 		p.errorf(head[0].at, "%s waits for no operation: say when, with \"at TIME\"", k.Name)
 	} else if k != nil && !slices.Contains(k.Ops, p.f.On) {
@@ -259,13 +263,29 @@ func (p *parser) how(rest []word) {
 	}
 	for _, key := range p.f.Kind.Keys {
 		if key.Required && !seen[key.Name+"="] {
-			p.errorf(len(p.text), "%s wants %s=DURATION: %s", p.f.Kind.Name, key.Name, key.About)
+			value := "DURATION"
+			if key.Word {
+				value = "NAME"
+			}
+			p.errorf(len(p.text), "%s wants %s=%s: %s", p.f.Kind.Name, key.Name, value, key.About)
+		}
+	}
+	if k := p.f.Kind; k.Whole && p.f.On == "" {
+		switch {
+		case p.f.Every != 0 || seen["the share"]:
+			p.errorf(len(p.text), "%s is in force or it is not: it takes neither \"every\" nor a share", k.Name)
+		case p.f.For == 0 && len(p.errs) == 0:
+			p.errorf(len(p.text), "%s wants a \"for\" that says when it is undone", k.Name)
 		}
 	}
 }
 
+// nameForm is what a key that is a word takes.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
 func (p *parser) key(name, value word) {
-	if _, ok := p.f.Kind.key(name.text); !ok {
+	key, ok := p.f.Kind.key(name.text)
+	if !ok {
 		var known []string
 		for _, k := range p.f.Kind.Keys {
 			known = append(known, k.Name)
@@ -273,8 +293,13 @@ func (p *parser) key(name, value word) {
 		p.unknown(name, "key of "+p.f.Kind.Name, known)
 		return
 	}
-	if d, ok := p.duration(value, true); ok {
-		p.f.By = d // the only key there is
+	if key.Word {
+		if !nameForm.MatchString(value.text) {
+			p.errorf(value.at, "%q is no name: 1 to 64 letters, digits, dots, dashes and underscores", value.text)
+		}
+		p.f.Named = value.text
+	} else if d, ok := p.duration(value, true); ok {
+		p.f.By = d
 	}
 }
 
@@ -302,7 +327,7 @@ func (p *parser) placement(w word) bool {
 		p.errorf(w.at, "unknown word %q: %s has no placement", w.text, p.f.Kind.Name)
 	case !slices.Contains(known, w.text):
 		p.unknown(w, "placement of "+p.f.Kind.Name, known)
-	case p.f.On != "":
+	case p.f.On != "" && p.f.atProcessor():
 		p.errorf(w.at, `"on %s" says already where it strikes: leave %q out`, p.f.On, w.text)
 		return true // so that the K of after-write is not complained about too
 	default:

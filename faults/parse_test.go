@@ -27,11 +27,14 @@ func TestKinds(t *testing.T) {
 		if f.String() != k.Example {
 			t.Errorf("%s: example %q prints as %q", k.Name, k.Example, f)
 		}
-		if !strings.HasPrefix(k.Name, string(k.Place)+".") {
+		if place, _, _ := strings.Cut(string(k.Place), "."); !strings.HasPrefix(k.Name, place+".") {
 			t.Errorf("%s is not at place %s", k.Name, k.Place)
 		}
 		if k.About == "" || k.Correct == "" || k.Exposes == "" || (len(k.Ops) == 0) != k.Lever {
 			t.Errorf("%s is not described in full", k.Name)
+		}
+		if s := k.Site(); s.Where == "" || s.Counted == "" || s.Undone == "" {
+			t.Errorf("%s: nothing is told of its place %s", k.Name, k.Place)
 		}
 	}
 }
@@ -47,6 +50,9 @@ func TestParse(t *testing.T) {
 		{"on Write 25: processor.kill", "on Write 25: processor.kill"},
 		{"on PutItem 3 to 9: table.throttle 12.5%", "on PutItem 3 to 9: table.throttle 12.5%"},
 		{"on Request 7 to 7: gateway.cut", "on Request 7: gateway.cut"},
+		{"on PutItem 7: table.cut mid-answer", "on PutItem 7: table.cut mid-answer"},
+		{"at 1s for 2s: results.cut before 5%", "at 1s for 2s: results.cut 5% before"},
+		{"at 1s for 2s: exec.run command=block-it", "at 1s for 2s: exec.run command=block-it"},
 	} {
 		if got := mustParse(t, tt.text).String(); got != tt.prints {
 			t.Errorf("%q prints as %q, want %q", tt.text, got, tt.prints)
@@ -90,6 +96,11 @@ func TestParseErrors(t *testing.T) {
 		{"on PutItm 5: table.throttle", []string{"did you mean PutItem?"}},
 		{"on Invoke 5: mapping.disable", []string{"column 1", "mapping.disable waits for no operation"}},
 		{"at 1s: clock.skip", []string{"wants by=DURATION"}},
+		{"at 1s for 2s: exec.run", []string{"wants command=NAME"}},
+		{"at 1s: exec.run command=a", []string{`wants a "for"`}},
+		{"at 1s for 2s every 1s: exec.run command=a", []string{`neither "every" nor a share`}},
+		{"at 1s for 2s: exec.run command=a 50%", []string{`neither "every" nor a share`}},
+		{"at 1s for 2s: exec.run command=../x", []string{"is no name"}},
 		{"on PutItem: table.throttle", []string{"want \"on OPERATION NUMBER\""}},
 		{"on PutItem 0: table.throttle", []string{"from 1 up"}},
 		{"on PutItem 5 to 4: table.throttle", []string{"4 is below 5"}},
@@ -114,22 +125,29 @@ func TestParseErrors(t *testing.T) {
 func drawFault(t *rapid.T) Fault {
 	k := rapid.SampledFrom(Kinds()).Draw(t, "kind")
 	f := Fault{Kind: k, Share: 100}
-	if rapid.Bool().Draw(t, "partial") {
+	if !k.Whole && rapid.Bool().Draw(t, "partial") {
 		f.Share = float64(rapid.IntRange(1, 10_000).Draw(t, "share")) / 100
 	}
-	if len(k.Keys) > 0 {
-		f.By = time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "by"))
+	for _, key := range k.Keys {
+		if key.Word {
+			f.Named = rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._-]{0,9}`).Draw(t, "named")
+		} else {
+			f.By = time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "by"))
+		}
 	}
 	if !k.Lever && rapid.Bool().Draw(t, "numbered") {
 		f.On = rapid.SampledFrom(k.Ops).Draw(t, "op")
 		f.First = rapid.Uint64Range(1, 1000).Draw(t, "first")
 		f.Last = f.First + rapid.Uint64Range(0, 100).Draw(t, "more")
+		if len(k.Placements) > 0 && !f.atProcessor() {
+			f.Placement = rapid.SampledFrom(k.Placements).Draw(t, "placement")
+		}
 		return f
 	}
 	f.At = time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "at"))
-	if rapid.Bool().Draw(t, "lasting") {
+	if k.Whole || rapid.Bool().Draw(t, "lasting") {
 		f.For = time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(time.Hour)).Draw(t, "for"))
-		if rapid.Bool().Draw(t, "repeated") {
+		if !k.Whole && rapid.Bool().Draw(t, "repeated") {
 			f.Every = f.For / time.Duration(rapid.Int64Range(1, 50).Draw(t, "times"))
 		}
 	}

@@ -41,7 +41,8 @@ func (s *Set) States() []bench.FaultState {
 // Strikes that wait go on waiting, and a window is in force again; the writes of
 // a process are counted anew, since it is another process. A fault by number is
 // not armed again: how many operations were seen is gone with the process, and it
-// would strike others than it names. What it has not bitten stays missing.
+// would strike others than it names. What it has not bitten stays missing, and the
+// gate faults_bit is down.
 func (s *Set) Resume(states []bench.FaultState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -170,6 +170,9 @@ func (s *Set) Ask(op bench.Op) bench.Strike {
 		}
 		if s.wants(st, op, chosen.Fault < 0) {
 			chosen = bench.Strike{Fault: i, Kind: st.fault.Kind.Name, Delay: st.fault.By}
+			if !st.fault.atProcessor() {
+				chosen.When = bench.When(st.fault.Placement)
+			}
 		}
 	}
 	if chosen.Fault < 0 {
@@ -189,7 +192,7 @@ func (s *Set) wants(st *state, op bench.Op, free bool) bool {
 		}
 		st.seen++
 		return free && f.First <= st.seen && st.seen <= f.Last && s.hit(st, st.seen)
-	case f.Placement != "" && op.Name != f.Placement.op():
+	case f.atProcessor() && f.Placement != "" && op.Name != f.Placement.op():
 		return false
 	case f.OneStrike():
 		if f.Placement == AfterWrite {

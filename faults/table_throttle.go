@@ -9,7 +9,7 @@ var tableThrottle = Kind{
 	Name:       "table.throttle",
 	Place:      bench.PlaceTable,
 	About:      "Refuses operations on the items table before they commit, with ProvisionedThroughputExceededException.",
-	Ops:        []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"},
+	Ops:        writes,
 	Correct:    "The client is told that its request was not taken; nothing acknowledged is lost.",
 	Exposes:    "An API that answers 200 whatever the table said loses the write.",
 	Example:    "at 12s for 2s: table.throttle 30%",

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -87,16 +86,18 @@ func completionOf(r *bench.Result) *bench.Latency {
 }
 
 // Compare puts runs side by side, in the order given. dirs names their
-// directories as links; it may be shorter than results. own is the scenario's
+// directories as links, groups the groups that they were made in; both may be
+// shorter than results. own is the scenario's
 // own architecture: runs of another are controls, and Exit is the exit code of
 // the worst verdict among those that are none (0 pass, 1 fail, 3 unknown; 3
 // too where every run is a control). An empty own means that none is a control.
 //
-// Several runs of one architecture are its trials. Where two sides have at
-// least [stats.MinTrials] each, Notes tell which figures differ by more than
-// noise; with fewer they say that nobody can tell.
-func Compare(results []bench.Result, dirs []string, own string) bench.Comparison {
-	c := bench.Comparison{Schema: bench.ComparisonSchema, Runs: []bench.ComparedRun{}, Notes: []string{}}
+// The runs of one group are the trials of one side, as are those of one
+// architecture where there is no group. Where two sides have at least
+// [stats.MinTrials] each, Differences and Notes tell which figures differ by more
+// than noise; with fewer the notes say that nobody can tell.
+func Compare(results []bench.Result, dirs, groups []string, own string) bench.Comparison {
+	c := bench.Comparison{Schema: bench.ComparisonSchema, Runs: []bench.ComparedRun{}, Differences: []bench.ComparedDifference{}, Notes: []string{}}
 	seen := make(map[string]int)
 	for i := range results {
 		seen[results[i].Run.Architecture]++
@@ -119,6 +120,7 @@ func Compare(results []bench.Result, dirs []string, own string) bench.Comparison
 		}
 		c.Runs = append(c.Runs, out)
 	}
+	nameSides(&c, groups)
 	for _, f := range comparedFigures {
 		row := bench.ComparedFigure{Name: f.name, Title: f.title, Unit: f.unit}
 		for i := range results {
@@ -131,6 +133,7 @@ func Compare(results []bench.Result, dirs []string, own string) bench.Comparison
 		c.Figures = append(c.Figures, row)
 	}
 	c.Exit = exitCode(verdicts)
+	c.Differences = append(c.Differences, differences(&c)...)
 	c.Notes = append(c.Notes, comparisonNotes(results, &c)...)
 	return c
 }
@@ -196,74 +199,6 @@ func comparisonNotes(results []bench.Result, c *bench.Comparison) []string {
 // runName is how notes name a run: its label, cleaned.
 func runName(c *bench.Comparison, i int) string { return clean(c.Runs[i].Label, nameLimit) }
 
-// sides groups the runs by architecture, in order of appearance.
-func sides(c *bench.Comparison) (names []string, runs map[string][]int) {
-	runs = make(map[string][]int)
-	for i, r := range c.Runs {
-		if runs[r.Architecture] == nil {
-			names = append(names, r.Architecture)
-		}
-		runs[r.Architecture] = append(runs[r.Architecture], i)
-	}
-	return names, runs
-}
-
-// trialNotes compares the sides, the first with each other one.
-func trialNotes(c *bench.Comparison) []string {
-	names, runs := sides(c)
-	if len(names) < 2 {
-		if len(c.Runs) > 1 {
-			return []string{fmt.Sprintf("%d runs of one architecture: their spread is the noise that a difference must exceed", len(c.Runs))}
-		}
-		return nil
-	}
-	var notes []string
-	for _, other := range names[1:] {
-		n, m := len(runs[names[0]]), len(runs[other])
-		a, b := clean(names[0], nameLimit), clean(other, nameLimit)
-		if min(n, m) < stats.MinTrials {
-			notes = append(notes, fmt.Sprintf("%s against %s: %d and %d trials are too few trials to tell a difference in times from noise; it takes %d a side", a, b, n, m, stats.MinTrials))
-			continue
-		}
-		for _, f := range c.Figures {
-			if note := difference(f, a, b, runs[names[0]], runs[other]); note != "" {
-				notes = append(notes, note)
-			}
-		}
-	}
-	return notes
-}
-
-// difference tells of one timing figure whether two sides differ by more than
-// noise; "" where a trial has no such figure.
-func difference(f bench.ComparedFigure, a, b string, left, right []int) string {
-	if f.Unit != "ms" {
-		return ""
-	}
-	pick := func(runs []int) (out []float64) {
-		for _, i := range runs {
-			if f.Values[i] == nil {
-				return nil
-			}
-			out = append(out, *f.Values[i])
-		}
-		return out
-	}
-	x, okX := stats.MedianInterval(pick(left))
-	y, okY := stats.MedianInterval(pick(right))
-	if !okX || !okY {
-		return ""
-	}
-	verdict := "no difference beyond noise"
-	if x.Apart(y) {
-		verdict = "differs by " + duration(math.Abs(x.Median-y.Median))
-	}
-	show := func(iv stats.Interval) string {
-		return duration(iv.Median) + " [" + duration(iv.Low) + ", " + duration(iv.High) + "]"
-	}
-	return fmt.Sprintf("%s: %s %s, %s %s (median and 95 %% interval of %d and %d trials): %s", f.Title, a, show(x), b, show(y), len(left), len(right), verdict)
-}
-
 // comparedValue writes one cell.
 func comparedValue(f *bench.ComparedFigure, i int) string {
 	if i >= len(f.Values) || f.Values[i] == nil {
@@ -293,14 +228,14 @@ func inUnit(unit string, v float64) string {
 	return number(v)
 }
 
-// side is a column of the table: one run, or all trials of an architecture.
+// side is a column of the table: one run, or all trials of a side.
 type side struct {
 	name string
 	runs []int
 }
 
-// maxColumns is how many runs stand beside each other. More are grouped by
-// architecture, if there is anything to group.
+// maxColumns is how many runs stand beside each other. More are put together by
+// their sides, if there is anything to put together.
 const maxColumns = 4
 
 // comparedSides gives the columns, controls marked.
@@ -313,7 +248,7 @@ func comparedSides(c *bench.Comparison) []side {
 	}
 	names, runs := sides(c)
 	var out []side
-	if len(c.Runs) > maxColumns && len(names) < len(c.Runs) {
+	if (grouped(c) || len(c.Runs) > maxColumns) && len(names) < len(c.Runs) {
 		for _, name := range names {
 			n := int64(len(runs[name]))
 			out = append(out, side{mark(clean(name, nameLimit)+", "+plural(n, "run"), runs[name][0]), runs[name]})

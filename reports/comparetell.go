@@ -42,17 +42,20 @@ func CompareTerminal(w io.Writer, c *bench.Comparison, opt Options) error {
 			}
 		}
 	}
-	if len(c.Notes) > 0 {
+	if len(c.Notes)+len(c.FailIf) > 0 {
 		b.WriteString("\n")
 	}
-	for _, n := range c.Notes {
-		for i, l := range wrap(clean(n, lineLimit), width-6, 4) {
-			label := "note  "
-			if i > 0 {
-				label = "      "
-			}
-			b.WriteString(label + l + "\n")
+	labelled := func(label, text string) {
+		for _, l := range wrap(text, width-len(label)-2, 4) {
+			b.WriteString(label + "  " + l + "\n")
+			label = strings.Repeat(" ", len(label))
 		}
+	}
+	for _, l := range tolerated(c) {
+		labelled("fail-if", l)
+	}
+	for _, n := range c.Notes {
+		labelled("note", clean(n, lineLimit))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -100,6 +103,12 @@ func CompareMarkdown(c *bench.Comparison) []byte {
 		columns = append(columns, escapeMarkdown(name))
 	}
 	markdownTable(&b, "", columns, comparisonRows(c))
+	if len(c.FailIf) > 0 {
+		b.WriteString("\n## Against the baseline\n\n")
+		for _, l := range tolerated(c) {
+			fmt.Fprintf(&b, "- %s\n", escapeMarkdown(l))
+		}
+	}
 	if len(c.Notes) > 0 {
 		b.WriteString("\n## Notes\n\n")
 		for _, n := range c.Notes {
@@ -111,10 +120,10 @@ func CompareMarkdown(c *bench.Comparison) []byte {
 
 // htmlComparison is what compare.html.tmpl prints.
 type htmlComparison struct {
-	Claims, Notes, Columns []string
-	Rows                   [][]string
-	Runs                   []htmlRun
-	Picture                *scatter
+	Claims, Tolerated, Notes, Columns []string
+	Rows                              [][]string
+	Runs                              []htmlRun
+	Picture                           *scatter
 }
 
 type htmlRun struct{ Label, Scenario, ID, Dir string }
@@ -122,7 +131,7 @@ type htmlRun struct{ Label, Scenario, ID, Dir string }
 // CompareHTML gives comparison.html: one file, like report.html. The links to
 // the runs' own reports are relative to it.
 func CompareHTML(c *bench.Comparison) ([]byte, error) {
-	page := htmlComparison{Claims: claims(c), Columns: append([]string{""}, comparisonColumns(c)...), Rows: comparisonRows(c), Picture: newScatter(c)}
+	page := htmlComparison{Claims: claims(c), Tolerated: tolerated(c), Columns: append([]string{""}, comparisonColumns(c)...), Rows: comparisonRows(c), Picture: newScatter(c)}
 	for _, n := range c.Notes {
 		page.Notes = append(page.Notes, clean(n, lineLimit))
 	}

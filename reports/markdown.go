@@ -57,6 +57,20 @@ func Markdown(r *bench.Result) []byte {
 	return []byte(b.String())
 }
 
+// Line gives a run in one line of Markdown, such as a README shows: the verdict,
+// the promise, and how quickly it was made.
+func Line(r *bench.Result) []byte {
+	day, _, _ := strings.Cut(r.Run.Started, "T")
+	within := unbounded
+	if p := r.ResponseTime.P99; p != nil {
+		within = duration(*p)
+	} else if r.ResponseTime.Censored == 0 {
+		within = notObserved
+	}
+	return fmt.Appendf(nil, "**ackproof: %s** (%s, %s): %s Response time p99: %s.\n",
+		upper(r.Verdict), markdownText(r.Run.Scenario), markdownText(day), escapeMarkdown(promise(r)), escapeMarkdown(within))
+}
+
 // markdownTable writes a table under a heading; nothing at all without rows.
 // Cells are escaped here and nowhere else.
 func markdownTable(b *strings.Builder, heading string, columns []string, rows [][]string) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,12 +80,21 @@ func TestCompareGolden(t *testing.T) {
 		name string
 		c    bench.Comparison
 	}{
-		{"architectures", Compare(architectures(), []string{"streams", "sync", "fire-and-forget"}, bench.Streams)},
-		{"trials", Compare(trials(6, 5), nil, "")},
+		{"architectures", Compare(architectures(), []string{"streams", "sync", "fire-and-forget"}, nil, bench.Streams)},
+		{"trials", func() bench.Comparison {
+			c := Compare(trials(6, 5), nil, nil, "")
+			yes, no := true, false
+			c.FailIf = []bench.FailIf{
+				{FailIf: "response_time.p99 +10%", Side: "runs/sync", Unit: "ms", Baseline: ptr(10.25), Actual: ptr(15.25), Held: &yes},
+				{FailIf: "requests.unsent +0", Side: "runs/sync", Baseline: ptr(10.0), Actual: ptr(10.0), Held: &no},
+				{FailIf: "lost +0", Side: evil},
+			}
+			return c
+		}()},
 		{"hostile-compare", func() bench.Comparison {
 			a, _ := hostile()
 			b, _ := passing()
-			return Compare([]bench.Result{*a, *b}, []string{"javascript:alert(1)", evil}, evil)
+			return Compare([]bench.Result{*a, *b}, []string{"javascript:alert(1)", evil}, nil, evil)
 		}()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -326,15 +336,15 @@ func TestCompareExit(t *testing.T) {
 		own  string
 		want int
 	}{{bench.Streams, 0}, {bench.FireAndForget, 1}, {"", 1}, {"another", 3}} {
-		if got := Compare(runs, nil, tt.own).Exit; got != tt.want {
+		if got := Compare(runs, nil, nil, tt.own).Exit; got != tt.want {
 			t.Errorf("own %q: exit %d, want %d", tt.own, got, tt.want)
 		}
 	}
 	runs[0].Verdict = ""
-	if got := Compare(runs, nil, bench.Streams).Exit; got != 3 {
+	if got := Compare(runs, nil, nil, bench.Streams).Exit; got != 3 {
 		t.Errorf("a run without a verdict: exit %d, want 3", got)
 	}
-	if got := Compare(nil, nil, ""); got.Exit != 3 || got.Runs == nil {
+	if got := Compare(nil, nil, nil, ""); got.Exit != 3 || got.Runs == nil {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
@@ -350,12 +360,47 @@ func TestCompareTrials(t *testing.T) {
 	}{
 		{5, 50, "too few trials to tell", "differs"},
 		{6, 50, "differs by 50.0 ms", "too few"},
-		{6, 0, "no difference beyond noise", "differs by"},
+		{6, 0, "no difference that these trials can show", "differs by"},
 	} {
-		notes := strings.Join(Compare(trials(tt.n, tt.shift), nil, "").Notes, "\n")
+		notes := strings.Join(Compare(trials(tt.n, tt.shift), nil, nil, "").Notes, "\n")
 		if !strings.Contains(notes, tt.want) || strings.Contains(notes, tt.not) {
 			t.Errorf("%d trials, shift %g: want %q and not %q in\n%s", tt.n, tt.shift, tt.want, tt.not, notes)
 		}
+	}
+}
+
+// The folders that runs were made in are the sides: of one architecture, and of
+// several. A run beside them is a side of its own.
+func TestCompareGroups(t *testing.T) {
+	runs := trials(6, 50) // six of streams, six of sync
+	for i := range runs {
+		runs[i].Run.ID = bench.RunID(fmt.Sprintf("run%d", i))
+	}
+	sidesOf := func(groups ...string) string {
+		c := Compare(runs, nil, groups, "")
+		names, _ := sides(&c)
+		return strings.Join(names, "|")
+	}
+	groups := make([]string, len(runs))
+	for i := range runs {
+		groups[i] = map[string]string{bench.Streams: "a", bench.Sync: "b"}[runs[i].Run.Architecture]
+	}
+	if got := sidesOf(groups...); got != "a|b" {
+		t.Errorf("two groups: %s", got)
+	}
+	if got := sidesOf(slices.Repeat([]string{"a"}, 12)...); got != "a streams|a sync" {
+		t.Errorf("one group of two architectures: %s", got)
+	}
+	if got := sidesOf("", "a", "", "a"); got != "run0|a|run2|"+strings.Join(strings.Fields("run4 run5 run6 run7 run8 run9 run10 run11"), "|") {
+		t.Errorf("a group and single runs: %s", got)
+	}
+	c := Compare(runs, nil, groups, "")
+	d := c.Differences[slices.IndexFunc(c.Differences, func(d bench.ComparedDifference) bool { return d.Figure == "response_time.p99" })]
+	if !d.Real || *d.Change != 50 || d.Superiority != 1 || d.From.Side != "a" || d.To.Trials != 6 {
+		t.Errorf("response time p99: %+v", d)
+	}
+	if same := d.To; same.Low == nil || *same.Low > *same.Median {
+		t.Errorf("interval of the second side: %+v", same)
 	}
 }
 

@@ -87,26 +87,8 @@ func ParseExpectation(text string) (Expectation, error) {
 		return failf(`want PATH OP VALUE, separated by spaces, such as "lost == 0"`)
 	}
 	e := Expectation{Path: words[0], Op: words[1]}
-	paths := resultPaths
-	if len(words) > 3 {
-		rest := strings.Join(words[4:], " ")
-		switch {
-		case words[3] == "in" && len(words) == 5:
-			e.Phase, paths = rest, phasePaths
-		case words[3] == "for" && rest != "":
-			e.Fault, paths = rest, faultPaths
-			if f, err := faults.Parse(rest); err == nil {
-				e.Fault = f.String()
-			}
-		default:
-			return failf(`%q: only "in PHASE" or "for FAULT" may follow the value`, strings.Join(words[3:], " "))
-		}
-	}
-	if !slices.Contains(paths, e.Path) {
-		if near := faults.Nearest(e.Path, paths); near != "" {
-			return failf("unknown path %q; did you mean %s?", e.Path, near)
-		}
-		return failf("unknown path %q: want a key of result.json that holds a number, or %s, %s, %s", e.Path, aliasLost, aliasDuplicated, aliasRecovery)
+	if err := e.parsePlace(words[3:]); err != nil {
+		return failf("%s", err)
 	}
 	if !slices.Contains(operators, e.Op) {
 		return failf("unknown operator %q: want %s", e.Op, strings.Join(operators, " "))
@@ -115,6 +97,33 @@ func ParseExpectation(text string) (Expectation, error) {
 		return failf("%s", err)
 	}
 	return e, nil
+}
+
+// parsePlace reads what may follow the value, `in PHASE` or `for FAULT`, and checks
+// that the path is one of that place.
+func (e *Expectation) parsePlace(words []string) error {
+	paths := resultPaths
+	if len(words) > 0 {
+		rest := strings.Join(words[1:], " ")
+		switch {
+		case words[0] == "in" && len(words) == 2:
+			e.Phase, paths = rest, phasePaths
+		case words[0] == "for" && rest != "":
+			e.Fault, paths = rest, faultPaths
+			if f, err := faults.Parse(rest); err == nil {
+				e.Fault = f.String()
+			}
+		default:
+			return fmt.Errorf(`%q: only "in PHASE" or "for FAULT" may follow the value`, strings.Join(words, " "))
+		}
+	}
+	if slices.Contains(paths, e.Path) {
+		return nil
+	}
+	if near := faults.Nearest(e.Path, paths); near != "" {
+		return fmt.Errorf("unknown path %q; did you mean %s?", e.Path, near)
+	}
+	return fmt.Errorf("unknown path %q: want a key of result.json that holds a number, or %s, %s, %s", e.Path, aliasLost, aliasDuplicated, aliasRecovery)
 }
 
 // parseValue reads VALUE and checks that it is of the path's kind.
@@ -209,18 +218,26 @@ func (e Expectation) String() string {
 	if e.Path == "" {
 		return ""
 	}
-	value := strconv.FormatFloat(e.Value, 'f', -1, 64) + e.Unit
+	return e.Path + " " + e.Op + " " + e.value() + e.place()
+}
+
+// value prints what parseValue reads.
+func (e *Expectation) value() string {
 	if e.Unit == unitMS && math.Mod(e.Value, 1000) == 0 {
-		value = strconv.FormatFloat(e.Value/1000, 'f', -1, 64) + "s"
+		return strconv.FormatFloat(e.Value/1000, 'f', -1, 64) + "s"
 	}
-	s := e.Path + " " + e.Op + " " + value
-	if e.Phase != "" {
-		s += " in " + e.Phase
+	return strconv.FormatFloat(e.Value, 'f', -1, 64) + e.Unit
+}
+
+// place prints what parsePlace reads, with a space before it.
+func (e *Expectation) place() string {
+	switch {
+	case e.Phase != "":
+		return " in " + e.Phase
+	case e.Fault != "":
+		return " for " + e.Fault
 	}
-	if e.Fault != "" {
-		s += " for " + e.Fault
-	}
-	return s
+	return ""
 }
 
 // MarshalText prints the expectation's line.

@@ -23,8 +23,10 @@ type Scenario struct {
 	Async        Async          `yaml:"async"`
 	Gateway      Gateway        `yaml:"gateway"`
 	Faults       []faults.Fault `yaml:"faults"`
+	Commands     []Breakage     `yaml:"commands,omitempty"`
 	Guarantee    Guarantee      `yaml:"guarantee"`
 	Drain        Drain          `yaml:"drain"`
+	Read         Read           `yaml:"read"`
 	Gates        Gates          `yaml:"gates"`
 	Expect       []Expectation  `yaml:"expect"`
 	Target       TargetSettings `yaml:"target,omitempty"`
@@ -89,6 +91,24 @@ type Retries struct {
 	SameID bool     `yaml:"sameId"`
 }
 
+// Breakage is a fault made of the user's own commands, which exec.run names.
+type Breakage struct {
+	Name    string  `yaml:"name"`
+	Do      Command `yaml:"do"`
+	Undo    Command `yaml:"undo"`    // may come twice, and after a Do that was cut off
+	Confirm Command `yaml:"confirm"` // succeeds when nothing is broken any more
+	Count   Command `yaml:"count"`   // prints how often the breakage has struck so far
+}
+
+// Command is a program with its arguments, without a shell.
+type Command struct {
+	Run     []string      `yaml:"run"`
+	Timeout time.Duration `yaml:"timeout"` // 0: DefaultTimeout
+}
+
+// DefaultTimeout is how long a command may take that does not say.
+const DefaultTimeout = 5 * time.Second
+
 // Table is the items table.
 type Table struct {
 	Shards         int    `yaml:"shards"`
@@ -148,6 +168,7 @@ type Gateway struct {
 	StatusMapping       string            `yaml:"statusMapping"` // mapped, naive, or responses where there are some
 	Responses           []GatewayResponse `yaml:"responses,omitempty"`
 	MethodResponses     []int             `yaml:"methodResponses,omitempty"`
+	Defect              string            `yaml:"defect,omitempty"` // planted: lose-nth=K, early-answer, write-twice
 	PassthroughBehavior string            `yaml:"passthroughBehavior"`
 	IntegrationTimeout  time.Duration     `yaml:"integrationTimeout"`
 	Throttle            Throttle          `yaml:"throttle"`
@@ -189,6 +210,20 @@ type Drain struct {
 	Quiet   time.Duration `yaml:"quiet"` // the silence that counts as empty where positions cannot be read
 }
 
+// Values of Read.By.
+const (
+	ReadScan = "scan"
+	ReadGet  = "get"
+)
+
+// Read says how the tables are read when the load is over. By scan, all of them
+// is read; by get, the run's own ids are asked for, for tables that hold other
+// data too: what was never sent is not looked for then, and unexpected is null.
+type Read struct {
+	By       string `yaml:"by"`
+	Capacity int    `yaml:"capacity,omitempty"` // read capacity units a second that it may use; 0: as fast as it goes
+}
+
 // Gates holds the thresholds of the evidence that a pass needs.
 type Gates struct {
 	RateKept       Percent       `yaml:"rateKept"`       // sent of planned, in every stage
@@ -208,7 +243,6 @@ type TargetSettings struct {
 	Results     TargetResults  `yaml:"results,omitempty"`
 	Stream      string         `yaml:"stream,omitempty"`
 	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
-	Read        string         `yaml:"read,omitempty"`
 }
 
 // TargetDynamoDB is where the tables are.
@@ -295,6 +329,7 @@ func defaults() *Scenario {
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
 		Drain:     Drain{Timeout: time.Minute},
+		Read:      Read{By: ReadScan},
 		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
 	}
 }
@@ -308,6 +343,14 @@ func (s *Scenario) complete() {
 		s.Gateway.StatusMapping = mappingMapped
 		if len(s.Gateway.Responses) > 0 {
 			s.Gateway.StatusMapping = mappingResponses
+		}
+	}
+	for i := range s.Commands {
+		b := &s.Commands[i]
+		for _, c := range []*Command{&b.Do, &b.Undo, &b.Confirm, &b.Count} {
+			if c.Timeout == 0 {
+				c.Timeout = DefaultTimeout
+			}
 		}
 	}
 	if s.Drain.Quiet == 0 {

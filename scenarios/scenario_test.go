@@ -166,6 +166,8 @@ expect: [lots == 0]
 			[]string{"request: want a map", "faults: want a list", "name: want one value", "neither true nor false", `"many" is no whole number`}},
 		{"article without its table", minimal + "processor: {env: {ACKPROOF_ARTICLE: printed}}\ntable: {timeToLive: " + strings.Repeat("x", 256) + "}\n",
 			[]string{"processor.env.ACKPROOF_ARTICLE: the article's processor writes onto the items", "table.timeToLive: a name of 256 characters"}},
+		{"read", minimal + "read: {by: query, capacity: -1}\n", []string{`read.by: "query" is not known; want scan or get`, "read.capacity: -1 is out of range"}},
+		{"read by get of keys that the API makes", minimal + "read: {by: get}\ngateway: {template: '\"$id#$context.requestId\"'}\n", []string{"read.by: get asks for the ids of the requests"}},
 		{"not built", minimal + `
 workload: {kind: versions, keys: 10, skew: zipf}
 request: {method: PUT, retries: {max: 1}, sign: sigv4, headers: {Authorization: "${env:TOKEN}"}}
@@ -419,6 +421,38 @@ func TestUnits(t *testing.T) {
 	for _, text := range []string{"", "B", "-1B", "1.5KB", "99999999999999KB", "5", "5GB", "5b"} {
 		if err := new(Size).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("size %q was taken", text)
+		}
+	}
+}
+
+func TestCommandsAreWholeAndNamed(t *testing.T) {
+	const whole = "do: {run: [a], timeout: 2s}, undo: {run: [b]}, confirm: {run: [c]}, count: {run: [d, -e, \"!\"]}"
+	const load = "load: [{name: one, for: 9s, rate: 10/s}]\n"
+	good := load + "faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, " + whole + "}]\n"
+	s, err := Parse("good.yaml", []byte(good), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.Commands[0]; c.Do.Timeout != 2*time.Second || c.Undo.Timeout != DefaultTimeout {
+		t.Errorf("timeouts %s and %s", c.Do.Timeout, c.Undo.Timeout)
+	}
+	again, err := Parse("good.yaml", s.YAML(), nil)
+	if err != nil || !cmp.Equal(s, again) {
+		t.Errorf("it does not come back: %v\n%s", err, s.YAML())
+	}
+	for text, want := range map[string]string{
+		"commands: [{name: x, " + whole + "}]":                                                                                       "no fault runs them",
+		"faults: [\"at 1s for 2s: exec.run command=y\"]":                                                                             `no commands are named "y": add`,
+		"faults: [\"at 1s for 2s: exec.run command=blok\"]\ncommands: [{name: block, " + whole + "}]":                                "did you mean block?",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, do: {run: [a]}}]":                                      "commands[0].undo: no command",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, do: {run: [a], timeout: 2h}}]":                         "commands[0].do.timeout: 2h0m0s is out of range",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, " + whole + "}, {name: x, " + whole + "}]":             "is the name of earlier commands",
+		"faults: [\"at 1s for 2s: exec.run command=x\", \"at 4s for 1s: exec.run command=x\"]\ncommands: [{name: x, " + whole + "}]": "one undoing would undo both",
+		"faults: [\"at 1s for 2s: exec.run command=x\"]\ncommands: [{name: x, do: touch}]":                                           "want a map",
+	} {
+		_, err := Parse("bad.yaml", []byte(load+text), nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\nwant %q, got %v", text, want, err)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (g *Gateway) stack() bench.Gateway {
 	out := bench.Gateway{
 		Path: g.Path, Template: g.Template,
 		StatusMapping: g.StatusMapping, MethodResponses: slices.Clone(g.MethodResponses),
-		Passthrough: g.PassthroughBehavior, IntegrationTimeout: g.IntegrationTimeout,
+		Defect: g.Defect, Passthrough: g.PassthroughBehavior, IntegrationTimeout: g.IntegrationTimeout,
 		Throttle: bench.Throttle{Rate: float64(g.Throttle.Rate), Burst: g.Throttle.Burst},
 	}
 	for _, r := range g.Responses {
@@ -133,6 +133,9 @@ func (s *Scenario) Notes() []string {
 	}
 	if n := len(s.Workload.Poison); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the planned requests carry a payload that the processor always refuses", n))
+	}
+	if s.Read.By == ReadGet {
+		notes = append(notes, "the tables were asked for the ids of the run alone: what else they hold was not looked at, so nothing is said of ids that were never sent")
 	}
 	return notes
 }

@@ -68,6 +68,7 @@ func (s *Scenario) check(d *decoder) []Problem {
 	c.checkAsync()
 	c.checkPromise()
 	c.checkFaults()
+	c.checkCommands()
 	c.checkExpectations()
 	c.checkCapacity()
 	return d.problems

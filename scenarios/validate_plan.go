@@ -1,6 +1,9 @@
 package scenarios
 
 import (
+	"github.com/ackproof/ackproof/faults"
+	"slices"
+
 	"fmt"
 	"time"
 
@@ -33,11 +36,60 @@ func (c *checker) checkFaults() {
 	}
 }
 
+// maxTimeout bounds each command, so that all of an undoing fits into its time.
+const maxTimeout = 30 * time.Second
+
+// checkCommands checks that the user's own commands are whole and that each fault
+// finds its own.
+func (c *checker) checkCommands() {
+	known, used := []string{}, map[string]bool{}
+	for i, b := range c.Commands {
+		path := fmt.Sprintf("commands[%d]", i)
+		switch {
+		case !nameForm.MatchString(b.Name):
+			c.failf(path+".name", "%q is no name: 1 to 64 letters, digits, dots, dashes and underscores", b.Name)
+		case slices.Contains(known, b.Name):
+			c.failf(path+".name", "%q is the name of earlier commands", b.Name)
+		}
+		known = append(known, b.Name)
+		for _, one := range []struct {
+			key string
+			Command
+		}{{"do", b.Do}, {"undo", b.Undo}, {"confirm", b.Confirm}, {"count", b.Count}} {
+			if len(one.Run) == 0 || one.Run[0] == "" {
+				c.failf(path+"."+one.key, "no command: say {run: [PROGRAM, ARGUMENT]}; a fault that is not undone, confirmed and counted proves nothing")
+			}
+			c.within(path+"."+one.key+".timeout", one.Timeout, time.Millisecond, maxTimeout)
+		}
+	}
+	for i, f := range c.Faults {
+		if f.Kind == nil || f.Kind.Place != bench.PlaceExec {
+			continue
+		}
+		path := fmt.Sprintf("faults[%d]", i)
+		switch near := faults.Nearest(f.Named, known); {
+		case used[f.Named]:
+			c.failf(path, "the commands %q are those of an earlier fault, and one undoing would undo both: give it others", f.Named)
+		case slices.Contains(known, f.Named):
+		case near != "":
+			c.failf(path, "no commands are named %q; did you mean %s?", f.Named, near)
+		default:
+			c.failf(path, "no commands are named %q: add {name: %s, do: ..., undo: ..., confirm: ..., count: ...} to `commands`", f.Named, f.Named)
+		}
+		used[f.Named] = true
+	}
+	for i, name := range known {
+		if !used[name] && c.readable("faults") {
+			c.failf(fmt.Sprintf("commands[%d]", i), "no fault runs them: add \"at 3s for 5s: exec.run command=%s\", or leave them out", name)
+		}
+	}
+}
+
 // killer names a fault that kills the processes of the target themselves; "":
 // there is none.
 func (c *checker) killer() string {
 	for _, f := range c.Faults {
-		if f.Kind != nil && f.Kind.Place == bench.PlaceCloud {
+		if f.Kind != nil && (f.Kind.Place == bench.PlaceCloud || f.Kind.Place == bench.PlaceDoor) {
 			return f.Kind.Name
 		}
 	}

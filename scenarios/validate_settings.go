@@ -174,6 +174,7 @@ func (c *checker) checkPromise() {
 	if need := c.longestSilence(); c.Drain.Quiet <= need && c.readable("mapping", "async", "processor.timeout") {
 		c.failf("drain.quiet", "%s is too short: a pipeline that still works can be silent for %s (longest wait for a retry, window and time-out); leave it out, or make it longer", c.Drain.Quiet, need)
 	}
+	c.checkRead()
 	for _, g := range []struct {
 		path  string
 		value Percent
@@ -184,3 +185,19 @@ func (c *checker) checkPromise() {
 	}
 	c.between("gates.evidence", c.Gates.Evidence, 1, 1_000_000_000)
 }
+
+// checkRead checks how the tables are read.
+func (c *checker) checkRead() {
+	c.oneOf("read.by", c.Read.By, ReadScan, ReadGet)
+	if c.Read.Capacity != 0 {
+		c.between("read.capacity", c.Read.Capacity, 1, 10_000_000)
+	}
+	if c.Read.By == ReadGet && keyMade.MatchString(c.Gateway.Template) {
+		// An item under a key that nobody asks for would be counted as lost.
+		c.failf("read.by", "get asks for the ids of the requests, and gateway.template puts more than the id into the key; say scan")
+	}
+}
+
+// keyMade finds the mark behind an id that tells several items of one request
+// apart; see [bench.ParseKey]. Before a name, # is a directive.
+var keyMade = regexp.MustCompile(`#[$0-9]`)

@@ -69,7 +69,7 @@ func (m *Machine) step(now time.Time, l *lane) (a Action, wake time.Time) {
 		if len(l.queue) == 0 {
 			next := m.gather(now, l)
 			if next == nil {
-				if len(l.pending) > 0 {
+				if len(l.pending) > 0 && m.inherited(l) == nil { // which waits for a poll
 					wake = m.windowEnd(l)
 				}
 				return nil, wake
@@ -120,7 +120,11 @@ func (m *Machine) gather(now time.Time, l *lane) *batch {
 	if !m.ready(now, l) {
 		return nil
 	}
+	t := m.inherited(l)
 	b := m.newBatch(m.take(l))
+	if t != nil {
+		m.tryOn(b, t)
+	}
 	m.openWindow(l, b)
 	return b
 }
@@ -221,6 +225,11 @@ func (m *Machine) fail(now time.Time, b *batch, out outcome) {
 	b.lastError, b.unhandled = out.reason, out.unhandled
 	b.retryAt = now.Add(m.backoff(b.failed))
 	b.failed++
+	m.exhaust(b)
+}
+
+// exhaust condemns a batch that has no attempt left.
+func (m *Machine) exhaust(b *batch) {
 	if limit := m.config.Settings.MaximumRetryAttempts; limit != forever && b.failed > limit {
 		b.condemned = RetryAttemptsExhausted
 	}

@@ -65,14 +65,14 @@ func TestDisableWaitsForTheInvocation(t *testing.T) {
 		}, j))
 		settle(time.Second)
 		begun := time.Now()
-		if err := m.Disable(); err != nil || time.Since(begun) != 2*time.Second || len(j.deliveries) != 1 {
-			t.Errorf("disabled after %v, %d deliveries, %v", time.Since(begun), len(j.deliveries), err)
+		if err := m.Disable(); err != nil || time.Since(begun) != 2*time.Second || len(j.seen()) != 1 {
+			t.Errorf("disabled after %v, %d deliveries, %v", time.Since(begun), len(j.seen()), err)
 		}
 		if err := m.Enable(); err != nil {
 			t.Error(err)
 		}
 		settle(5 * time.Second)
-		if d := j.deliveries; len(d) != 2 || d[1].Attempt != 1 || d[1].Batch == d[0].Batch {
+		if d := j.seen(); len(d) != 2 || d[1].Attempt != 1 || d[1].Batch == d[0].Batch {
 			t.Errorf("deliveries %+v", d)
 		}
 	})

@@ -83,6 +83,9 @@ func (m *Machine) ready(now time.Time, l *lane) bool {
 	if l.windowOpened.IsZero() {
 		l.windowOpened = now
 	}
+	if t := m.inherited(l); t != nil {
+		return m.whole(t)
+	}
 	return m.closed ||
 		len(l.pending) >= m.config.Settings.BatchSize ||
 		eventSize(len(l.pending), l.pendingBytes) >= maxPayload ||
@@ -91,9 +94,9 @@ func (m *Machine) ready(now time.Time, l *lane) bool {
 }
 
 // take removes the records of the next batch: at most BatchSize of them, of one
-// tumbling window, and no more than fit into one payload, but at least one.
+// tumbling window, of one trial, and no more than fit into one payload, but at least one.
 func (m *Machine) take(l *lane) []record {
-	most := min(m.config.Settings.BatchSize, m.ofOneWindow(l))
+	most := min(m.config.Settings.BatchSize, m.ofOneWindow(l), m.ofOneTrial(l))
 	n, size := 0, 0
 	for n < most {
 		size += len(l.pending[n].json)

@@ -3,6 +3,7 @@ package eventsource
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
@@ -27,6 +28,7 @@ type MachineConfig struct {
 	FunctionARN string
 	Region      string
 	Seed        uint64
+	Trials      []Trial // of a machine before this one
 }
 
 // Machine holds the rules of one shard. It belongs to one goroutine.
@@ -53,6 +55,7 @@ type Machine struct {
 
 	lanes    []lane
 	progress progress
+	trials   []Trial // inherited, and not come to yet
 
 	batches  uint64 // made so far
 	draws    uint64 // made so far
@@ -62,7 +65,7 @@ type Machine struct {
 // NewMachine makes the machine of a shard that is read from its oldest record,
 // or from config.From. It panics if the settings have not passed Validate.
 func NewMachine(config MachineConfig) *Machine {
-	m := &Machine{config: config, source: source{streamARN: config.StreamARN, region: config.Region}}
+	m := &Machine{config: config, source: source{streamARN: config.StreamARN, region: config.Region}, trials: slices.Clone(config.Trials)}
 	if config.From.Kind == 0 {
 		config.From.Kind = Horizon
 	}
@@ -111,7 +114,7 @@ func (m *Machine) Restart(settings bench.Mapping, lost *From) {
 		from = From{Kind: AfterSequence, Sequence: at}
 	}
 	if lost != nil {
-		from = *lost
+		from, m.trials = *lost, nil
 	}
 	m.reset(settings, from)
 }

@@ -48,6 +48,7 @@ type Config struct {
 	Function    bench.Function
 	Destination Destination
 	Observer    bench.Observer // nil: nobody is told
+	Injector    bench.Injector // asked at bench.PlaceDelivery; nil: no faults
 	Clock       clock.Clock    // must run with the timers of package time
 	Seed        uint64
 
@@ -56,6 +57,9 @@ type Config struct {
 	// behind them, and a shard without one is read from its oldest record, whatever
 	// StartingPosition says: nothing that was not settled is skipped.
 	Positions map[string]string
+	// Keeper keeps how many retries were spent of batches that fail, for a mapping
+	// that goes on in the place of this one; nil: their budgets begin anew.
+	Keeper Keeper
 
 	// Numbers is where the numbers of shards begin: above those of a mapping that
 	// was there before, so that numbers of batches and request ids stay unique.
@@ -97,6 +101,7 @@ type Mapping struct {
 	shards        []*shard // in the order of their discovery
 	made          uint32   // shards ever discovered
 	byID          map[string]*shard
+	trials        map[string][]Trial // of the mapping before, by shard
 	describeError string
 }
 
@@ -111,7 +116,14 @@ func Start(ctx context.Context, config Config) (*Mapping, error) {
 	if config.Observer == nil {
 		config.Observer = bench.NoObserver{}
 	}
+	if config.Injector == nil {
+		config.Injector = bench.NoFaults{}
+	}
 	m := &Mapping{config: config, ctx: ctx, stop: func() {}, ended: make(chan struct{}, 1), byID: make(map[string]*shard), made: config.Numbers}
+	var err error
+	if m.trials, err = readTrials(config.Keeper); err != nil {
+		return nil, err
+	}
 	if err := m.discover(ctx); err != nil {
 		return nil, err
 	}

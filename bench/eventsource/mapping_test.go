@@ -139,6 +139,13 @@ func (j *journal) Delivered(d []bench.Delivery) {
 	j.deliveries = append(j.deliveries, d...)
 }
 
+// seen are the deliveries so far, for a test whose mapping goes on delivering.
+func (j *journal) seen() []bench.Delivery {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.deliveries)
+}
+
 func (j *journal) DeadLettered(d []bench.DeadLetter) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

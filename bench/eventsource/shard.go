@@ -27,6 +27,7 @@ type shard struct {
 
 	mu        sync.Mutex // never held while something is in flight
 	machine   *Machine
+	kept      string // what the keeper has of its trials
 	readError string // of the last poll; empty: it worked
 	atEnd     bool   // closed, and everything in it is settled
 }
@@ -38,7 +39,7 @@ func newShard(m *Mapping, id, parent string, number uint32) *shard {
 	if after := m.config.Positions[id]; after != "" {
 		from = From{Kind: AfterSequence, Sequence: after}
 	}
-	return &shard{mapping: m, id: id, parent: parent, wake: make(chan struct{}, 1), machine: NewMachine(MachineConfig{
+	return &shard{mapping: m, id: id, parent: parent, kept: encodeTrials(m.trials[id]), wake: make(chan struct{}, 1), machine: NewMachine(MachineConfig{
 		Settings:    m.config.Settings,
 		From:        from,
 		Shard:       id,
@@ -47,6 +48,7 @@ func newShard(m *Mapping, id, parent string, number uint32) *shard {
 		FunctionARN: m.config.FunctionARN,
 		Region:      m.config.Region,
 		Seed:        m.config.Seed,
+		Trials:      m.trials[id],
 	})}
 }
 
@@ -60,6 +62,7 @@ func (s *shard) restart(settings bench.Mapping, lost *From) {
 		s.atEnd, s.atLatest = false, lost.Kind == Latest
 	}
 	s.machine.Restart(settings, lost)
+	s.keepTrials()
 }
 
 func (s *shard) finished() bool {
@@ -83,6 +86,9 @@ func (s *shard) run(reading context.Context) {
 		now := s.now()
 		s.mu.Lock()
 		action := s.machine.Next(now)
+		if s.kept != "" {
+			s.keepTrials() // Next itself drops what no destination is to have
+		}
 		s.mu.Unlock()
 		switch a := action.(type) {
 		case Poll:
@@ -216,19 +222,45 @@ func (s *shard) report(now time.Time, gap *Gap, cause error) {
 // invoke runs the function once and tells the observer before the machine, so
 // that no checkpoint is ever ahead of the deliveries that moved it.
 func (s *shard) invoke(ctx context.Context, in Invoke) {
-	answer := s.mapping.config.Function.Invoke(ctx, bench.Invocation{RequestID: in.RequestID, Payload: in.Payload})
+	answer := s.handOver(ctx, in)
 	if ctx.Err() != nil && answer.HandedAt.IsZero() {
 		return
 	}
+	s.repeat(ctx, in, answer)
+	now := s.now()
+	s.mu.Lock()
+	s.machine.Answered(now, in.Lane, answer)
+	s.keepTrials()
+	s.mu.Unlock()
+	signal(s.wake)
+}
+
+// handOver runs the function and tells the observer what it was given.
+func (s *shard) handOver(ctx context.Context, in Invoke) bench.Answer {
+	answer := s.mapping.config.Function.Invoke(ctx, bench.Invocation{RequestID: in.RequestID, Payload: in.Payload})
 	if !answer.HandedAt.IsZero() && !answer.Throttled && len(in.Records) > 0 {
 		// Settings do not change while something is in flight.
 		s.mapping.config.Observer.Delivered(deliveries(s.id, in, answer, judge(s.mapping.config.Settings, in.Records, answer).took))
 	}
-	now := s.now()
-	s.mu.Lock()
-	s.machine.Answered(now, in.Lane, answer)
-	s.mu.Unlock()
-	signal(s.wake)
+	return answer
+}
+
+// strikeRepeat is the one kind of strike that a delivery knows.
+const strikeRepeat = "mapping.repeat"
+
+// repeat hands over once more what was taken, if a fault says so. Its answer
+// changes nothing: the records are settled by the first.
+func (s *shard) repeat(ctx context.Context, in Invoke, answer bench.Answer) {
+	if answer.HandedAt.IsZero() || answer.Throttled || answer.Error != nil || len(in.Records) == 0 {
+		return
+	}
+	strike := s.mapping.config.Injector.Ask(bench.Op{Place: bench.PlaceDelivery, Name: "Deliver"})
+	if strike.Kind != strikeRepeat {
+		return
+	}
+	if again := s.handOver(ctx, in); !again.HandedAt.IsZero() && !again.Throttled {
+		s.mapping.config.Injector.Struck(strike)
+	}
 }
 
 // deliveries makes one delivery a record of an invocation that was handed over,
@@ -264,6 +296,7 @@ func (s *shard) send(ctx context.Context, send Send) {
 	}
 	s.mu.Lock()
 	s.machine.Sent(send.Lane, err)
+	s.keepTrials()
 	s.mu.Unlock()
 	signal(s.wake)
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 
@@ -14,10 +15,31 @@ import (
 // from a request that never arrived; the item is stored. A repeat stands for a
 // client that has given up on the answer and sends again: the same bytes are
 // taken for another request, with an id of its own, and its answer is sent.
+//
+// A client's cut resets the connection before anything has been done, though half
+// of the request may have come.
 const (
-	StrikeCut    = "gateway.cut"
-	StrikeRepeat = "gateway.repeat"
+	StrikeCut       = "gateway.cut"
+	StrikeRepeat    = "gateway.repeat"
+	StrikeClientCut = "client.cut"
 )
+
+// arrives asks whether a request comes to the API at all, and reports false when
+// it does not. A strike that cannot be done has not bitten.
+func (g *gateway) arrives(w http.ResponseWriter, hr *http.Request) bool {
+	s := g.injector.Ask(bench.Op{Place: bench.PlaceClient, Name: "Request"})
+	if s.Kind != StrikeClientCut {
+		return true
+	}
+	if s.When == bench.MidBody {
+		io.CopyN(io.Discard, hr.Body, max(hr.ContentLength/2, 1)) // what does not come is cut all the same
+	}
+	if err := Cut(w); err != nil {
+		return true
+	}
+	g.injector.Struck(s)
+	return false
+}
 
 // strike asks whether this request is struck, and lets it happen. It returns
 // true when the client's connection is gone, and an answer to be sent instead
@@ -35,7 +57,7 @@ func (g *gateway) strike(w http.ResponseWriter, hr *http.Request, r request) (bo
 	err := fmt.Errorf("strike %q: the gateway knows only %s and %s", s.Kind, StrikeCut, StrikeRepeat)
 	switch s.Kind {
 	case StrikeCut:
-		err = cut(w)
+		err = Cut(w)
 	case StrikeRepeat:
 		r.id = g.newID()
 		a, _ := g.integrate(r)
@@ -50,10 +72,11 @@ func (g *gateway) strike(w http.ResponseWriter, hr *http.Request, r request) (bo
 	return true, nil
 }
 
-// cut resets the connection of a request. Lingering is set to zero so that the
+// Cut resets the connection of a request that a server of net/http serves.
+// Lingering is set to zero so that the
 // kernel sends RST and not FIN: to the client it looks like a crash, and not
 // like a server that has closed an idle connection.
-func cut(w http.ResponseWriter) error {
+func Cut(w http.ResponseWriter) error {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return fmt.Errorf("cut connection: %w", err)

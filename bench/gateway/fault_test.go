@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -23,7 +24,14 @@ type injector struct {
 }
 
 func (i *injector) Ask(op bench.Op) bench.Strike {
-	if op != (bench.Op{Place: bench.PlaceGateway, Name: "Request"}) {
+	place := bench.PlaceGateway
+	if i.strike.Kind == StrikeClientCut {
+		place = bench.PlaceClient
+	}
+	switch {
+	case op == (bench.Op{Place: bench.PlaceClient, Name: "Request"}) && place != bench.PlaceClient:
+		return bench.Strike{}
+	case op != (bench.Op{Place: place, Name: "Request"}):
 		panic(fmt.Sprint(op))
 	}
 	i.asked.Add(1)
@@ -127,5 +135,23 @@ func TestRepeat(t *testing.T) {
 	}
 	if up.texts[0] == up.texts[1] {
 		t.Errorf("both requests have the id of %s", up.texts[0])
+	}
+}
+
+// TestClientCut: nothing reaches the upstream, with a whole request or half of one.
+func TestClientCut(t *testing.T) {
+	for _, when := range []bench.When{bench.BeforeCommit, bench.MidBody} {
+		up := &fake{status: 200, body: `{}`}
+		in := &injector{strike: bench.Strike{Fault: 3, Kind: StrikeClientCut, When: when}}
+		api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
+		_, err := http.Post(api.URL+"/items", "application/json", strings.NewReader(`{"id":"a"}`))
+		if err == nil || up.calls() != 0 {
+			t.Errorf("%s: error %v and %d upstream calls", when, err, up.calls())
+		}
+		for deadline := time.Now().Add(5 * time.Second); in.struck.Load() != 1; { // told after the reset
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: struck %d times", when, in.struck.Load())
+			}
+		}
 	}
 }

@@ -98,6 +98,8 @@ type gateway struct {
 	injector    bench.Injector
 	seed        uint64
 	count       atomic.Uint64 // requests accepted so far
+	defect      defect
+	taken       atomic.Uint64 // requests that lose-nth has counted
 }
 
 // New makes the API's handler. Its error joins everything that is wrong with
@@ -118,6 +120,7 @@ func New(c Config) (http.Handler, error) {
 		path: c.Settings.Path, timeout: c.Settings.IntegrationTimeout, bucket: newBucket(c.Settings.Throttle, c.Clock.Now()),
 		clock: c.Clock, injector: c.Injector, seed: c.Random, upstream: newUpstream(c),
 	}
+	g.defect, _ = parseDefect(c.Settings.Defect) // validated
 	if c.Architecture == bench.Streams {
 		g.integration = newPutItem(c)
 	} else {
@@ -166,12 +169,15 @@ func (c Config) validate() (errs []error) {
 
 // ServeHTTP answers one request.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	if !g.arrives(w, hr) {
+		return
+	}
 	r, refused := g.accept(w, hr)
 	if refused != nil {
 		send(w, r, refused.answer())
 		return
 	}
-	a, acted := g.integrate(r)
+	a, acted := g.act(r)
 	if !acted {
 		send(w, r, a)
 		return

@@ -266,7 +266,7 @@ func TestNotSentTwice(t *testing.T) {
 	up := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		if calls.Add(1) == 2 {
-			_ = cut(w)
+			_ = Cut(w)
 		}
 	})
 	api := start(t, bench.Streams, up, nil)

@@ -81,6 +81,9 @@ func CheckSettings(s bench.Gateway) (errs []error) {
 		bad("path %q: want a plain path such as /items; parameters in braces are not modelled yet", p)
 	}
 	errs = append(errs, Check(s.Template)...)
+	if _, err := parseDefect(s.Defect); err != nil {
+		errs = append(errs, err)
+	}
 	if !slices.Contains([]string{Mapped, Naive, Responses}, s.StatusMapping) {
 		bad("status mapping %q: want mapped, naive or responses", s.StatusMapping)
 	}

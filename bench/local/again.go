@@ -29,6 +29,7 @@ type again struct {
 //	life      how many clouds have lived on this data
 //	letter/N  JSON: letter, see letterBox
 //	event/ID  an asynchronous event, see lambda.Keeper
+//	trial/ID  retries that were spent of a shard's batches, see eventsource.Keeper
 const (
 	keptPlane = "plane"
 	keptLife  = "life"

@@ -114,6 +114,7 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	if err := c.goOn(observer); err != nil {
 		return ready{}, err
 	}
+	c.guard(ctx, injector)
 	c.onStop(serve(listeners[0], c.store).Close)
 
 	sdk := sdkConfig(&c.cfg.URL, c.cfg.site.dial())
@@ -177,11 +178,11 @@ func (c *cloud) startHost(ctx context.Context, url string, injector bench.Inject
 
 // startMapping starts the event source mapping between the stream and the host.
 func (c *cloud) startMapping(ctx context.Context, client *dynamodbstreams.Client, injector bench.Injector, observer bench.Observer) (err error) {
-	c.streams = &skipping{Streams: client, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
+	c.streams = &skipping{Streams: &reads{client, injector}, skipped: map[string]string{}, ends: func(ctx context.Context) ([]dynamo.ShardEnd, error) { return c.store.look(ctx, c.stream) }}
 	c.mapping, err = eventsource.Start(ctx, eventsource.Config{
 		Settings: c.cfg.Stack.Mapping, StreamARN: c.stream, FunctionARN: functionARN, Region: Region,
 		Streams: c.streams, Function: c.host, Destination: &c.letters,
-		Observer: observer, Clock: c.time, Seed: c.cfg.Stack.Seed, Positions: c.resumed,
+		Observer: observer, Injector: injector, Clock: c.time, Seed: c.cfg.Stack.Seed, Positions: c.resumed, Keeper: c.keeper(),
 		Numbers: c.life << lifeShift, Disabled: c.levers.inForce(leverDisable),
 	})
 	if err != nil {

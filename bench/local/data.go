@@ -41,8 +41,9 @@ const (
 	checkpointEvery = 100 * time.Millisecond
 	compactEvery    = 10 * time.Second
 	// lockPatience is for the last process of a stack that was killed: it goes a
-	// moment after its parent.
+	// moment after its parent. lockEvery is how often its lock is tried.
 	lockPatience = 3 * time.Second
+	lockEvery    = 20 * time.Millisecond
 )
 
 // stackIdentity is stack.json.
@@ -100,17 +101,24 @@ func adopt(stack bench.Stack) (bench.Stack, error) {
 }
 
 // openEngine makes the engine: in memory, or of the data folder.
-func (c *cloud) openEngine() (*dynamo.Engine, error) {
+func (c *cloud) openEngine(ctx context.Context) (*dynamo.Engine, error) {
 	stack := c.cfg.Stack
 	o := dynamo.Options{Region: Region, Shards: stack.Shards, Seed: stack.Seed}
 	if stack.Data == "" {
 		return dynamo.New(o), nil
 	}
 	dir := filepath.Join(stack.Data, engineDir)
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	again := time.NewTicker(lockEvery)
+	defer again.Stop()
 	engine, rec, err := dynamo.Open(dir, o)
-	for tries := 0; errors.Is(err, dynamo.ErrInUse) && tries < int(lockPatience/checkpointEvery); tries++ {
-		time.Sleep(checkpointEvery)
-		engine, rec, err = dynamo.Open(dir, o)
+	for errors.Is(err, dynamo.ErrInUse) && ctx.Err() == nil {
+		select {
+		case <-again.C:
+			engine, rec, err = dynamo.Open(dir, o)
+		case <-ctx.Done():
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -1,11 +1,14 @@
 package local
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -106,7 +109,7 @@ func TestACheckpointAheadOfTheLog(t *testing.T) {
 	}
 	open := func() (*cloud, *dynamo.Engine) {
 		c := &cloud{cfg: cloudConfig{Stack: stack}}
-		engine, err := c.openEngine()
+		engine, err := c.openEngine(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,4 +143,35 @@ func TestACheckpointAheadOfTheLog(t *testing.T) {
 	if err := c.stop(nil); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestALockIsWaitedFor: the last process of a stack that was killed may be there for
+// a moment; who stays is an error, and nobody waits for it who is to stop.
+func TestALockIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{cfg: cloudConfig{Stack: bench.Stack{Run: "k3v9x2ab", Data: t.TempDir()}}}
+		held, _, err := dynamo.Open(filepath.Join(c.cfg.Stack.Data, engineDir), dynamo.Options{Region: Region})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped, stop := context.WithCancel(t.Context())
+		stop()
+		for _, refused := range []struct {
+			ctx   context.Context
+			after time.Duration
+		}{{stopped, 0}, {t.Context(), lockPatience}} {
+			began := time.Now()
+			if _, err := c.openEngine(refused.ctx); !errors.Is(err, dynamo.ErrInUse) || time.Since(began) != refused.after {
+				t.Errorf("the lock is held, and after %v: %v; want an error after %v", time.Since(began), err, refused.after)
+			}
+		}
+		began := time.Now()
+		time.AfterFunc(lockPatience/2, func() { held.Close() })
+		if _, err := c.openEngine(t.Context()); err != nil || time.Since(began) > lockPatience/2+lockEvery {
+			t.Errorf("the lock was let go after %v, and after %v: %v", lockPatience/2, time.Since(began), err)
+		}
+		if err := c.stop(nil); err != nil {
+			t.Error(err)
+		}
+	})
 }

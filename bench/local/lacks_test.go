@@ -25,7 +25,14 @@ func TestWhatOnlyStreamsHasIsLackingElsewhere(t *testing.T) {
 			t.Errorf("%s: lacks %q", place, lacks)
 		}
 	}
-	target := New(Options{NewFaults: func(uint64, []string) (Faults, error) { return &oneFault{}, nil }})
+	target := New(Options{NewFaults: func(uint64, []string) (Faults, error) { return &at{place: bench.PlaceResults}, nil }})
+	for _, one := range []bool{true, false} {
+		lacks := strings.Join(target.Lacks(bench.Stack{Architecture: bench.Streams, OneTable: one, Gateway: bench.Gateway{Path: "/items"}, Faults: []string{"the fault"}}), "; ")
+		if strings.Contains(lacks, `the fault "the fault" needs a results table`) != one {
+			t.Errorf("one table %v: lacks %q", one, lacks)
+		}
+	}
+	target = New(Options{NewFaults: func(uint64, []string) (Faults, error) { return &oneFault{}, nil }})
 	for architecture, want := range map[string]bool{bench.Streams: false, bench.Sync: true, bench.FireAndForget: true} {
 		lacks := strings.Join(target.Lacks(bench.Stack{Architecture: architecture, OneTable: true, Gateway: bench.Gateway{Path: "/items"}}), "; ")
 		if strings.Contains(lacks, "twice in one transaction") != want {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ const (
 	leverUpdate   = "mapping.update"
 	leverRecreate = "mapping.recreate"
 	leverRestart  = "stream.restart"
+	leverSplit    = "stream.split"
 	leverSkip     = "clock.skip"
 )
 
@@ -105,6 +107,8 @@ func (c *cloud) lever(s bench.Strike) error {
 		return c.mapping.Recreate(settings)
 	case leverRestart:
 		return c.switchStream(false)
+	case leverSplit:
+		return c.splitShard()
 	case leverSkip:
 		c.time.skip(s.Delay)
 		c.host.TimePassed()
@@ -155,6 +159,21 @@ func (c *cloud) takeBack(kind string) error {
 	}
 	if s := c.mapping.State(); err == nil && s != eventsource.Enabled {
 		err = fmt.Errorf("the mapping is %s", s)
+	}
+	return err
+}
+
+// splitShard splits the first shard that is open and more than one key hash wide.
+func (c *cloud) splitShard() error {
+	if c.engine == nil {
+		return errors.New("the DynamoDB outside splits its shards itself")
+	}
+	table := ItemsTable(c.cfg.Stack.Run)
+	err := errors.New("the table has no stream")
+	for _, end := range c.engine.StreamEnds(c.stream) {
+		if _, err = c.engine.Split(c.time.Now(), table, end.Shard); err == nil {
+			return nil
+		}
 	}
 	return err
 }

@@ -77,7 +77,7 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 		switch faults.Place(i) {
 		case bench.PlaceClock:
 			lack("its clock cannot be moved; leave the fault %q out", stack.Faults[i])
-		case bench.PlaceCloud:
+		case bench.PlaceCloud: // the gateway is ackproof's own
 			lack("it is not ackproof's to kill; leave the fault %q out", stack.Faults[i])
 		case bench.PlaceStream:
 			lack("its stream is needed to the end, to see that all of it was read; leave the fault %q out", stack.Faults[i])

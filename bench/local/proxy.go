@@ -64,6 +64,9 @@ type refusal struct {
 	code, message string
 }
 
+// throttled is what a table says that has not enough throughput.
+var throttled = refusal{http.StatusBadRequest, "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API."}
+
 func (r refusal) body() []byte {
 	b, err := json.Marshal(map[string]string{"__type": "com.amazonaws.dynamodb.v20120810#" + r.code, "message": r.message})
 	if err != nil {
@@ -118,7 +121,7 @@ func (p *proxy) strike(req *request) *refusal {
 		return nil
 	case strikeThrottle:
 		p.injector.Struck(strike)
-		return &refusal{http.StatusBadRequest, "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API."}
+		return &throttled
 	}
 	return &refusal{http.StatusInternalServerError, "InternalServerError", fmt.Sprintf("the table does not know the fault kind %q", strike.Kind)}
 }

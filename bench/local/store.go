@@ -34,7 +34,7 @@ type store interface {
 func (c *cloud) openStore(ctx context.Context, injector bench.Injector, observer bench.Observer) error {
 	table := ItemsTable(c.cfg.Stack.Run)
 	if c.cfg.Outside == "" {
-		engine, err := c.openEngine()
+		engine, err := c.openEngine(ctx)
 		if err != nil {
 			return err
 		}

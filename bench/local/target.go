@@ -77,6 +77,11 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 			lacks = append(lacks, fmt.Sprintf("the fault %q needs %s, or leave it out", stack.Faults[i], lack))
 		}
 	}
+	for i := 0; err == nil && i < len(stack.Faults) && stack.OneTable; i++ {
+		if faults.Place(i) == bench.PlaceResults {
+			lacks = append(lacks, fmt.Sprintf("the fault %q needs a results table, and with table.oneTable there is none: leave one of the two out", stack.Faults[i]))
+		}
+	}
 	if stack.Architecture == bench.Streams {
 		for _, err := range eventsource.Validate(stack.Mapping) {
 			lacks = append(lacks, err.Error())
@@ -99,7 +104,7 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 func lackOfPlace(stack bench.Stack, place bench.Place) string {
 	events := stack.Architecture == bench.FireAndForget
 	switch {
-	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !isLever(place) && place != bench.PlaceDestination:
+	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !ofMapping(place):
 		return ""
 	case events && place == bench.PlaceDestination:
 		if stack.Async.OnFailure != "" {
@@ -108,6 +113,12 @@ func lackOfPlace(stack bench.Stack, place bench.Place) string {
 		return "an on-failure destination: say async: {onFailure: payload}"
 	}
 	return fmt.Sprintf("a stream and a mapping, and the architecture %s has none: use %s", stack.Architecture, bench.Streams)
+}
+
+// ofMapping reports whether a place is one of stream, mapping and their control
+// plane.
+func ofMapping(place bench.Place) bool {
+	return isLever(place) || place == bench.PlaceDestination || place == bench.PlaceRead || place == bench.PlaceDelivery
 }
 
 // Start starts cloud and gateway and waits until both, and the processor's
@@ -160,8 +171,12 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, events func(bench
 // gives the URL of the API.
 func (t *Target) bring(ctx context.Context, cfg cloudConfig) (api string, err error) {
 	returns := cfg.Stack.Data != "" && cfg.Outside == ""
+	door := returns // the gateway has no data of its own
+	for i := range cfg.Stack.Faults {
+		door = door || t.faults.Place(i) == bench.PlaceDoor
+	}
 	t.cloud = &part{role: RoleCloud, events: t.events, returns: returns}
-	t.gateway = &part{role: RoleGateway, events: t.events, returns: returns}
+	t.gateway = &part{role: RoleGateway, events: t.events, returns: door}
 	for _, a := range []struct {
 		part *part
 		port int
@@ -181,16 +196,16 @@ func (t *Target) bring(ctx context.Context, cfg cloudConfig) (api string, err er
 		}
 		return t.spawn(ctx, cfg.Exe, RoleCloud, cfg.Token, cfg, t.cloud.sockets, t.hear)
 	}
-	door := gatewayConfig{Stack: cfg.Stack, Token: cfg.Token, DynamoDB: cfg.URL, Invoke: t.cloud.sockets[1].url(), site: t.site}
+	config := gatewayConfig{Stack: cfg.Stack, Token: cfg.Token, DynamoDB: cfg.URL, Invoke: t.cloud.sockets[1].url(), site: t.site}
 	t.gateway.start = func(ctx context.Context, next bool) (*child, error) {
-		door := door
+		config := config
 		if next {
-			door.Faults = t.faults.States()
-			if err := t.cloud.call(ctx, "GET", "/ahead", &door.Ahead); err != nil {
+			config.Faults = t.faults.States()
+			if err := t.cloud.call(ctx, "GET", "/ahead", &config.Ahead); err != nil {
 				return nil, err
 			}
 		}
-		return t.spawn(ctx, cfg.Exe, RoleGateway, cfg.Token, door, t.gateway.sockets, t.hear)
+		return t.spawn(ctx, cfg.Exe, RoleGateway, cfg.Token, config, t.gateway.sockets, t.hear)
 	}
 	if err := t.cloud.up(ctx); err != nil {
 		return "", err
@@ -246,7 +261,8 @@ func (t *Target) openProcessor(stack bench.Stack) (lambda.Program, error) {
 
 // holder is the part in which a fault lives.
 func (t *Target) holder(fault int) *part {
-	if t.faults.Place(fault) == bench.PlaceGateway {
+	switch t.faults.Place(fault) {
+	case bench.PlaceGateway, bench.PlaceClient:
 		return t.gateway
 	}
 	return t.cloud
@@ -255,10 +271,10 @@ func (t *Target) holder(fault int) *part {
 // Begin arms a fault, or adds a strike. Time passes for both processes.
 func (t *Target) Begin(ctx context.Context, fault int) error {
 	path := fmt.Sprintf("/faults/%d/begin", fault)
-	switch t.faults.Place(fault) {
-	case bench.PlaceCloud:
+	switch place := t.faults.Place(fault); place {
+	case bench.PlaceCloud, bench.PlaceDoor:
 		t.faults.Begin(fault)
-		return t.strikeCloud(ctx)
+		return t.kill(ctx, place)
 	case bench.PlaceClock:
 		if err := t.gateway.call(ctx, "POST", path, nil); err != nil {
 			return err
@@ -276,14 +292,24 @@ func (t *Target) Begin(ctx context.Context, fault int) error {
 	return err
 }
 
-// strikeCloud kills everything beneath the client at once, and returns when it is
-// dead.
-func (t *Target) strikeCloud(ctx context.Context) error {
-	strike := t.faults.Ask(bench.Op{Place: bench.PlaceCloud, Name: bench.OpPull})
+// partsAt are those that a fault at a place kills.
+func (t *Target) partsAt(place bench.Place) []*part {
+	switch place {
+	case bench.PlaceCloud:
+		return []*part{t.gateway, t.cloud}
+	case bench.PlaceDoor:
+		return []*part{t.gateway}
+	}
+	return nil
+}
+
+// kill kills the parts at a place at one moment, and returns when they are dead.
+func (t *Target) kill(ctx context.Context, place bench.Place) error {
+	strike := t.faults.Ask(bench.Op{Place: place, Name: bench.OpPull})
 	if strike.Kind == "" {
 		return nil // not one of the share
 	}
-	parts := []*part{t.gateway, t.cloud}
+	parts := t.partsAt(place)
 	for _, p := range parts { // what is down cannot be killed
 		if _, err := p.live(ctx, nil); err != nil {
 			return err
@@ -294,7 +320,11 @@ func (t *Target) strikeCloud(ctx context.Context) error {
 	for _, p := range parts {
 		go func() { dead <- p.kill(ctx) }()
 	}
-	if err := errors.Join(<-dead, <-dead); err != nil {
+	var errs []error
+	for range parts {
+		errs = append(errs, <-dead)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	t.faults.Struck(strike)
@@ -306,10 +336,13 @@ func (t *Target) strikeCloud(ctx context.Context) error {
 // has a successor that has asked for work.
 func (t *Target) End(ctx context.Context, fault int) error {
 	t.faults.End(fault)
-	if t.faults.Place(fault) == bench.PlaceCloud {
-		_, err := t.cloud.live(ctx, nil)
-		_, err2 := t.gateway.live(ctx, nil)
-		return errors.Join(err, err2)
+	if parts := t.partsAt(t.faults.Place(fault)); parts != nil {
+		var errs []error
+		for _, p := range parts {
+			_, err := p.live(ctx, nil)
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
 	}
 	return t.holder(fault).call(ctx, "POST", fmt.Sprintf("/faults/%d/end", fault), nil)
 }
@@ -326,9 +359,9 @@ func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
 	ours := t.faults.Bites()
 	for i := range cloud {
 		switch t.faults.Place(i) {
-		case bench.PlaceGateway:
+		case bench.PlaceGateway, bench.PlaceClient:
 			cloud[i] = gateway[i]
-		case bench.PlaceCloud:
+		case bench.PlaceCloud, bench.PlaceDoor:
 			cloud[i] = ours[i]
 		}
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,10 @@ func (r *request) touches(table string) bool {
 		}
 	}
 	return false
+}
+
+func (r *request) writesTo(table string) bool {
+	return slices.ContainsFunc(r.writes, func(w itemWrite) bool { return w.table == table })
 }
 
 // key is the part of an item, or of a key, that identifies it in our tables.

@@ -22,6 +22,14 @@ const (
 	DefectDropTail      = "drop-tail"      // the last record of a batch of several is left out: lost_processing
 	DefectMarkFirst     = "mark-first"     // the request id is marked as done before the work, and a retry carries the same id: lost_processing
 	DefectEarlyAnswer   = "early-answer"   // success is reported before the work is done: lost_processing when the process dies
+	DefectUnconditional = "unconditional"  // the newest write wins, whatever its version: wrong_effect when an older one comes late
+
+	// What is wrong with the answer that names failed records. All go on behind a
+	// failure, and answer so whether the mapping listens or not.
+	DefectContinue      = "unconditional-continue" // the first failure is named, and what is behind it is done already, without a condition: wrong_effect
+	DefectEmptyFailures = "empty-failures"         // the list is there and empty: lost_processing
+	DefectReportLast    = "report-last"            // the last failure is named, and those before it count as done: lost_processing
+	DefectBadIdentifier = "bad-identifier"         // what is named is no record of the batch, so all of it comes again, and is applied without a condition: duplicated
 )
 
 // Defect describes a defect that can be planted.
@@ -45,6 +53,11 @@ func Defects() []Defect {
 		{DefectDropTail, DefectDropTail, "The last record of a batch of two or more is silently left out."},
 		{DefectMarkFirst, DefectMarkFirst, "The request id is marked as done before the work, so the retry of a batch, which has the same id, does nothing."},
 		{DefectEarlyAnswer, DefectEarlyAnswer, "Success is reported at once and the work goes on behind it, to be lost in a crash."},
+		{DefectUnconditional, DefectUnconditional, "An effect replaces whatever is there, so an older version that comes late replaces the newer one."},
+		{DefectContinue, DefectContinue, "As unconditional, and records behind a failed one are done before it; the first failed one is named."},
+		{DefectEmptyFailures, DefectEmptyFailures, "Failed records are logged, and the batchItemFailures that are answered are empty."},
+		{DefectReportLast, DefectReportLast, "Of several failed records the last is named, so those before it count as done."},
+		{DefectBadIdentifier, DefectBadIdentifier, "The failed record is named by something that is no sequence number, so the whole batch comes again; effects are applied without a condition."},
 	}
 }
 
@@ -80,6 +93,39 @@ func parseDefect(s string) (defect, error) {
 		return defect{name: name, nth: n}, nil
 	}
 	return defect{}, fmt.Errorf("defect %q is unknown; known are %s", s, strings.Join(forms, ", "))
+}
+
+// conditional reports whether effects are written under their condition.
+func (d defect) conditional() bool {
+	return d.name != DefectNonIdempotent && d.name != DefectBadIdentifier && !d.replaces()
+}
+
+// replaces reports whether an effect replaces the row that is there, and with it
+// the count of the effects before.
+func (d defect) replaces() bool { return d.name == DefectUnconditional || d.name == DefectContinue }
+
+// continues reports whether a batch goes on behind a record that has failed,
+// and is answered with batchItemFailures whatever Config.Partial says.
+func (d defect) continues() bool {
+	switch d.name {
+	case DefectContinue, DefectEmptyFailures, DefectReportLast, DefectBadIdentifier:
+		return true
+	}
+	return false
+}
+
+// named gives what the answer names of the records that have failed, of which
+// there is at least one. The first is right: the mapping goes back to it.
+func (d defect) named(failed []string) []itemFailure {
+	switch d.name {
+	case DefectEmptyFailures:
+		return []itemFailure{}
+	case DefectReportLast:
+		return []itemFailure{{failed[len(failed)-1]}}
+	case DefectBadIdentifier:
+		return []itemFailure{{"the record " + failed[0]}}
+	}
+	return []itemFailure{{failed[0]}}
 }
 
 // marks are the request ids that a process has seen, for the defect that takes

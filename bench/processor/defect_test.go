@@ -43,6 +43,7 @@ func TestDefects(t *testing.T) {
 	}
 	five := batch(t, "INSERT:1:a:x", "INSERT:2:b:x", "INSERT:3:c:x", "INSERT:4:d:x", "INSERT:5:e:x")
 	a, b := request(t, `{"id":"a","payload":"x"}`), request(t, `{"id":"b","payload":"x"}`)
+	bad := batch(t, "INSERT:1:a:x", "INSERT:2:b:poison:", "INSERT:3:c:poison:", "INSERT:4:d:x")
 	all := map[string]int{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
 	tests := []struct {
 		defect string
@@ -64,6 +65,11 @@ func TestDefects(t *testing.T) {
 		{"mark-first", []json.RawMessage{batch(t, "INSERT:1:a:x"), five}, map[string]int{"a": 1}},
 		{"early-answer", []json.RawMessage{five}, all},
 		{"early-answer", []json.RawMessage{a}, map[string]int{"a": 1}},
+		{"unconditional", []json.RawMessage{five, five}, all},
+		{"unconditional-continue", []json.RawMessage{bad}, map[string]int{"a": 1, "d": 1}},
+		{"empty-failures", []json.RawMessage{bad}, map[string]int{"a": 1, "d": 1}},
+		{"report-last", []json.RawMessage{bad}, map[string]int{"a": 1, "d": 1}},
+		{"bad-identifier", []json.RawMessage{bad, bad}, map[string]int{"a": 2, "d": 2}},
 	}
 	seen := map[string]bool{}
 	for _, tt := range tests {
@@ -76,6 +82,35 @@ func TestDefects(t *testing.T) {
 	for _, d := range Defects() {
 		if !seen[d.Name] || d.About == "" {
 			t.Errorf("defect %s is not tested or not described", d.Name)
+		}
+	}
+}
+
+// TestWhatIsNamed: the answer decides what the mapping does, so that is where
+// four of the defects are.
+func TestWhatIsNamed(t *testing.T) {
+	bad := batch(t, "INSERT:1:a:x", "INSERT:2:b:poison:", "INSERT:3:c:poison:", "INSERT:4:d:x")
+	for defect, want := range map[string]string{
+		"": "[{2}]", "unconditional": "[{2}]", "unconditional-continue": "[{2}]",
+		"empty-failures": "[]", "report-last": "[{3}]", "bad-identifier": "[{the record 2}]",
+	} {
+		h := New(Config{ItemsTable: "items", ResultsTable: "results", Defect: defect, Partial: true}, newFake(), clock.Real{})
+		out, err := h.Handle(t.Context(), bad)
+		if got, ok := out.(answer); err != nil || !ok || fmt.Sprint(got.Failures) != want {
+			t.Errorf("defect %q answers %+v, %v; want %s", defect, out, err, want)
+		}
+	}
+}
+
+// TestAnOlderVersionBehindANewerOne: with the condition it changes nothing.
+func TestAnOlderVersionBehindANewerOne(t *testing.T) {
+	for defect, want := range map[string]string{"": "9", "non-idempotent": "1", "unconditional": "1"} {
+		f := newFake()
+		h := handler(f, defect)
+		handle(t, h, batch(t, "INSERT:9:a:new"))
+		handle(t, h, batch(t, "INSERT:1:a:old"))
+		if got := fmt.Sprint(f.results["a"].sequence); got != want {
+			t.Errorf("defect %q leaves version %s, want %s", defect, got, want)
 		}
 	}
 }

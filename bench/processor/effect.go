@@ -28,6 +28,7 @@ type effect struct {
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 const (
 	effectUpdate    = "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt ADD #count :one"
+	effectReplace   = "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt, #count = :one"
 	effectCondition = "attribute_not_exists(id) OR #sequence < :sequence"
 )
 
@@ -46,6 +47,9 @@ func (h *Handler) write(e effect, conditional bool) *types.Update {
 			":one":         number("1"),
 		},
 	}
+	if h.defect.replaces() {
+		u.UpdateExpression = aws.String(effectReplace)
+	}
 	if conditional {
 		u.ConditionExpression = aws.String(effectCondition)
 	}
@@ -56,7 +60,7 @@ func (h *Handler) write(e effect, conditional bool) *types.Update {
 // hold is success: the effect is there already, or a newer one. It also covers
 // the SDK's own second attempt after an answer that was lost.
 func (h *Handler) update(ctx context.Context, e effect) error {
-	err := h.updateItem(ctx, h.write(e, h.defect.name != DefectNonIdempotent))
+	err := h.updateItem(ctx, h.write(e, h.defect.conditional()))
 	if _, there := errors.AsType[*types.ConditionalCheckFailedException](err); there {
 		return nil
 	}
@@ -98,7 +102,7 @@ func (h *Handler) transact(ctx context.Context, e effect, payload string) error 
 			TableName: &h.cfg.ItemsTable,
 			Item:      map[string]types.AttributeValue{"id": text(e.id), "payload": text(payload)},
 		}},
-		{Update: h.write(e, h.defect.name != DefectNonIdempotent)},
+		{Update: h.write(e, h.defect.conditional())},
 	}})
 	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && alreadyApplied(cancelled) {
 		return nil

@@ -58,11 +58,18 @@ func (f *fake) holds(condition *string, id, sequence string) bool {
 }
 
 func (f *fake) apply(update string, names map[string]string, id string, v map[string]types.AttributeValue) {
-	if update != "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt ADD #count :one" ||
-		names["#sequence"] != "sequence" || names["#count"] != "count" || n(v[":one"]) != "1" {
+	count := f.results[id].count
+	switch update {
+	case "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt ADD #count :one":
+	case "SET #sequence = :sequence, digest = :digest, processedAt = :processedAt, #count = :one":
+		count = 0
+	default:
+		panic("update " + update)
+	}
+	if names["#sequence"] != "sequence" || names["#count"] != "count" || n(v[":one"]) != "1" {
 		panic(fmt.Sprint("update ", update, names))
 	}
-	f.results[id] = row{sequence: n(v[":sequence"]), digest: s(v[":digest"]), processedAt: n(v[":processedAt"]), count: f.results[id].count + 1}
+	f.results[id] = row{sequence: n(v[":sequence"]), digest: s(v[":digest"]), processedAt: n(v[":processedAt"]), count: count + 1}
 }
 
 func (f *fake) before() error {

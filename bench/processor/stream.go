@@ -63,12 +63,13 @@ func (h *Handler) batch(ctx context.Context, records []record, windowed bool, st
 	if h.defect.name == DefectMarkFirst && !h.marked.first(ctx) {
 		records = nil // "done already"
 	}
-	var failed string
+	partial := h.cfg.Partial || h.defect.continues()
+	var failed []string
 	err := h.finish(ctx, func(ctx context.Context) error { return h.stream(ctx, records, &failed) })
-	if err != nil && (!h.cfg.Partial || failed == "") {
+	if err != nil && (!partial || len(failed) == 0) {
 		return nil, err
 	}
-	if !windowed && !h.cfg.Partial {
+	if !windowed && !partial {
 		return nil, nil
 	}
 	out := answer{Failures: []itemFailure{}}
@@ -77,14 +78,15 @@ func (h *Handler) batch(ctx context.Context, records []record, windowed bool, st
 	}
 	if err != nil {
 		log.Printf("reported as failed: %v", err)
-		out.Failures = append(out.Failures, itemFailure{failed})
+		out.Failures = h.defect.named(failed)
 	}
 	return out, nil
 }
 
 // stream handles the records of one batch, in order. The first error ends it,
-// and failed is the sequence number of that record.
-func (h *Handler) stream(ctx context.Context, records []record, failed *string) error {
+// unless a defect goes on; failed are the sequence numbers of what has failed.
+func (h *Handler) stream(ctx context.Context, records []record, failed *[]string) error {
+	var errs []error
 	for i, r := range records {
 		// A batch of one has no tail, so that a retry after a bisection, or a
 		// trickle of load, does not lose everything.
@@ -92,11 +94,14 @@ func (h *Handler) stream(ctx context.Context, records []record, failed *string) 
 			continue
 		}
 		if err := h.swallowed(h.record(ctx, r)); err != nil {
-			*failed = r.Change.SequenceNumber
-			return err
+			*failed = append(*failed, r.Change.SequenceNumber)
+			errs = append(errs, err)
+			if !h.defect.continues() {
+				break
+			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (h *Handler) record(ctx context.Context, r record) error {

@@ -101,6 +101,10 @@ type Fault struct {
 	Planned    *int64        // strikes due; nil: not known beforehand
 	Bitten     int64         // strikes seen where they strike
 	Undone     bool          // confirmed
+
+	// Uncounted: it strikes by number, and the count of operations was lost with a
+	// process. What it had not struck by then it never will.
+	Uncounted bool
 }
 
 // EffectGuarantee is what the system promises about effects.

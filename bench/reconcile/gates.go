@@ -124,7 +124,8 @@ func (j *judge) gateAround() (bool, string) {
 
 // gateFaultsBit asks that every fault struck at least once, counted where it
 // strikes. Fewer strikes than planned are told, and pass: a fault that waits
-// for the tenth write may come to its end before it.
+// for the tenth write may come to its end before it. One by number that has lost its
+// count does not: it was cut off in the midst of its numbers.
 func (j *judge) gateFaultsBit() (bool, string) {
 	if len(j.e.Faults) == 0 {
 		return true, "no fault was planned"
@@ -141,7 +142,12 @@ func (j *judge) gateFaultsBit() (bool, string) {
 			parts = append(parts, fmt.Sprintf("fault %q never struck%s", f.Text, strings.Replace(planned, " of ", ", with ", 1)))
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("fault %q struck %s%s", f.Text, plural(f.Bitten, "time"), planned))
+		struck := fmt.Sprintf("fault %q struck %s%s", f.Text, plural(f.Bitten, "time"), planned)
+		if f.Uncounted && f.Planned != nil && f.Bitten < *f.Planned {
+			ok = false
+			struck += ", and not again: what counts its operations died"
+		}
+		parts = append(parts, struck)
 	}
 	return ok, strings.Join(parts, "; ")
 }

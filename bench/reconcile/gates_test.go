@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +32,10 @@ var alone = map[bench.Gate]map[string]func(*world){
 		"not acknowledged after":  func(w *world) { unknownIn(w, 200, 300) },
 		"not acknowledged inside": func(w *world) { unknownIn(w, 100, 200) },
 	},
-	bench.GateFaultsBit:    {"never": func(w *world) { w.e.Faults[0].Bitten = 0 }},
+	bench.GateFaultsBit: {
+		"never":     func(w *world) { w.e.Faults[0].Bitten = 0 },
+		"uncounted": func(w *world) { w.e.Faults[0].Uncounted, w.e.Faults[0].Bitten = true, *w.e.Faults[0].Planned-1 },
+	},
 	bench.GateFaultsUndone: {"open": func(w *world) { w.e.Faults[0].Undone = false }},
 	bench.GateCleanStart: {
 		"not clean":    func(w *world) { *w.e.CleanStart = false },
@@ -99,6 +103,24 @@ func TestEachGateAlone(t *testing.T) {
 					t.Errorf("verdict %s %v", a.Verdict, a.Reasons)
 				}
 			})
+		}
+	}
+}
+
+// TestAroundSaysWhere: too few before a fault and too few behind it ask for
+// opposite remedies, so the gate must not mix them up.
+func TestAroundSaysWhere(t *testing.T) {
+	for where, change := range map[string]func(*world){
+		"before": func(w *world) { w.e.Faults[0].From = due(29) },
+		"after":  func(w *world) { w.e.Faults[0].To = due(271) },
+		"during": func(w *world) { w.e.Faults[0].To = w.e.Faults[0].From + due(29) },
+	} {
+		w := newWorld(300)
+		change(w)
+		for _, g := range w.judge().Gates {
+			if g.Name == bench.GateEvidenceAroundFaults && !strings.Contains(g.Detail, "of 30 needed requests were sent "+where+" it") {
+				t.Errorf("too few %s: %s", where, g.Detail)
+			}
 		}
 	}
 }

@@ -31,7 +31,7 @@ type files struct {
 	log      *ledger.DeliveryLog // nil: the target keeps none
 	story    story
 	started  time.Time
-	budget   budget
+	portions portions
 	progress func(Judging)
 	extents  extents
 	whole    *span    // the whole plan as one span, while it is needed
@@ -312,7 +312,8 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
 		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
-		Drain: story.proof(), Blocked: f.blocked(), Over: story.settled,
+		TablesShared: s.Read.By == scenarios.ReadGet,
+		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),
 		WorkerCapHit: story.generator != nil && story.generator.WorkerCapHit,
@@ -326,7 +327,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			SendDelay: s.Gates.SendDelay, SendDelayShare: float64(s.Gates.SendDelayShare) / 100, GeneratorCPUMax: float64(s.Gates.GeneratorCPU) / 100,
 		},
 		Timing: figures.timing(story.generator),
-		Window: f.budget.window,
+		Window: f.portions.window,
 	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
@@ -346,6 +347,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		e.Faults = append(e.Faults, reconcile.Fault{
 			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
 			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
+			Uncounted: fault.On != "" && story.returned,
 		})
 	}
 	return e

@@ -33,9 +33,9 @@ type Judging struct {
 	Done     float64       // share of the work, 0 to 1
 }
 
-// budget is how much is gone through at a time. Figures and verdicts are made one
+// portions are how much is gone through at a time. Figures and verdicts are made one
 // after the other, so that each may have it all.
-type budget struct {
+type portions struct {
 	span   uint64 // requests whose times are held at once
 	window uint64 // requests that are judged at once
 	bytes  int64
@@ -85,11 +85,11 @@ func (f *files) allot(memory int64) error {
 			n, mega(least), memory>>20, mega(least))
 	}
 	free := memory - fixed
-	f.budget.span = uint64(min(n, free/span))
-	f.budget.window = uint64(min(n, (free-n-n/8)/window))
-	f.budget.bytes = fixed + max(int64(f.budget.span)*span, n+n/8+int64(f.budget.window)*window)
+	f.portions.span = uint64(min(n, free/span))
+	f.portions.window = uint64(min(n, (free-n-n/8)/window))
+	f.portions.bytes = fixed + max(int64(f.portions.span)*span, n+n/8+int64(f.portions.window)*window)
 	pieces := func(size uint64) float64 { return float64((uint64(n) + size - 1) / max(size, 1)) }
-	f.budget.work.total = float64(n) * (3*costCheck + pieces(f.budget.span)*costSpan + costFigure + costWindow + costJudge)
+	f.portions.work.total = float64(n) * (3*costCheck + pieces(f.portions.span)*costSpan + costFigure + costWindow + costJudge)
 	return nil
 }
 
@@ -117,7 +117,7 @@ func mega(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
 // spent notes work that was done, and tells of it.
 func (f *files) spent(requests uint64, cost float64) {
-	w := &f.budget.work
+	w := &f.portions.work
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.done = min(w.total, w.done+float64(requests)*cost)
@@ -127,7 +127,7 @@ func (f *files) spent(requests uint64, cost float64) {
 			done = w.done / w.total
 		}
 		f.progress(Judging{
-			Requests: f.plan.Len(), Memory: f.budget.bytes, Done: done, About: time.Duration(w.total / float64(min(2, cores()))),
+			Requests: f.plan.Len(), Memory: f.portions.bytes, Done: done, About: time.Duration(w.total / float64(min(2, cores()))),
 		})
 	}
 }

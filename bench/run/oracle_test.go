@@ -231,7 +231,7 @@ func TestFiguresAgainstTheTimesOfAllRequests(t *testing.T) {
 				if span == 1 {
 					span = uint64(opts.Requests)/16 + 1
 				}
-				f.budget.span = span
+				f.portions.span = span
 				got := f.figures()
 				same(t, f, times, want, got)
 				if recoveries = got.recoveries; !cmp.Equal(recoveries, whole.recoveries, cmp.AllowUnexported(recovered{})) {

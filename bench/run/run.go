@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/breakage"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/load"
@@ -53,6 +54,7 @@ type Options struct {
 	Data      bool   // the embedded DynamoDB keeps its data in the run directory
 	Version   string
 	Clock     clock.Clock
+	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
 }
 
@@ -67,6 +69,8 @@ type Run struct {
 	events   *ledger.EventWriter
 	book     *ledger.Writer
 	view     view
+	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
+	outside  outside
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -84,7 +88,7 @@ func Prepare(o Options) (*Run, error) {
 	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
-	var errs []error
+	errs := []error{o.checkOutside()}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}
@@ -108,18 +112,22 @@ func Prepare(o Options) (*Run, error) {
 func (r *Run) Dir() string { return r.dir }
 
 // Do carries the run out. When ctx ends, the load stops, the faults are undone,
-// and what is known is read and kept. The target stays up: the caller stops it.
-// An error that is a [NotStarted] came before the first request.
-func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
+// and what is known is read and kept; so too when a process of the target is gone
+// for good: nobody is left to load, or to wait for. The target stays up: the caller
+// stops it. An error that is a [NotStarted] came before the first request.
+func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	defer r.close()
+	ctx, gone := context.WithCancelCause(interrupt)
+	defer gone(nil)
+	r.gone = gone
 	r.phase("starting")
 	endpoints, err := r.start(ctx)
 	if err != nil {
 		return endpoints, NotStarted{err}
 	}
-	reader := newReader(endpoints, r.id, r.dialer())
+	reader := newReader(endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
 	if err := r.seeCleanStart(ctx, reader); err != nil {
-		return endpoints, NotStarted{err}
+		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
 	loadErr := r.load(ctx, endpoints)
 	if errors.As(loadErr, new(NotStarted)) {
@@ -128,14 +136,33 @@ func (r *Run) Do(ctx context.Context) (bench.Endpoints, error) {
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout+readingTime(r.opts.Scenario, r.plan))
 	defer cancel()
 	undoErr := r.undo(after)
 	position, drainErr := r.drain(ctx)
 	readErr := r.read(ctx, after, reader)
-	err = errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, position))
-	r.finish(ctx.Err() != nil, err)
+	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, position)))
+	r.finish(interrupt.Err() != nil, err)
 	return endpoints, err
+}
+
+// targetGone says which process of the target is gone for good.
+type targetGone struct{ error }
+
+// orDeath gives the death of the target in the place of what follows from it.
+func orDeath(ctx context.Context, err error) error {
+	if death, dead := errors.AsType[targetGone](context.Cause(ctx)); dead {
+		return death
+	}
+	return err
+}
+
+// hear keeps what the target tells.
+func (r *Run) hear(e bench.Event) {
+	r.events.Append(e)
+	if e.Kind == bench.EventTargetDeath {
+		r.gone(targetGone{errors.New(e.Text)})
+	}
 }
 
 // NotStarted is an error from before the first request.
@@ -148,7 +175,7 @@ func (n NotStarted) Unwrap() error { return n.error }
 func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	endpoints, err := r.opts.Target.Start(ctx, r.stack, func(e bench.Event) { r.events.Append(e) })
+	endpoints, err := r.opts.Target.Start(ctx, r.stack, r.hear)
 	if err != nil {
 		return endpoints, err
 	}
@@ -166,6 +193,9 @@ func (r *Run) dialer() bench.Dialer {
 // over and every fault has been taken away.
 func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	request := r.opts.Scenario.Request
+	if err := r.openJournal(); err != nil {
+		return NotStarted{err}
+	}
 	if err := r.beginCounted(ctx); err != nil {
 		return NotStarted{err}
 	}
@@ -218,6 +248,9 @@ func (r *Run) finish(interrupted bool, err error) {
 
 // close closes the files of the run.
 func (r *Run) close() {
+	if j := r.outside.journal; j != nil {
+		j.Close()
+	}
 	r.book.Close()
 	r.events.Close()
 }

@@ -22,6 +22,9 @@ func (f *files) notes(r *bench.Result) {
 		r.Notes = append(r.Notes, "the tables were not in the embedded DynamoDB but at "+url+", whose stream has the shards that it chose itself; times include a hop through ackproof's proxy")
 	}
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
+	if f.story.targetDeath != "" {
+		r.Notes = append(r.Notes, "the run ended early: "+f.story.targetDeath)
+	}
 	for i, d := range f.damage {
 		if i == maxDamage {
 			r.Notes = append(r.Notes, fmt.Sprintf("and %d more places where files of the run are damaged", len(f.damage)-i))

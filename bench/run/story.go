@@ -27,6 +27,7 @@ type story struct {
 	last        time.Duration // of any event: the run was alive then
 	phases      map[string]time.Duration
 	targetDeath string                // of a process of the target itself, unasked; "": none
+	returned    bool                  // a process of the target itself has died and come back
 	settled     []bench.ShardPosition // at the end of the drain, if no effect was applied from then to the end of the reads
 	atRest      bool                  // after the final reads nothing had changed since the drain
 	gaps        int                   // times at which the mapping found records trimmed that it had not read
@@ -62,6 +63,8 @@ func tell(events []ledger.TimedEvent, faults int) story {
 			}
 		case bench.EventTargetDeath:
 			s.targetDeath = e.Text
+		case bench.EventTargetReturn:
+			s.returned = true
 		case bench.EventProcessorDeath:
 			s.deaths = append(s.deaths, bench.Mark{TMs: ms(e.T), Text: e.Text})
 		case bench.EventEvidence:
@@ -154,7 +157,7 @@ func (s *story) interrupted() bool { return s.finished != nil && s.finished.Inte
 
 // planned is how many strikes of a fault were due; nil: not known.
 func (s *story) planned(fault int) *int64 {
-	if s.bites == nil {
+	if s.bites == nil || s.bites[fault].Planned < 0 {
 		return nil
 	}
 	return &s.bites[fault].Planned

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/faults"
 )
@@ -17,6 +19,7 @@ const undoTimeout = 15 * time.Second
 // strike carries out the timeline of the faults: it arms and takes away each at
 // its time. When ctx ends it stops; what is armed then is taken away by undo.
 func (r *Run) strike(ctx context.Context, started time.Time) error {
+	commands, ctx := errgroup.WithContext(ctx)
 	var ends sync.WaitGroup
 	defer ends.Wait()
 	for _, m := range faults.Timeline(r.manifest.faults) {
@@ -24,18 +27,24 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 			continue // armed before the first request
 		}
 		if !wait(ctx, m.At-r.since(started)) {
-			return nil
+			return commands.Wait()
 		}
 		if m.End {
 			// The confirmation may take a while; other faults have their own times.
 			ends.Go(func() { r.end(context.WithoutCancel(ctx), m.Fault) })
 			continue
 		}
+		if r.isOutside(m.Fault) { // may take a while too
+			r.opened(m.Fault)
+			done := r.outside.begins(m.Fault)
+			commands.Go(func() error { defer done(); return r.begun(m.Fault, r.breakOutside(ctx, m.Fault)) })
+			continue
+		}
 		if err := r.begin(ctx, m.Fault); err != nil {
-			return err
+			return errors.Join(err, commands.Wait())
 		}
 	}
-	return nil
+	return commands.Wait()
 }
 
 // beginCounted arms the faults that count operations from the start of load: the
@@ -53,22 +62,36 @@ func (r *Run) beginCounted(ctx context.Context) error {
 
 // begin arms a fault, or adds a strike. That it is open is on disk before.
 func (r *Run) begin(ctx context.Context, fault int) error {
+	r.opened(fault)
+	return r.begun(fault, r.opts.Target.Begin(ctx, fault))
+}
+
+func (r *Run) opened(fault int) {
 	text := r.stack.Faults[fault]
 	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultBegin, Fault: &fault, Text: text})
 	r.view.arm(fault, text)
-	if err := r.opts.Target.Begin(ctx, fault); err != nil {
-		return fmt.Errorf("begin fault %q: %w", text, err)
+}
+
+func (r *Run) begun(fault int, err error) error {
+	if err != nil {
+		return fmt.Errorf("begin fault %q: %w", r.stack.Faults[fault], err)
 	}
 	return nil
 }
 
 // end takes a fault away and notes it when that is confirmed.
 func (r *Run) end(ctx context.Context, fault int) error {
-	ctx, cancel := context.WithTimeout(ctx, undoTimeout)
-	defer cancel()
 	text := r.stack.Faults[fault]
-	if err := r.opts.Target.End(ctx, fault); err != nil {
-		return fmt.Errorf("undo fault %q: %w", text, err)
+	if r.isOutside(fault) { // its commands have timeouts of their own
+		if err := r.mendOutside(ctx, fault); err != nil {
+			return err
+		}
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, undoTimeout)
+		defer cancel()
+		if err := r.opts.Target.End(ctx, fault); err != nil {
+			return fmt.Errorf("undo fault %q: %w", text, err)
+		}
 	}
 	r.view.disarm(fault)
 	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
@@ -83,6 +106,7 @@ func (r *Run) undo(ctx context.Context) error {
 	}
 	bites, err := r.opts.Target.Bites(ctx)
 	if err == nil {
+		r.addOutside(bites)
 		r.evidence(evidenceBites, bites)
 	}
 	return errors.Join(append(errs, err)...)

@@ -23,7 +23,7 @@ type span struct {
 	handed   []time.Duration // to the processor, for the first time
 }
 
-// spans goes through the plan in pieces of at most f.budget.span requests. Rows
+// spans goes through the plan in pieces of at most f.portions.span requests. Rows
 // come in the order of the tables, which is none, so that each piece goes through
 // all of them: a piece that is not wanted is left out. Where the whole plan is one
 // piece, it is kept.
@@ -34,7 +34,7 @@ func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 			return
 		}
 		n := uint64(f.plan.Len())
-		size := min(n, f.budget.span)
+		size := min(n, f.portions.span)
 		s := &span{f: f, effect: make([]time.Duration, size)}
 		if f.log != nil {
 			s.stored, s.handed = make([]time.Duration, size), make([]time.Duration, size)

@@ -77,10 +77,3 @@ func MedianInterval(trials []float64) (iv Interval, ok bool) {
 	iv.Low, iv.High = v[k-1], v[n-k]
 	return iv, true
 }
-
-// Apart reports whether two intervals do not touch: the sides then differ by
-// more than noise. This is stricter than a test on the difference, so it may
-// miss a small one and will seldom invent one.
-func (iv Interval) Apart(other Interval) bool {
-	return iv.High < other.Low || other.High < iv.Low
-}

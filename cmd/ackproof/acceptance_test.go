@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/jsonschema-go/jsonschema"
+
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/reports"
 )
 
 // built gives the path of a command of this module, built without the race
@@ -77,7 +80,7 @@ func startAckproofIn(t *testing.T, dir string, args ...string) *session {
 	s := &session{t: t, dir: dir}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr
-	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir) // what a killed call leaves goes with the test
+	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir, "ACKPROOF_STATE="+filepath.Join(s.dir, "state")) // what a killed call leaves goes with the test
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +132,27 @@ func readJSON[T any](t *testing.T, path string) T {
 	return v
 }
 
+// resultOf reads result.json and holds it to its published schema.
 func resultOf(t *testing.T, dir string) bench.Result {
 	t.Helper()
-	return readJSON[bench.Result](t, filepath.Join(dir, "result.json"))
+	path := filepath.Join(dir, "result.json")
+	if err := resultSchema().Validate(readJSON[any](t, path)); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	return readJSON[bench.Result](t, path)
 }
+
+var resultSchema = sync.OnceValue(func() *jsonschema.Resolved {
+	var s jsonschema.Schema
+	if err := json.Unmarshal(reports.ResultSchema, &s); err != nil {
+		panic(err)
+	}
+	resolved, err := s.Resolve(nil)
+	if err != nil {
+		panic(err)
+	}
+	return resolved
+})
 
 // lines reads a file of JSON lines.
 func lines[T any](t *testing.T, path string) []T {

@@ -18,26 +18,25 @@ import (
 // in a folder of testdata/clients.
 type client struct {
 	name    string
+	code    string // the folder's name
 	lock    string // pins what is installed
 	install func(t *testing.T, code, cache string) [][]string
 	command func(code, cache string) string // what --processor is given; it runs in code
 }
 
 var clients = []client{
-	{"go", "main.go", func(_ *testing.T, code, cache string) [][]string {
+	{"go", "go", "main.go", func(_ *testing.T, code, cache string) [][]string {
 		return [][]string{{"go", "build", "-o", filepath.Join(cache, "bootstrap"), "./" + code}}
 	}, func(_, cache string) string { return "'" + filepath.Join(cache, "fn.zip") + "'" }}, // as it is deployed
 	// The client has a native part. Its build wants cmake, a C++ compiler, make
 	// and autotools, which .ci/run installs.
-	{"node", "package-lock.json", func(t *testing.T, code, cache string) [][]string {
-		for _, name := range []string{"package.json", "package-lock.json"} {
-			copyFile(t, filepath.Join(code, name), filepath.Join(cache, name))
-		}
-		return [][]string{{"npm", "ci", "--prefix", cache, "--no-audit", "--no-fund"}}
-	}, func(_, cache string) string {
+	{"node", "node", "package-lock.json", installNode, func(_, cache string) string {
 		return "node '" + filepath.Join(cache, "node_modules/aws-lambda-ric/bin/index.mjs") + "' index.handler"
 	}},
-	{"python", "requirements.txt", func(_ *testing.T, code, cache string) [][]string {
+	// As its documentation says: what speaks the Runtime API is the third process, and
+	// a kill of the first two alone would let it work on.
+	{"npx", "node", "package-lock.json", installNode, func(_, _ string) string { return "npx aws-lambda-ric index.handler" }},
+	{"python", "python", "requirements.txt", func(_ *testing.T, code, cache string) [][]string {
 		venv := filepath.Join(cache, "venv")
 		return [][]string{
 			{"python3", "-m", "venv", venv},
@@ -48,11 +47,19 @@ var clients = []client{
 	}},
 }
 
+// installNode gives the command that installs what the Node.js client needs.
+func installNode(t *testing.T, code, cache string) [][]string {
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		copyFile(t, filepath.Join(code, name), filepath.Join(cache, name))
+	}
+	return [][]string{{"npm", "ci", "--prefix", cache, "--no-audit", "--no-fund"}}
+}
+
 // installed installs what the client needs, once for each version of its lock
 // file, and gives the command that runs it and the folder to run it in.
 func (c client) installed(t *testing.T) (command, dir string) {
 	t.Helper()
-	code := filepath.Join("testdata", "clients", c.name)
+	code := filepath.Join("testdata", "clients", c.code)
 	lock, err := os.ReadFile(filepath.Join(code, c.lock))
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +68,13 @@ func (c client) installed(t *testing.T) (command, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cache := filepath.Join(caches, "ackproof-test", fmt.Sprintf("%s-%x", c.name, sha256.Sum256(lock))[:24])
+	cache := filepath.Join(caches, "ackproof-test", fmt.Sprintf("%s-%x", c.code, sha256.Sum256(lock))[:24])
 	complete := filepath.Join(cache, "complete")
 	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(code)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(complete); err != nil || c.name == "go" { // what go caches it caches itself
+	if _, err := os.Stat(complete); err != nil || c.code == "go" { // what go caches it caches itself
 		os.RemoveAll(cache)
 		if err := os.MkdirAll(cache, 0o755); err != nil {
 			t.Fatal(err)
@@ -75,17 +82,17 @@ func (c client) installed(t *testing.T) (command, dir string) {
 		for _, args := range c.install(t, code, cache) {
 			t.Logf("%q", args)
 			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-				t.Fatalf("install what the %s client needs: %q: %v\n%s", c.name, args, err, out)
+				t.Fatalf("install what the %s client needs: %q: %v\n%s", c.code, args, err, out)
 			}
 		}
-		if c.name == "go" {
+		if c.code == "go" {
 			zipBootstrap(t, cache)
 		}
 		if err := os.WriteFile(complete, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c.name == "node" { // Node looks for modules beside the code
+	if c.code == "node" { // Node looks for modules beside the code
 		if err := os.Symlink(filepath.Join(cache, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -39,10 +40,10 @@ func scenariosCommand(w world) *cobra.Command {
 }
 
 func faultsCommand(w world) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "faults [KIND]",
-		Short:   "List the kinds of faults, or explain one",
-		Example: "  ackproof faults\n  ackproof faults processor.kill",
+		Short:   "List the kinds of faults, explain one, or undo what a killed run has left",
+		Example: "  ackproof faults\n  ackproof faults processor.kill\n  ackproof faults undo",
 		Args:    arguments(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -55,6 +56,8 @@ func faultsCommand(w world) *cobra.Command {
 			return t.Flush()
 		},
 	}
+	cmd.AddCommand(undoCommand(w))
+	return cmd
 }
 
 // explain tells all about one kind of fault.
@@ -73,7 +76,15 @@ func explain(w world, name string) error {
 	}
 	fmt.Fprintf(w.stdout, "%s\n\n%s\n\n", k.Name, k.About)
 	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "strikes at\t%s\n", k.Place)
+	site := k.Site()
+	fmt.Fprintf(t, "written\t%s\n", k.Form())
+	if len(k.Ops) > 0 {
+		fmt.Fprintf(t, "or\ton OPERATION N [to M]: ..., of %s\n", strings.Join(k.Ops, ", "))
+	}
+	fmt.Fprintf(t, "strikes at\t%s: %s\n", k.Place, site.Where)
+	if site.Needs != "" {
+		fmt.Fprintf(t, "needs\t%s\n", site.Needs)
+	}
 	for i, p := range k.Placements {
 		title := ""
 		if i == 0 {
@@ -84,6 +95,8 @@ func explain(w world, name string) error {
 	for _, key := range k.Keys {
 		fmt.Fprintf(t, "%s=\t%s\n", key.Name, key.About)
 	}
+	fmt.Fprintf(t, "bites counted\t%s\n", site.Counted)
+	fmt.Fprintf(t, "undone\t%s\n", site.Undone)
 	fmt.Fprintf(t, "a correct system\t%s\n", k.Correct)
 	fmt.Fprintf(t, "exposes\t%s\n", k.Exposes)
 	fmt.Fprintf(t, "example\t%s\n", k.Example)

@@ -20,8 +20,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/breakage"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/bench/suite"
 	"github.com/ackproof/ackproof/faults"
 )
 
@@ -44,9 +46,14 @@ type world struct {
 	tty            bool // stderr is a terminal that understands control sequences
 	color          bool // stdout may be coloured
 	width          int  // of the terminal
+
+	// breakages holds the journals of faults that would outlive a killed run; nil:
+	// this user has no folder for them.
+	breakages *breakage.Folder
 }
 
 func main() {
+	suite.Main()
 	if code, played := local.Main(newFaults); played {
 		os.Exit(code)
 	}
@@ -59,9 +66,29 @@ func main() {
 	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
 		w.width = width
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once; its children follow it
+	w.breakages, _ = breakage.NewFolder(os.Getenv) // what needs it says so
+	ctx, cancel := context.WithCancel(context.Background())
+	go interrupts(w, cancel)
 	os.Exit(execute(ctx, w))
+}
+
+// interrupts ends what runs gracefully at the first signal, and at once at the
+// second: then only what is broken outside our own processes is put right first,
+// and our children follow us. A third signal does not wait for that either; the
+// next start will.
+func interrupts(w world, cancel func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	<-signals
+	cancel()
+	<-signals
+	signal.Stop(signals)
+	if w.breakages != nil {
+		if err := w.breakages.UndoMine(context.Background()); err != nil {
+			fmt.Fprintf(w.stderr, "ackproof: %v\nackproof: it stays open; 'ackproof faults undo' tries again\n", err)
+		}
+	}
+	os.Exit(exitInterrupted)
 }
 
 // misuse is an error of the user's, found before anything was done.
@@ -85,13 +112,15 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return lookForLeft(cmd, w) }
 	root.SetArgs(w.args)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
-		exportCommand(w, &code), traceCommand(w, &code),
+		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w),
+		suiteCommand(w, &code), selftestCommand(w, &code),
 		scenariosCommand(w), faultsCommand(w), upCommand(w), versionCommand(w),
 	)
 	if err := root.ExecuteContext(ctx); err != nil {

@@ -9,11 +9,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/bench/suite"
 )
 
 // TestMain lets the test binary play every role: that of ackproof in scripts,
 // and those of the local target's processes.
 func TestMain(m *testing.M) {
+	suite.Main()
 	if code, played := local.Main(newFaults); played {
 		os.Exit(code)
 	}

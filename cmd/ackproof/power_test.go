@@ -83,6 +83,52 @@ func TestWorkBehindAnAnswerDiesWithThePower(t *testing.T) {
 	}
 }
 
+// stubborn has a record that fails, 200 ms after its first attempt for the second
+// time and every 400 ms from then on, while the cloud is killed.
+const stubborn = `
+name: stubborn
+load: [{name: steady, for: 4s, rate: 100/s}]
+workload: {poison: [100]}
+table: {durable: true, shards: 1}
+processor: {work: 1ms}
+mapping: {batchSize: 10, pollInterval: 20ms, maximumRetryAttempts: 6, retryBase: 200ms, retryCap: 400ms, onFailure: payload}
+guarantee: {deadLetters: allow}
+faults: ["at 1500ms for 1500ms every 500ms: cloud.kill"]
+`
+
+// Each cloud goes on with the retries that the one before it has left: 6 retries
+// are 7 invocations however often it dies.
+func TestSpentRetriesOutliveTheCloud(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "stubborn.yaml"), []byte(stubborn), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startAckproofIn(t, dir, "run", "stubborn.yaml", "--quiet")
+	if code := s.code(); code != exitPass {
+		t.Errorf("exit code %d, want %d", code, exitPass)
+	}
+	r := resultOf(t, s.latest())
+	if r.Faults[0].Bitten != 3 || r.Items.DeadLettered == 0 || r.Items.DeadLettered > 10 {
+		t.Errorf("%d times killed, %d dead letters; want 3, and at most a batch", r.Faults[0].Bitten, r.Items.DeadLettered)
+	}
+	log, err := ledger.ReadDeliveries(filepath.Join(s.latest(), "deliveries"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var attempts []int
+	for d := range log.Deliveries() {
+		if strings.HasSuffix(d.ID, "-0000000100") {
+			attempts = append(attempts, d.Attempt)
+		}
+	}
+	// Of an attempt that the cloud did not live to write down nobody knows.
+	if n := len(attempts); n == 0 || attempts[n-1] != 7 || n != len(slices.Compact(slices.Sorted(slices.Values(attempts)))) {
+		t.Errorf("attempts %v of the record that fails, want each of 1 to 7 once", attempts)
+	}
+	t.Logf("attempts %v", attempts)
+}
+
 // powerless is a short run, of which a campaign kills the processes at random.
 const powerless = `
 name: powerless

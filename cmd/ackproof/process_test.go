@@ -225,8 +225,9 @@ func TestAPortThatIsTaken(t *testing.T) {
 	until(t, 10*time.Second, "no process is left", func() bool { return !slices.ContainsFunc(pids, alive) })
 }
 
-// A cloud without data gets SIGKILL and does not return. What its functions have
-// put into sessions of their own belongs to no group that dies with it.
+// A cloud without data gets SIGKILL and does not return. The run says so and ends,
+// long before its load would. What the functions have put into sessions of their
+// own belongs to no group that dies with the cloud.
 func TestNothingOutlivesAKilledCloud(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("setsid"); err != nil {
@@ -238,7 +239,7 @@ func TestNothingOutlivesAKilledCloud(t *testing.T) {
 	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := startAckproofIn(t, dir, "run", "baseline", "--rate", "50/s", "--for", "20s", "--quiet", "--processor", "sh "+script)
+	s := startAckproofIn(t, dir, "run", "baseline", "--rate", "50/s", "--for", "60s", "--quiet", "--processor", "sh "+script)
 	var detached []int
 	t.Cleanup(func() {
 		for _, pid := range detached {
@@ -253,7 +254,7 @@ func TestNothingOutlivesAKilledCloud(t *testing.T) {
 			detached = append(detached, pid)
 		}
 		events, _ := os.ReadFile(filepath.Join(s.runDir(), "events.jsonl"))
-		return len(detached) > 0 && strings.Contains(string(events), `"kind":"phase"`)
+		return len(detached) > 0 && strings.Contains(string(events), `"kind":"phase","text":"load"`)
 	})
 	if !slices.ContainsFunc(detached, alive) {
 		t.Fatalf("the processes %v ended before the cloud did", detached)
@@ -265,4 +266,15 @@ func TestNothingOutlivesAKilledCloud(t *testing.T) {
 		}
 	}
 	until(t, 10*time.Second, "what was left is dead", func() bool { return !slices.ContainsFunc(detached, alive) })
+	hung := time.AfterFunc(20*time.Second, func() { s.cmd.Process.Kill() })
+	if code := s.code(); code != exitHarness || !hung.Stop() {
+		t.Errorf("exit code %d, want %d within 20 s of the cloud's death", code, exitHarness)
+	}
+	if told := s.stderr.String(); !strings.Contains(told, "the cloud is gone: signal: killed") || strings.Contains(told, "connection refused") {
+		t.Errorf("told of the death, and of what follows from it: %s", told)
+	}
+	r := resultOf(t, s.latest())
+	if r.Verdict != bench.VerdictUnknown || r.Requests.Unsent == 0 || r.Items.Lost() != 0 || !slices.Contains(r.Notes, "the run ended early: the cloud is gone: signal: killed") {
+		t.Errorf("verdict %s, %d unsent, %d lost, notes %q", r.Verdict, r.Requests.Unsent, r.Items.Lost(), r.Notes)
+	}
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,19 +15,85 @@ import (
 	"github.com/ackproof/ackproof/scenarios"
 )
 
+// reportForms are what report prints in the place of the summary.
+var reportForms = []struct {
+	flag, usage string
+	form        func(*bench.Result) ([]byte, error)
+}{
+	{"json", "print the result as JSON", run.EncodeResult},
+	{"openmetrics", "print the figures as OpenMetrics text", reports.OpenMetrics},
+	{"line", "print one line of Markdown, for a README", func(r *bench.Result) ([]byte, error) { return reports.Line(r), nil }},
+}
+
 func reportCommand(w world, code *int) *cobra.Command {
-	return tellCommand(w, code, run.Tell, cobra.Command{
+	var schema bool
+	asked := make([]bool, len(reportForms))
+	cmd := &cobra.Command{
 		Use:   "report RUN",
 		Short: "Tell a finished run again",
 		Long: `Tell a finished run again, from its own files: print the summary and write
 report.html, summary.md, junit.xml and the plots anew. The exit code is the
-run's verdict.`,
+run's verdict. With --schema, and without RUN, print the JSON Schema of result.json.
+
+Where the variable GITHUB_STEP_SUMMARY names a file, as in GitHub Actions, run and
+report add summary.md to it.`,
 		Example: `  ackproof report runs/latest
-  ackproof report runs/latest --json | jq .response_time`,
-	})
+  ackproof report runs/latest --json | jq .response_time
+  ackproof report runs/latest --openmetrics > ackproof.prom
+  ackproof report --schema > result.schema.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				return arguments(cobra.NoArgs)(cmd, args)
+			}
+			return arguments(cobra.ExactArgs(1))(cmd, args)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := oneForm(asked); err != nil {
+				return misuse{err}
+			}
+			if schema {
+				_, err := w.stdout.Write(reports.ResultSchema)
+				return err
+			}
+			result, err := tell(w, code, run.Tell, args[0])
+			if err != nil {
+				return err
+			}
+			for i, form := range reportForms {
+				if asked[i] {
+					b, err := form.form(result)
+					if err == nil {
+						_, err = w.stdout.Write(b)
+					}
+					return err
+				}
+			}
+			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
+		},
+	}
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of result.json")
+	for i, form := range reportForms {
+		cmd.Flags().BoolVar(&asked[i], form.flag, false, form.usage)
+	}
+	return cmd
+}
+
+// oneForm wants at most one form asked for: they go to the same place.
+func oneForm(asked []bool) error {
+	var names []string
+	for i, form := range reportForms {
+		if asked[i] {
+			names = append(names, "--"+form.flag)
+		}
+	}
+	if len(names) > 1 {
+		return fmt.Errorf("%s: standard output takes one of them at a time", strings.Join(names, " and "))
+	}
+	return nil
 }
 
 func reconcileCommand(w world, code *int) *cobra.Command {
+	var asJSON bool
 	memory := scenarios.Size(run.DefaultMemory)
 	judge := func(dir string) (*bench.Result, *bench.Series, error) {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(memory))) // garbage counts too
@@ -32,7 +101,7 @@ func reconcileCommand(w world, code *int) *cobra.Command {
 		defer progress.end()
 		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: progress.show})
 	}
-	cmd := tellCommand(w, code, judge, cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "reconcile RUN",
 		Short: "Judge a run again from its own files",
 		Long: `Judge a run again from its own files, also one that was cut off: what is known is
@@ -43,65 +112,47 @@ Memory is bounded, and said beforehand: with less of it, the files are gone
 through more often, and the result is the same.`,
 		Example: `  ackproof reconcile runs/latest
   ackproof reconcile runs/soak --memory 400MB`,
-	})
-	cmd.Flags().TextVar(&memory, "memory", memory, "what may be held in memory, such as 400MB")
-	return cmd
-}
-
-// tellCommand makes a verb that gets a run's result from its directory and tells
-// it.
-func tellCommand(w world, code *int, get func(dir string) (*bench.Result, *bench.Series, error), cmd cobra.Command) *cobra.Command {
-	var asJSON bool
-	cmd.Args = arguments(cobra.ExactArgs(1))
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		result, series, err := get(args[0])
-		if err != nil {
-			return misuse{err}
-		}
-		if err := reports.Write(args[0], result, series); err != nil {
-			return err
-		}
-		*code = exitOf(result.Verdict)
-		if asJSON {
-			return printResult(w, result)
-		}
-		return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
-	return &cmd
-}
-
-func compareCommand(w world, code *int) *cobra.Command {
-	var asJSON bool
-	var out string
-	cmd := &cobra.Command{
-		Use:   "compare RUN RUN...",
-		Short: "Show what differs between runs",
-		Long: `Show side by side what differs between runs: verdict and losses first, then what
-the clients were told, response time, lag and recovery.`,
-		Example: `  ackproof compare runs/A runs/B
-  ackproof compare runs/A runs/B --out comparison/`,
-		Args: arguments(cobra.MinimumNArgs(2)),
+		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			results, err := run.ReadResults(args)
-			if err != nil {
-				return misuse{err}
+			result, err := tell(w, code, judge, args[0])
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return printResult(w, result)
 			}
-			comparison := reports.Compare(results, args, "")
-			*code = exitPass
-			if out != "" {
-				if err := reports.WriteComparison(out, &comparison); err != nil {
-					return misuse{fmt.Errorf("write the comparison: %w", err)}
-				}
-			}
-			if asJSON {
-				return printJSON(w, comparison)
-			}
-			reports.CompareTerminal(w.stdout, &comparison, reports.Options{Color: w.color, Width: w.width, Dir: display(out)})
-			return nil
+			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON")
-	cmd.Flags().StringVar(&out, "out", "", "also write comparison.json, comparison.html and comparison.md to this folder")
+	cmd.Flags().TextVar(&memory, "memory", memory, "what may be held in memory, such as 400MB")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd
+}
+
+// tell gets a run's result from its directory and writes its reports anew.
+func tell(w world, code *int, get func(dir string) (*bench.Result, *bench.Series, error), dir string) (*bench.Result, error) {
+	result, series, err := get(dir)
+	if err != nil {
+		return nil, misuse{err}
+	}
+	*code = exitOf(result.Verdict)
+	return result, errors.Join(reports.Write(dir, result, series), stepSummary(w, result))
+}
+
+// stepSummary adds the summary to the page that GitHub Actions shows of a step.
+// https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary
+func stepSummary(w world, r *bench.Result) error {
+	path := w.getenv("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = f.Write(append(reports.Markdown(r), '\n'))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("add to the step summary GITHUB_STEP_SUMMARY: %w", err)
+	}
+	return nil
 }

@@ -196,7 +196,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
-		Version: version(), Clock: w.clock, Progress: f.progress(live),
+		Version: version(), Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
 	})
 	if err != nil {
 		return done{}, misuse{err}
@@ -227,7 +227,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		return done{}, errors.Join(doErr, err)
 	}
 	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
-	d.reported = reports.Write(r.Dir(), result, series)
+	d.reported = errors.Join(reports.Write(r.Dir(), result, series), stepSummary(w, result))
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
 		d.code = exitInterrupted
@@ -298,7 +298,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	}
 	os.Remove(filepath.Join(dir, "latest"))
 	run.Link(f.out, dir)
-	comparison := reports.Compare(results, dirs, own)
+	comparison := reports.Compare(results, dirs, nil, own)
 	switch {
 	case comparison.Exit == exitFail:
 	case ctx.Err() != nil:

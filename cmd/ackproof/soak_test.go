@@ -119,3 +119,33 @@ func TestConformanceArchitectures(t *testing.T) {
 		t.Errorf("sync answers in %v ms, streams in %v ms: each answer of sync waits for 20 ms of work", sync, streams)
 	}
 }
+
+// ackproof is killed at a random moment of a run with a fault of commands. Once
+// somebody has undone what was left, nothing is open, and no process is there.
+func TestSoakKilledWithCommands(t *testing.T) {
+	n := soak(t)
+	seed := clock.Entropy()
+	t.Logf("seed %d", seed)
+	open := 0
+	for i := range n {
+		dir, flag := touching(t, seven, "sleep 0.1; "+remove)
+		s := startAckproofIn(t, dir, "run", "touching.yaml", "--quiet")
+		until(t, time.Minute, "the run directory is made", func() bool { return s.runDir() != "" })
+		<-time.After(time.Duration(clock.Draw(seed, "killed after", uint64(i)) * float64(6*time.Second)))
+		pids := family(t, s.cmd.Process.Pid)
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		until(t, 10*time.Second, "no process is left", func() bool { return !slices.ContainsFunc(pids, alive) })
+		if there(flag) {
+			open++
+		}
+		if code := startAckproofIn(t, dir, "faults", "undo").code(); code != exitPass {
+			t.Errorf("run %d: undo exits %d", i, code)
+		}
+		left, err := os.ReadDir(filepath.Join(dir, "state"))
+		if there(flag) || len(left) != 0 || err != nil && !os.IsNotExist(err) {
+			t.Errorf("run %d: still open %v, journals %v, %v", i, there(flag), left, err)
+		}
+	}
+	t.Logf("%d of %d were killed with the fault open", open, n)
+}

@@ -1,0 +1,128 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/tableexport"
+)
+
+// The attributes of an item or an effect that the judge needs.
+const (
+	rowID = iota
+	rowPayload
+	rowCount
+	rowSequence
+	rowDigest
+	rowProcessedAt
+)
+
+var rowNames = []string{rowID: "id", rowPayload: "payload", rowCount: "count", rowSequence: "sequence", rowDigest: "digest", rowProcessedAt: "processedAt"}
+
+// values picks the attributes of a row out of what DynamoDB gave.
+func values(item attributes) []tableexport.Value {
+	row := make([]tableexport.Value, len(rowNames))
+	for i, name := range rowNames {
+		switch v := item[name].(type) {
+		case *types.AttributeValueMemberS:
+			row[i] = tableexport.Value{Type: "S", Text: []byte(v.Value)}
+		case *types.AttributeValueMemberN:
+			row[i] = tableexport.Value{Type: "N", Text: []byte(v.Value)}
+		case nil:
+		default:
+			row[i] = tableexport.Value{Type: "other"}
+		}
+	}
+	return row
+}
+
+// rowWriter writes the rows of two tables into final reads. A row whose key is no
+// id of the run is foreign. It is safe for concurrent use.
+type rowWriter struct {
+	run      bench.RunID
+	oneTable bool                 // an item without an effect yet is none in the results table
+	reads    []*ledger.ReadWriter // each gets every row
+}
+
+func newRowWriter(run bench.RunID, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
+	return &rowWriter{run: run, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
+}
+
+func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
+	for _, read := range w.reads {
+		err = errors.Join(err, do(read))
+	}
+	return err
+}
+
+// seq gives the number of the request that a row belongs to.
+func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
+	key := text(row[rowID])
+	id, err := bench.ParseKey(key)
+	if err != nil || id.Run != w.run || id.Agent != 0 {
+		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
+	}
+	return id.Seq, true, nil
+}
+
+func (w *rowWriter) item(row []tableexport.Value) error {
+	seq, ours, err := w.seq(ledger.Items, row)
+	if !ours {
+		return err
+	}
+	it := bench.Item{Seq: seq, HasDigest: row[rowPayload].Type == "S"}
+	if it.HasDigest {
+		it.Digest = bench.DigestOf(row[rowPayload].Text)
+	}
+	return w.each(func(r *ledger.ReadWriter) error { return r.Item(it) })
+}
+
+func (w *rowWriter) effect(row []tableexport.Value) error {
+	seq, ours, err := w.seq(ledger.Effects, row)
+	if !ours || w.oneTable && row[rowProcessedAt].Type == "" {
+		return err
+	}
+	e := bench.Effect{Seq: seq, Count: -1}
+	if n, err := strconv.ParseInt(number(row[rowCount]), 10, 64); err == nil {
+		e.Count = n
+	}
+	if s, err := bench.ParseSequence(number(row[rowSequence])); err == nil {
+		e.Sequence = s
+	}
+	if d, err := bench.ParseDigest(text(row[rowDigest])); err == nil {
+		e.Digest, e.HasDigest = d, true
+	}
+	if at, err := strconv.ParseInt(number(row[rowProcessedAt]), 10, 64); err == nil {
+		e.At = time.UnixMilli(at)
+	}
+	return w.each(func(r *ledger.ReadWriter) error { return r.Effect(e) })
+}
+
+func text(v tableexport.Value) string {
+	if v.Type == "S" {
+		return string(v.Text)
+	}
+	return ""
+}
+
+func number(v tableexport.Value) string {
+	if v.Type == "N" {
+		return string(v.Text)
+	}
+	return ""
+}
+
+// tables reads both tables. Effects first: an item that comes between the two is
+// then no effect without an item.
+func (r *reader) tables(ctx context.Context, w *rowWriter) error {
+	return errors.Join(
+		r.rows(ctx, r.endpoints.ResultsTable, func(item attributes) error { return w.effect(values(item)) }),
+		r.rows(ctx, r.endpoints.ItemsTable, func(item attributes) error { return w.item(values(item)) }),
+	)
+}

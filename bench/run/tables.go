@@ -1,0 +1,220 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+const (
+	readSegments = 4 // parts of a table that are read at once
+	pageAttempts = 6 // for one page; a read may be repeated, it changes nothing
+	pageTimeout  = 10 * time.Second
+	firstBackOff = 50 * time.Millisecond // before a page is asked for again, doubling
+	lastBackOff  = 5 * time.Second
+
+	// maxKeys is how many keys a BatchGetItem may name:
+	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+	maxKeys = 100
+)
+
+// tableAPI is the part of DynamoDB that reads.
+type tableAPI interface {
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+}
+
+// reader reads the run's tables through the public DynamoDB API, with consistent
+// reads: by Scan, or by BatchGetItem of the ids of the plan.
+type reader struct {
+	db        tableAPI
+	run       bench.RunID
+	endpoints bench.Endpoints
+	plan      *scenarios.Plan
+	by        string // scenarios.ReadScan or ReadGet
+	budget    *budget
+}
+
+func newReader(e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) *reader {
+	var dial func(context.Context, string, string) (net.Conn, error)
+	if dialer != nil {
+		dial = dialer.DialContext
+	}
+	db := dynamodb.New(dynamodb.Options{
+		Region:       e.Region,
+		BaseEndpoint: aws.String(e.DynamoDB),
+		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
+		Retryer:      aws.NopRetryer{}, // a page is tried again here, also where its body broke off
+		HTTPClient:   sdk.HTTPClient(dial),
+	})
+	return &reader{db: db, run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
+}
+
+type attributes = map[string]types.AttributeValue
+
+// rows calls each for every item of a table, or for those of the plan's ids, one
+// at a time.
+func (r *reader) rows(ctx context.Context, table string, each func(attributes) error) error {
+	var mu sync.Mutex
+	one := func(items []attributes) (err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, item := range items {
+			err = errors.Join(err, each(item))
+		}
+		return err
+	}
+	if r.by == scenarios.ReadGet {
+		return r.get(ctx, table, 0, uint64(r.plan.Len()), one)
+	}
+	return r.scan(ctx, table, one)
+}
+
+// scan reads a whole table in parallel segments.
+func (r *reader) scan(ctx context.Context, table string, page func([]attributes) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for segment := range int32(readSegments) {
+		group.Go(func() error {
+			in := &dynamodb.ScanInput{
+				TableName: &table, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: r.budget.wants(),
+				Segment: aws.Int32(segment), TotalSegments: aws.Int32(readSegments),
+			}
+			for {
+				var out *dynamodb.ScanOutput
+				err := r.ask(ctx, func(ctx context.Context, items int) (cost, error) {
+					if items > 0 {
+						in.Limit = aws.Int32(int32(items))
+					}
+					var err error
+					if out, err = r.db.Scan(ctx, in); err != nil {
+						return cost{}, err
+					}
+					return costOf(int(out.ScannedCount), out.ConsumedCapacity), nil
+				})
+				if err == nil {
+					err = page(out.Items)
+				}
+				if err != nil {
+					return fmt.Errorf("scan %s, segment %d: %w", table, segment, err)
+				}
+				if len(out.LastEvaluatedKey) == 0 {
+					return nil
+				}
+				in.ExclusiveStartKey = out.LastEvaluatedKey
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// get reads the items of the requests from first to before end.
+func (r *reader) get(ctx context.Context, table string, first, end uint64, page func([]attributes) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	var mu sync.Mutex
+	take := func() (from, to uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		from = first
+		first = min(end, first+maxKeys)
+		return from, first
+	}
+	for range readSegments {
+		group.Go(func() error {
+			for {
+				from, to := take()
+				if from == to {
+					return nil
+				}
+				keys := make([]attributes, 0, maxKeys)
+				for seq := from; seq < to; seq++ {
+					keys = append(keys, attributes{"id": &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}})
+				}
+				if err := r.getKeys(ctx, table, keys, page); err != nil {
+					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, table, err)
+				}
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// getKeys reads the items of some keys. What DynamoDB leaves unprocessed it is
+// asked for again, later each time that it gives nothing at all.
+func (r *reader) getKeys(ctx context.Context, table string, keys []attributes, page func([]attributes) error) error {
+	for idle := 0; len(keys) > 0; {
+		var out *dynamodb.BatchGetItemOutput
+		asked := 0
+		err := r.ask(ctx, func(ctx context.Context, items int) (cost, error) {
+			if asked = len(keys); items > 0 {
+				asked = min(asked, items)
+			}
+			var err error
+			out, err = r.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+				ReturnConsumedCapacity: r.budget.wants(),
+				RequestItems:           map[string]types.KeysAndAttributes{table: {ConsistentRead: aws.Bool(true), Keys: keys[:asked]}},
+			})
+			if err != nil {
+				return cost{}, err
+			}
+			var used *types.ConsumedCapacity
+			if len(out.ConsumedCapacity) > 0 {
+				used = &out.ConsumedCapacity[0]
+			}
+			return costOf(asked-len(out.UnprocessedKeys[table].Keys), used), nil
+		})
+		if err == nil {
+			err = page(out.Responses[table])
+		}
+		if err != nil {
+			return err
+		}
+		left := out.UnprocessedKeys[table].Keys
+		if idle++; len(left) < asked {
+			idle = 0
+		}
+		if idle == pageAttempts {
+			return fmt.Errorf("%d keys were left unprocessed %d times", len(left), pageAttempts)
+		}
+		keys = append(left, keys[asked:]...)
+		if idle > 0 && !wait(ctx, backOff(idle)) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// ask reads one page within the budget. One that failed is asked for again, from
+// the same key: nothing of a failed page has been handed on.
+func (r *reader) ask(ctx context.Context, page func(ctx context.Context, items int) (cost, error)) error {
+	var errs []error
+	for attempt := 1; ; attempt++ {
+		err := r.budget.spend(ctx, func(items int) (cost, error) {
+			ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+			defer cancel()
+			return page(ctx, items)
+		})
+		if err == nil {
+			return nil
+		}
+		if errs = append(errs, err); errors.Is(err, errNoCost) || attempt == pageAttempts || !wait(ctx, backOff(attempt)) {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// backOff is how long to wait after the n-th failure in a row.
+func backOff(n int) time.Duration { return min(firstBackOff<<(n-1), lastBackOff) }

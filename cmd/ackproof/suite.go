@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/run"
+	"github.com/ackproof/ackproof/bench/suite"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+// suiteFlags are the flags of `ackproof suite`.
+type suiteFlags struct {
+	runs     runFlags
+	skip     []string
+	only     []string
+	set, env []string
+}
+
+func suiteCommand(w world, code *int) *cobra.Command {
+	var f suiteFlags
+	cmd := &cobra.Command{
+		Use:   "suite",
+		Short: "Break one processor in a dozen ways and name its bug",
+		Long: `Break one processor in a dozen ways, one short run each, and tell from what became
+of the requests which bug it has: how sure that is, what speaks for it, and what
+to change. Where two bugs look the same from outside, both are named; where the
+evidence does not decide, that is said.
+
+The mapping has the settings that ackproof chooses, or that --set gives: they are
+told as settings, and not inferred. Exit codes: 0 nothing was seen, 1 something is
+wrong, 3 a probe could not decide. The probes run three at a time on stacks of
+their own (on --dynamodb one after the other): under a minute.`,
+		Example: `  ackproof suite                                           the built-in processor, which is sound
+  ackproof suite --processor ./bootstrap                   your own
+  ackproof suite --processor 'node index.mjs' --skip poison
+  ackproof suite --env ACKPROOF_DEFECT=report-last         a planted defect, to see it named
+  ackproof suite --set mapping.onFailure=none --set mapping.bisectBatchOnFunctionError=false`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("seed") {
+				f.runs.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
+			}
+			var err error
+			*code, err = f.run(cmd.Context(), w)
+			return err
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.runs.target, "target", "local", "the system under test: local")
+	fl.StringVar(&f.runs.processor, "processor", "", "a Lambda binary, a zip as deployed, or a command such as 'node index.mjs', instead of the built-in StreamProcessor")
+	fl.StringVar(&f.runs.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one")
+	fl.BoolVar(&f.runs.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one")
+	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
+	fl.StringArrayVar(&f.set, "set", nil, "path=value of mapping, processor, gateway or table; may be repeated")
+	fl.StringSliceVar(&f.only, "only", nil, "probes to run, such as control,deny (default: all)")
+	fl.StringSliceVar(&f.skip, "skip", nil, "probes to leave out: poison, where the processor refuses no record")
+	fl.StringVar(&f.runs.out, "out", "runs", "folder for the suite's folder, which holds a run directory for each probe")
+	fl.Uint64Var(&f.runs.seed, "seed", 0, "replays the same plans and draws (default: a new one)")
+	fl.BoolVar(&f.runs.json, "json", false, "print the report as JSON, and nothing else, to standard output")
+	fl.BoolVar(&f.runs.quiet, "quiet", false, "no progress")
+	return cmd
+}
+
+// check says all that is wrong with the call, and gives what is to be done.
+func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
+	var errs []error
+	if f.runs.target != "local" {
+		errs = append(errs, fmt.Errorf("--target %s: only local is supported yet", f.runs.target))
+	}
+	misnamed := false
+	for _, name := range slices.Concat(f.only, f.skip) {
+		if _, ok := suite.ProbeNamed(name); !ok {
+			misnamed = true
+			errs = append(errs, fmt.Errorf("no probe is called %q; known are %s", name, strings.Join(probeNames(suite.Probes()), ", ")))
+		}
+	}
+	for _, p := range suite.Probes() {
+		if (len(f.only) == 0 || slices.Contains(f.only, p.Name)) && !slices.Contains(f.skip, p.Name) {
+			probes = append(probes, p)
+		}
+	}
+	if len(probes) == 0 && !misnamed {
+		errs = append(errs, errors.New("--only and --skip leave no probe: give at least one"))
+	}
+	for _, kv := range f.set {
+		root, _, _ := strings.Cut(kv, ".")
+		if !slices.Contains([]string{"mapping", "processor", "gateway", "table"}, root) {
+			errs = append(errs, fmt.Errorf("--set %s: only mapping, processor, gateway and table can be set; the rest is the probes' own", kv))
+			continue
+		}
+		set = append(set, kv)
+	}
+	for _, kv := range f.env {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			errs = append(errs, fmt.Errorf("--env %q: want K=V", kv))
+			continue
+		}
+		set = append(set, "processor.env."+name+"="+value)
+	}
+	if err := errors.Join(append(errs, f.runs.dynamodb.Check())...); err != nil {
+		return nil, nil, misuse{err}
+	}
+	return probes, set, nil
+}
+
+func probeNames(probes []suite.Probe) (names []string) {
+	for _, p := range probes {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// scenario is that of a probe.
+func (f *suiteFlags) scenario(p suite.Probe, set []string) (*scenarios.Scenario, error) {
+	s, err := scenarios.Load(suite.Base, p.Overrides(set...))
+	if err == nil && f.runs.dynamodb.URL != "" {
+		s, err = s.WithOneShard()
+	}
+	return s, err
+}
+
+// run carries out the probes, one after the other, and reports.
+func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
+	probes, set, err := f.check()
+	if err != nil {
+		return 0, err
+	}
+	control, err := f.scenario(suite.Probes()[0], set)
+	if err != nil {
+		return 0, misuse{err}
+	}
+	dir := filepath.Join(f.runs.out, run.DirName(w.clock.Now(), "suite", string(bench.NewRunID(clock.Entropy()))))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, misuse{fmt.Errorf("make the folder of the suite: %w; choose another with --out", err)}
+	}
+	defer os.Remove(dir) // only if it is empty: nothing was run
+	report := suite.Report{Processor: f.runs.processor, Target: "local", Seed: f.runs.seed, Version: version(), Dir: display(dir)}
+	report.Settings, err = f.settings(control)
+	if err != nil {
+		return 0, err
+	}
+	report.Observations, err = f.probes(ctx, w, probes, set, dir)
+	switch {
+	case err != nil:
+		return 0, err
+	case ctx.Err() != nil:
+		return exitInterrupted, nil
+	}
+	known, err := knownMapping(control)
+	if err != nil {
+		return 0, err
+	}
+	report.Diagnosis = suite.Diagnose(report.Observations, known)
+	report.Judge()
+	os.Remove(filepath.Join(dir, "latest"))
+	run.Link(f.runs.out, dir)
+	return exitOf(report.Verdict), f.tell(w, dir, &report)
+}
+
+// probesAtOnce is how many probes are played at the same time on a stack of their
+// own each: one waits more than it computes.
+const probesAtOnce = 3
+
+// probes carries out the probes. One that lacks what it needs is unknown, the
+// others are carried out all the same; where all have failed, so has the call.
+func (f *suiteFlags) probes(ctx context.Context, w world, probes []suite.Probe, set []string, dir string) ([]suite.Observation, error) {
+	atOnce := probesAtOnce
+	if f.runs.dynamodb.URL != "" {
+		atOnce = 1 // they share it
+	}
+	observations, errs := make([]suite.Observation, len(probes)), make([]error, len(probes))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, p := range probes {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if !f.runs.quiet {
+				fmt.Fprintf(w.stderr, "ackproof: %s: %s\n", p.Name, p.About)
+			}
+			observations[i], errs[i] = f.probe(ctx, w, p, set, dir)
+			if errs[i] != nil {
+				observations[i] = suite.Observation{Probe: p.Name, Unknown: errs[i].Error(), Verdict: bench.VerdictUnknown}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is in errs
+	if !slices.ContainsFunc(errs, func(err error) bool { return err == nil }) {
+		return nil, errors.Join(errs...)
+	}
+	return observations, nil
+}
+
+// probe carries out one probe.
+func (f *suiteFlags) probe(ctx context.Context, w world, p suite.Probe, set []string, dir string) (suite.Observation, error) {
+	s, err := f.scenario(p, set)
+	if err != nil {
+		return suite.Observation{}, misuse{err}
+	}
+	one := f.runs
+	one.quiet, one.json = true, false
+	d, err := one.one(ctx, w, s, f.runs.seed, dir)
+	if err != nil {
+		return suite.Observation{}, err
+	}
+	o := suite.Observe(p, d.result)
+	o.Dir = display(d.dir)
+	return o, d.reported
+}
+
+// tell writes suite.json and suite.md, and prints the one that is asked for.
+func (f *suiteFlags) tell(w world, dir string, report *suite.Report) error {
+	var errs []error
+	encoded, err := os.Create(filepath.Join(dir, "suite.json"))
+	if err == nil {
+		err = errors.Join(printJSON(world{stdout: encoded}, report), encoded.Close())
+	}
+	errs = append(errs, err, os.WriteFile(filepath.Join(dir, "suite.md"), report.Markdown(), 0o644))
+	if f.runs.json {
+		return errors.Join(append(errs, printJSON(w, report))...)
+	}
+	return errors.Join(append(errs, report.Terminal(w.stdout, suite.Style{Color: w.color, Width: w.width}))...)
+}
+
+// settings lists what the mapping is set to, and who has set it.
+func (f *suiteFlags) settings(s *scenarios.Scenario) ([]suite.Setting, error) {
+	var all []suite.Setting
+	m := reflect.ValueOf(s.Mapping)
+	for i := range m.NumField() {
+		name := m.Type().Field(i).Tag.Get("yaml")
+		name, _, _ = strings.Cut(name, ",")
+		given := slices.ContainsFunc(f.set, func(kv string) bool { return strings.HasPrefix(kv, "mapping."+name+"=") })
+		chosen := slices.ContainsFunc(suite.Settings, func(kv string) bool { return strings.HasPrefix(kv, "mapping."+name+"=") })
+		if given || chosen {
+			all = append(all, suite.Setting{Name: name, Value: fmt.Sprint(m.Field(i).Interface()), Given: given})
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("internal error: the mapping of a suite has no settings")
+	}
+	return all, nil
+}
+
+// knownMapping finds the configuration whose mapping a scenario has.
+func knownMapping(s *scenarios.Scenario) (suite.Known, error) {
+	control := suite.Probes()[0]
+	for _, c := range suite.Configurations() {
+		if c.Part != suite.Sound && c.Part != suite.Mapping {
+			continue
+		}
+		other, err := scenarios.Load(suite.Base, control.Overrides(c.Set...))
+		if err != nil {
+			return "", err
+		}
+		if reflect.DeepEqual(s.Mapping, other.Mapping) {
+			return suite.Known(c.Name), nil
+		}
+	}
+	return suite.MappingOther, nil
+}
