@@ -90,17 +90,6 @@ func (f *files) account(found func(bench.Finding)) reconcile.Account {
 	return reconcile.Judge(e)
 }
 
-// observed is the end of the observation, as times has it.
-func (f *files) observed() time.Duration {
-	last := f.story.last
-	for a, state := range f.ledger.All() {
-		if state != ledger.Unsent {
-			last = max(last, a.End)
-		}
-	}
-	return last
-}
-
 // missing lists what keeps evidence out of an export or a trace.
 func (f *files) missing() []string {
 	notes := append([]string{}, f.ledger.Problems()...)
@@ -149,7 +138,7 @@ type joiner struct {
 
 // newJoiner makes one with room for so many requests.
 func newJoiner(f *files, account *reconcile.Account, room int64) *joiner {
-	j := &joiner{f: f, account: account, observed: f.observed(), stages: f.plan.Stages(), seen: make([]seen, room)}
+	j := &joiner{f: f, account: account, observed: f.observe().end, stages: f.plan.Stages(), seen: make([]seen, room)}
 	for i, fault := range f.faults {
 		from, to := f.window(i)
 		j.faults = append(j.faults, faultWindow{fault.String(), from, to})

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -83,7 +84,8 @@ func (f *files) figures() *figures {
 	}
 	g.seconds = seconds.all(f.manifest.Architecture != bench.Sync)
 	f.recover(g)
-	f.whole = nil // what comes next needs the memory
+	f.whole, f.extents = nil, nil
+	debug.FreeOSMemory() // the judge is about to take as much again, and only one of the two was reckoned with
 	return g
 }
 

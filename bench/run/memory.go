@@ -59,7 +59,7 @@ const (
 )
 
 const (
-	fixedBytes = 48 << 20 // code, buffers of files, and what the garbage collector has not seen yet
+	fixedBytes = 80 << 20 // code, buffers of files, and what the garbage collector has not seen yet
 	bucketSize = 188 << 10
 	// smallestPiece is the least that may be gone through at a time: with less,
 	// nothing would come to an end.
