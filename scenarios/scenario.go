@@ -59,12 +59,18 @@ func (s Stage) Rates() (from, to Rate) {
 
 // Workload is what the requests carry.
 type Workload struct {
-	Kind    string   `yaml:"kind"` // unique: each request is an item of its own
+	Kind    string   `yaml:"kind"` // Unique or Versions
 	Payload Size     `yaml:"payload"`
 	Poison  []uint64 `yaml:"poison,omitempty"` // sequence numbers whose payload starts with PoisonPrefix
-	Keys    int      `yaml:"keys,omitempty"`   // of kind versions
-	Skew    string   `yaml:"skew,omitempty"`   // of kind versions
+	Keys    int      `yaml:"keys,omitempty"`   // of kind versions: how many there are
+	Skew    Skew     `yaml:"skew,omitempty"`   // of kind versions: how unevenly they are written
 }
+
+// Values of Workload.Kind.
+const (
+	Unique   = "unique"   // each request writes an item of its own
+	Versions = "versions" // requests share keys: each writes a version of its key's item
+)
 
 // PoisonPrefix starts the payload of a record that the built-in processor can
 // never process.
@@ -276,16 +282,26 @@ type TargetLetters struct {
 	Bucket string `yaml:"bucket,omitempty"`
 }
 
+// What a request and its item look like where the scenario does not say. The
+// gateway's own template is that of unique items.
+const (
+	uniqueBody       = `{"id":"{{.ID}}","payload":"{{.Payload}}"}`
+	versionsBody     = `{"id":"{{.Key}}","version":"{{.ID}}","payload":"{{.Payload}}"}`
+	versionsTemplate = `{"TableName":"$stageVariables.itemsTable","Item":{"id":{"S":$input.json('$.id')},` +
+		`"version":{"S":$input.json('$.version')},"payload":{"S":$input.json('$.payload')}}}`
+	defaultKeys = 1000
+)
+
 // defaults returns the scenario that an empty file would be, without a load.
 func defaults() *Scenario {
 	return &Scenario{
 		Architecture: bench.Streams,
-		Workload:     Workload{Kind: "unique", Payload: 256},
+		Workload:     Workload{Kind: Unique, Payload: 256},
 		Request: Request{
 			Method:      "POST",
 			Path:        "/items",
 			Headers:     map[string]string{"Content-Type": "application/json"},
-			Body:        `{"id":"{{.ID}}","payload":"{{.Payload}}"}`,
+			Body:        uniqueBody,
 			Ack:         []int{200, 202},
 			Refused:     []int{400, 401, 403, 404, 409, 413, 415, 429},
 			Timeout:     10 * time.Second,
@@ -336,6 +352,17 @@ func defaults() *Scenario {
 
 // complete fills in the defaults that depend on other values.
 func (s *Scenario) complete() {
+	if s.Workload.Kind == Versions {
+		if s.Workload.Keys == 0 {
+			s.Workload.Keys = defaultKeys
+		}
+		if s.Request.Body == uniqueBody {
+			s.Request.Body = versionsBody
+		}
+		if s.Gateway.Template == "" {
+			s.Gateway.Template = versionsTemplate
+		}
+	}
 	if s.Gateway.Path == "" {
 		s.Gateway.Path = s.Request.Path
 	}

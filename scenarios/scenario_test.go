@@ -169,11 +169,20 @@ expect: [lots == 0]
 		{"read", minimal + "read: {by: query, capacity: -1}\n", []string{`read.by: "query" is not known; want scan or get`, "read.capacity: -1 is out of range"}},
 		{"read by get of keys that the API makes", minimal + "read: {by: get}\ngateway: {template: '\"$id#$context.requestId\"'}\n", []string{"read.by: get asks for the ids of the requests"}},
 		{"not built", minimal + `
-workload: {kind: versions, keys: 10, skew: zipf}
 request: {method: PUT, retries: {max: 1}, sign: sigv4, headers: {Authorization: "${env:TOKEN}"}}
 table: {streamViewType: KEYS_ONLY}
 target: {url: "http://localhost", items: {table: x}}
-`, slices.Repeat([]string{"not supported yet"}, 9)},
+`, slices.Repeat([]string{"not supported yet"}, 6)},
+		{"versions", minimal + `
+workload: {kind: versions, keys: 2000000, skew: zipf 11}
+request: {body: '{"id":"{{.Key}}"}'}
+table: {oneTable: true, timeToLive: ttl}
+read: {by: get}
+`, []string{`"zipf 11" is no skew: write uniform, zipf, or zipf with an exponent above 0 and at most 10`, "workload.keys: 2000000 is out of range",
+			"table.oneTable: with versions", "table.timeToLive: an item of several versions", "request.body: with versions it carries {{.Key}}", "read.by: get asks"}},
+		{"keys without versions", minimal + `
+workload: {keys: 10, skew: zipf}
+`, []string{"workload.keys: it belongs to the kind versions", "workload.skew: it belongs to the kind versions"}},
 		{"limits", minimal + `
 name: a b
 architecture: stream

@@ -135,15 +135,12 @@ func (c *checker) within(path string, value, low, high time.Duration) {
 // checkUnbuilt refuses what is known and has no effect yet. To ignore it would
 // be to test something else than what was asked for.
 func (c *checker) checkUnbuilt() {
-	w, r := c.Workload, c.Request
+	r := c.Request
 	for _, u := range []struct {
 		path    string
 		asked   bool
 		instead string
 	}{
-		{"workload.kind", w.Kind == "versions", "use unique"},
-		{"workload.keys", w.Keys != 0, "it belongs to the kind versions; leave it out"},
-		{"workload.skew", w.Skew != "", "it belongs to the kind versions; leave it out"},
 		{"request.method", r.Method != http.MethodPost, "use POST"},
 		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
 		{"request.sign", r.Sign == "sigv4", "use none"},
@@ -223,8 +220,34 @@ func (c *checker) checkStage(path string, stage Stage) {
 	}
 }
 
+// checkVersions checks what belongs to requests that share keys.
+func (c *checker) checkVersions() {
+	w := c.Workload
+	if w.Kind != Versions {
+		for path, given := range map[string]bool{"workload.keys": w.Keys != 0, "workload.skew": w.Skew != 0} {
+			if given {
+				c.failf(path, "it belongs to the kind versions; leave it out, or say kind: versions")
+			}
+		}
+		return
+	}
+	c.between("workload.keys", w.Keys, 1, maxKeys)
+	// An effect on the item would be a version that no request has written, and an
+	// item that has expired is the version of none.
+	if c.Table.OneTable {
+		c.failf("table.oneTable", "with versions the effects need a table of their own: each version has one, beside the latest of its key")
+	}
+	if c.Table.TimeToLive != "" {
+		c.failf("table.timeToLive", "an item of several versions that expires has no final one to compare with; leave it out")
+	}
+	if c.Read.By == ReadGet {
+		c.failf("read.by", "get asks for the items of single requests, and versions share theirs; say scan")
+	}
+}
+
 func (c *checker) checkWorkload() {
-	c.oneOf("workload.kind", c.Workload.Kind, "unique", "versions")
+	c.oneOf("workload.kind", c.Workload.Kind, Unique, Versions)
+	c.checkVersions()
 	if z := c.Workload.Payload; z < 1 || z > maxPayload {
 		c.failf("workload.payload", "%s is out of range: want 1B to %s, since a DynamoDB item ends at 400 KB", z, Size(maxPayload))
 	}

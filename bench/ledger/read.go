@@ -29,8 +29,8 @@ type Read struct {
 // there was there; only absence proves nothing then.
 func OpenRead(dir string) (*Read, error) {
 	r := &Read{dir: dir, complete: true}
-	for _, t := range tables {
-		if err := r.check(t); err != nil {
+	for i := 0; i < len(tablesOf(r.header.Versions)); i++ { // the first header tells how many there are
+		if err := r.check(tablesOf(r.header.Versions)[i]); err != nil {
 			return nil, fmt.Errorf("open read: %w", err)
 		}
 	}
@@ -136,11 +136,20 @@ func (r *Read) Items() iter.Seq[bench.Item] {
 
 // Effects gives the rows of the results table.
 func (r *Read) Effects() iter.Seq[bench.Effect] {
-	return rowsOf(r, Effects, func(r row) bench.Effect {
-		return bench.Effect{
-			Seq: r.seq, Count: r.count, Sequence: r.sequence, Digest: r.digest, HasDigest: r.hasDigest, At: r.at,
-		}
-	})
+	return rowsOf(r, Effects, row.effect)
+}
+
+// Latest gives the rows that the results table has for items of several versions,
+// each with the request whose effect is the latest. Of other reads there are none.
+func (r *Read) Latest() iter.Seq[bench.Effect] {
+	if !r.header.Versions {
+		return func(func(bench.Effect) bool) {}
+	}
+	return rowsOf(r, Latest, row.effect)
+}
+
+func (r row) effect() bench.Effect {
+	return bench.Effect{Seq: r.seq, Count: r.count, Sequence: r.sequence, Digest: r.digest, HasDigest: r.hasDigest, At: r.at}
 }
 
 // DeadLetters gives the dead letters.

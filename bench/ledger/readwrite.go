@@ -18,8 +18,8 @@ const ReadFormat = "ackproof.read/v2"
 
 const firstReadFormat = "ackproof.read/v1"
 
-// Table names one of the three things that a final read reads; it is the name
-// of its file too.
+// Table names one of the things that a final read reads; it is the name of its
+// file too.
 type Table string
 
 // The tables of a final read.
@@ -27,9 +27,17 @@ const (
 	Items       Table = "items"
 	Effects     Table = "effects"
 	DeadLetters Table = "deadletters"
+	Latest      Table = "latest" // of a read of versions alone
 )
 
-var tables = [...]Table{Items, Effects, DeadLetters}
+// tablesOf lists the tables of a read.
+func tablesOf(versions bool) []Table {
+	all := []Table{Items, Effects, DeadLetters, Latest}
+	if !versions {
+		all = all[:len(all)-1]
+	}
+	return all
+}
 
 const (
 	rowSize     = 56 // of the first version
@@ -53,6 +61,10 @@ type ReadHeader struct {
 	Agent  uint8       `json:"agent"`
 	Number int         `json:"number"` // 1 or 2
 	Begun  time.Time   `json:"begun"`
+
+	// Versions: several requests have written one item, and the results table has a
+	// row for each item beside those for each request.
+	Versions bool `json:"versions,omitempty"`
 }
 
 // trailer ends a complete file.
@@ -94,7 +106,7 @@ func (f *Fingerprint) join(g Fingerprint) {
 // ReadWriter writes one final read. It is safe for concurrent use: the tables
 // may be read at the same time, and a table by several readers.
 type ReadWriter struct {
-	tables [len(tables)]*tableWriter
+	tables map[Table]*tableWriter
 }
 
 // tableWriter writes one file.
@@ -115,15 +127,15 @@ func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create read: %w", err)
 	}
-	w := &ReadWriter{}
-	for i, t := range tables {
+	w := &ReadWriter{tables: map[Table]*tableWriter{}}
+	for _, t := range tablesOf(h.Versions) {
 		f, err := os.OpenFile(filepath.Join(dir, string(t)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
 		}
 		h.Format, h.Table = ReadFormat, t
-		w.tables[i] = &tableWriter{f: f, rows: make([]words, 0, rowsPerPage)}
-		if err := w.tables[i].json(blockHeader, h); err != nil {
+		w.tables[t] = &tableWriter{f: f, rows: make([]words, 0, rowsPerPage)}
+		if err := w.tables[t].json(blockHeader, h); err != nil {
 			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
 		}
 	}
@@ -132,28 +144,37 @@ func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
 
 // Item writes one row of the items table.
 func (w *ReadWriter) Item(i bench.Item) error {
-	return w.tables[0].row(row{seq: i.Seq, digest: i.Digest, hasDigest: i.HasDigest})
+	return w.tables[Items].row(row{seq: i.Seq, digest: i.Digest, hasDigest: i.HasDigest})
 }
 
 // Effect writes one row of the results table.
 func (w *ReadWriter) Effect(e bench.Effect) error {
-	return w.tables[1].row(row{
-		seq: e.Seq, at: e.At, count: e.Count, sequence: e.Sequence, digest: e.Digest, hasDigest: e.HasDigest,
-	})
+	return w.tables[Effects].row(effectRow(e))
+}
+
+// Latest writes the row that the results table has for an item of several versions.
+func (w *ReadWriter) Latest(e bench.Effect) error {
+	t := w.tables[Latest]
+	if t == nil {
+		return fmt.Errorf("write read: a latest effect of request %d, and this is no read of versions", e.Seq)
+	}
+	return t.row(effectRow(e))
+}
+
+func effectRow(e bench.Effect) row {
+	return row{seq: e.Seq, at: e.At, count: e.Count, sequence: e.Sequence, digest: e.Digest, hasDigest: e.HasDigest}
 }
 
 // DeadLetter writes one dead letter.
 func (w *ReadWriter) DeadLetter(d bench.DeadLetter) error {
-	return w.tables[2].row(row{seq: d.Seq, at: d.At, readable: d.Readable})
+	return w.tables[DeadLetters].row(row{seq: d.Seq, at: d.At, readable: d.Readable})
 }
 
 // Foreign notes a key of a table that is no id of this run and agent.
 func (w *ReadWriter) Foreign(t Table, id string) error {
-	for i := range tables {
-		if tables[i] == t {
-			w.tables[i].foreign(id)
-			return nil
-		}
+	if w := w.tables[t]; w != nil {
+		w.foreign(id)
+		return nil
 	}
 	return fmt.Errorf("foreign id %.40q: no table %q", id, t)
 }
@@ -176,9 +197,7 @@ func (w *ReadWriter) Finish() error {
 func (w *ReadWriter) Close() error {
 	var errs []error
 	for _, t := range w.tables {
-		if t != nil {
-			errs = append(errs, t.close())
-		}
+		errs = append(errs, t.close())
 	}
 	return errors.Join(errs...)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// row is a row of any of the three tables of a final read.
+// row is a row of any table of a final read.
 type row struct {
 	seq                 uint64
 	at                  time.Time

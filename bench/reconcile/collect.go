@@ -26,6 +26,7 @@ const (
 	seenSecond                     // and in the second
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
+	unsure                         // the final item of its key, and the key's latest effect was not read
 
 	found = inItems | inStream | applied
 )
@@ -41,6 +42,7 @@ type judge struct {
 	e      *Evidence
 	n      uint64
 	w      *window
+	v      *versions // nil: each request has an item of its own
 	counts counts
 	beyond map[uint64]flags // what was seen of ids behind the plan
 	shards map[string]bench.Sequence
@@ -87,6 +89,7 @@ func (j *judge) collect() {
 	j.commits()
 	j.deliveries()
 	j.tables()
+	j.order()
 	j.deadLetters()
 }
 
@@ -109,6 +112,7 @@ func (j *judge) tables() {
 		mark := [...]flags{seenFirst, seenSecond}
 		for r := range reads {
 			j.effects(&reads[r], mark[r])
+			j.latestEffects(&reads[r])
 		}
 	}
 	if j.e.Digest == nil {
@@ -145,10 +149,13 @@ func (j *judge) commits() {
 		records++
 		seq, ours := j.seq(c.ID)
 		i, here := w.at(seq)
+		n, err := bench.ParseSequence(c.Sequence)
+		if ours && err == nil && j.v != nil && w.first == 0 && !c.Removed {
+			j.committed(seq, n)
+		}
 		if !ours || !here && seq < j.n {
 			continue
 		}
-		n, err := bench.ParseSequence(c.Sequence)
 		until, known := j.shards[c.Shard]
 		switch {
 		case c.Removed: // asks for no work: nothing depends on its being settled
@@ -243,6 +250,9 @@ func (j *judge) items(r *Read, beyond map[uint64]flags) {
 	w := j.w
 	for v := range r.Items {
 		i, here := w.at(v.Seq)
+		if j.v != nil && w.first == 0 {
+			j.finalItem(v.Seq, r.Complete)
+		}
 		if !here {
 			j.markBeyond(beyond, v.Seq, inItems)
 			continue
@@ -289,11 +299,16 @@ func (j *judge) effects(r *Read, here flags) {
 		if j.e.Guarantee.Deadline != 0 && v.At.IsZero() {
 			j.untimed++
 		}
-		if j.e.Guarantee.Deadline == 0 || v.At.IsZero() ||
-			v.At.Sub(j.e.Started)-j.e.Due(v.Seq) <= j.e.Guarantee.Deadline {
-			*s |= onTime
-		}
+		*s |= j.timely(v)
 	}
+}
+
+// timely is onTime for an effect within the deadline, or of unknown time.
+func (j *judge) timely(v bench.Effect) flags {
+	if j.e.Guarantee.Deadline == 0 || v.At.IsZero() || v.At.Sub(j.e.Started)-j.e.Due(v.Seq) <= j.e.Guarantee.Deadline {
+		return onTime
+	}
+	return 0
 }
 
 // compare holds an effect against what it should be; false: there was nothing
@@ -308,7 +323,7 @@ func (j *judge) compare(i uint64, v bench.Effect) bool {
 			*s |= wrongDigest
 		}
 	}
-	if !v.Sequence.IsZero() && w.newest != nil && !w.newest[i].IsZero() {
+	if j.v == nil && !v.Sequence.IsZero() && w.newest != nil && !w.newest[i].IsZero() {
 		compared = true
 		if v.Sequence.Compare(w.newest[i]) < 0 {
 			*s |= stale

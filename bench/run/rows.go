@@ -11,6 +11,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/tableexport"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // The attributes of an item or an effect that the judge needs.
@@ -21,9 +22,10 @@ const (
 	rowSequence
 	rowDigest
 	rowProcessedAt
+	rowVersion
 )
 
-var rowNames = []string{rowID: "id", rowPayload: "payload", rowCount: "count", rowSequence: "sequence", rowDigest: "digest", rowProcessedAt: "processedAt"}
+var rowNames = []string{rowID: "id", rowVersion: "version", rowPayload: "payload", rowCount: "count", rowSequence: "sequence", rowDigest: "digest", rowProcessedAt: "processedAt"}
 
 // values picks the attributes of a row out of what DynamoDB gave.
 func values(item attributes) []tableexport.Value {
@@ -42,16 +44,16 @@ func values(item attributes) []tableexport.Value {
 	return row
 }
 
-// rowWriter writes the rows of two tables into final reads. A row whose key is no
-// id of the run is foreign. It is safe for concurrent use.
+// rowWriter writes the rows of two tables into final reads. A row that is none of
+// the run's requests is foreign. It is safe for concurrent use.
 type rowWriter struct {
-	run      bench.RunID
+	plan     *scenarios.Plan
 	oneTable bool                 // an item without an effect yet is none in the results table
 	reads    []*ledger.ReadWriter // each gets every row
 }
 
-func newRowWriter(run bench.RunID, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
-	return &rowWriter{run: run, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
+func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
+	return &rowWriter{plan: plan, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
 }
 
 func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
@@ -61,14 +63,22 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 	return err
 }
 
-// seq gives the number of the request that a row belongs to.
+// seq gives the number of the request that a row belongs to: of a row with a
+// shared key, the one that wrote it last. One that has a key which its request does
+// not write is nobody's.
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
-	id, err := bench.ParseKey(key)
-	if err != nil || id.Run != w.run || id.Agent != 0 {
+	own := w.plan.ID(0)
+	id, err := bench.ParseKey(bench.WriterOf(key, text(row[rowVersion])))
+	if err != nil || id.Run != own.Run || id.Agent != own.Agent || isShared(key) && (w.plan.Keys() == 0 || key != w.plan.Key(id.Seq)) {
 		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 	}
 	return id.Seq, true, nil
+}
+
+func isShared(key string) bool {
+	_, shared := bench.ParseSharedKey(key)
+	return shared
 }
 
 func (w *rowWriter) item(row []tableexport.Value) error {
@@ -100,6 +110,9 @@ func (w *rowWriter) effect(row []tableexport.Value) error {
 	}
 	if at, err := strconv.ParseInt(number(row[rowProcessedAt]), 10, 64); err == nil {
 		e.At = time.UnixMilli(at)
+	}
+	if isShared(text(row[rowID])) {
+		return w.each(func(r *ledger.ReadWriter) error { return r.Latest(e) })
 	}
 	return w.each(func(r *ledger.ReadWriter) error { return r.Effect(e) })
 }
