@@ -319,6 +319,9 @@ type Position struct {
 	Shards    []ShardPosition
 	Queued    int // asynchronous events waiting
 	Open      int // invocations under way
+	// Withheld: the target cannot be asked how far it has come, so that the rest
+	// says nothing. What is not known to be drained is not.
+	Withheld bool `json:",omitempty"`
 	// Unseen counts writes to the items table that are done and that the stream
 	// has not shown yet; the embedded engine has none.
 	Unseen int
@@ -346,6 +349,9 @@ type Head struct {
 // the last record, every write has its record, no event waits and no invocation
 // is open.
 func (p Position) Drained() bool {
+	if p.Withheld {
+		return false
+	}
 	for _, s := range p.Shards {
 		if s.Behind > 0 || s.Last != s.Checkpoint {
 			return false
