@@ -197,7 +197,7 @@ func (f *files) happened(rows []bench.SeriesRow, width time.Duration) {
 		return new(bench.SeriesRow)
 	}
 	for _, d := range f.story.deaths {
-		in(time.Duration(d.TMs * float64(time.Millisecond))).Deaths++
+		in(time.Duration(d.TMs*float64(time.Millisecond))).Deaths++
 	}
 	if f.log == nil {
 		return
