@@ -112,9 +112,9 @@ func (p *Plan) Keys() uint64 {
 func (p *Plan) KeyNumber(seq uint64) uint64 { return p.keys.of(p.seed, seq) }
 
 // Key is the key of the item that a request writes: its id, or a key that it
-// shares.
+// shares. What is sent beyond the plan shares none.
 func (p *Plan) Key(seq uint64) string {
-	if p.keys == nil {
+	if p.keys == nil || seq >= uint64(p.count) {
 		return p.ID(seq).String()
 	}
 	return bench.SharedKey{Run: p.run, Number: p.KeyNumber(seq)}.String()

@@ -27,11 +27,11 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 func TestBuiltins(t *testing.T) {
 	want := []string{
 		"article", "article-corrected", "background", "baseline", "big-batch", "bisected", "crash", "done-twice", "escape",
-		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up",
+		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up", "hot-keys",
 		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
 		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
-		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "short-life", "throttled",
-		"too-old", "updated",
+		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "short-life", "stale-overwrite",
+		"throttled", "too-old", "updated", "versions",
 	}
 	if got := Builtins(); !slices.Equal(got, want) {
 		t.Fatalf("built in are %v, want %v", got, want)

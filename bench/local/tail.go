@@ -14,6 +14,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/dynamo"
+	"github.com/ackproof/ackproof/bench/eventsource"
 	reading "github.com/ackproof/ackproof/bench/tail"
 )
 

@@ -53,7 +53,7 @@ func oracle(w *world) map[uint64]string {
 	if e.Key != nil {
 		for r := range w.reads {
 			for _, i := range w.reads[r].items {
-				if _, known := final[e.Key(i.Seq)]; e.ItemsObserved && (e.Reads[r].Complete || !known) {
+				if _, known := final[e.Key(i.Seq)]; i.Seq < uint64(len(w.outcomes)) && e.ItemsObserved && (e.Reads[r].Complete || !known) {
 					final[e.Key(i.Seq)] = i.Seq
 				}
 			}

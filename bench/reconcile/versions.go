@@ -24,6 +24,9 @@ func newVersions(e *Evidence) *versions {
 // finalItem takes in a row of the items table. Of two reads the later one counts, if
 // it came to its end.
 func (j *judge) finalItem(seq uint64, complete bool) {
+	if seq >= j.n {
+		return // of no key
+	}
 	if k := j.e.Key(seq); complete || j.v.final[k] == 0 {
 		j.v.final[k] = seq + 1
 	}
@@ -32,6 +35,9 @@ func (j *judge) finalItem(seq uint64, complete bool) {
 // committed takes in a record of the stream, which decides on the order of a key's
 // versions: what the clients know of time is not when the table was written.
 func (j *judge) committed(seq uint64, n bench.Sequence) {
+	if seq >= j.n {
+		return
+	}
 	if k := j.e.Key(seq); n.Compare(j.v.newest[k]) > 0 {
 		j.v.newest[k], j.v.wrote[k] = n, seq+1
 	}
@@ -45,7 +51,7 @@ func (j *judge) latestEffects(r *Read) {
 		return
 	}
 	for v := range r.Latest {
-		if j.w.first == 0 {
+		if j.w.first == 0 && v.Seq < j.n {
 			if k := j.e.Key(v.Seq); r.Complete || j.v.latest[k] == 0 {
 				j.v.latest[k] = v.Seq + 1
 			}

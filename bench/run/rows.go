@@ -64,13 +64,17 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 }
 
 // seq gives the number of the request that a row belongs to: of a row with a
-// shared key, the one that wrote it last. One that has a key which its request does
-// not write is nobody's.
+// shared key, the one that wrote it last. An item under a key that its request does
+// not write is nobody's, and so is the effect of such a one.
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
 	own := w.plan.ID(0)
 	id, err := bench.ParseKey(bench.WriterOf(key, text(row[rowVersion])))
-	if err != nil || id.Run != own.Run || id.Agent != own.Agent || isShared(key) && (w.plan.Keys() == 0 || key != w.plan.Key(id.Seq)) {
+	wrong := err != nil || id.Run != own.Run || id.Agent != own.Agent
+	if shared := isShared(key); shared || w.plan.Keys() > 0 && kind == ledger.Items {
+		wrong = wrong || w.plan.Keys() == 0 || key != w.plan.Key(id.Seq)
+	}
+	if wrong {
 		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 	}
 	return id.Seq, true, nil
