@@ -69,7 +69,7 @@ func capacityAnswers(c *bench.Capacity) [][2]string {
 				text += " (" + duration(lo) + " to " + duration(hi) + " in " + plural(int64(len(s.Trials)), "trial") + ")"
 			}
 		}
-		rows = append(rows, [2]string{"spike", fmt.Sprintf("%s requests beyond %s, in %s: %s", number(s.Size), rate(s.Base), duration(s.ForMs), text)})
+		rows = append(rows, [2]string{"spike", fmt.Sprintf("%s requests beyond %s, in %s: %s", number(s.Size), exactRate(s.Base), duration(s.ForMs), text)})
 	}
 	return rows
 }
@@ -77,7 +77,7 @@ func capacityAnswers(c *bench.Capacity) [][2]string {
 func answerText(a *bench.CapacityAnswer) string {
 	text := clean(a.Text, lineLimit)
 	if a.Knee != nil {
-		text += "; p99 turns upward at about " + rate(*a.Knee)
+		text += "; its p99 turns upward at about " + exactRate(*a.Knee)
 	}
 	return text
 }
@@ -126,7 +126,7 @@ func capacityRows(c *bench.Capacity) [][]string {
 			}
 		}
 		rows = append(rows, []string{
-			rate(r), count(int64(len(here))),
+			exactRate(r), count(int64(len(here))),
 			sights(here, func(p *bench.CapacityProbe) bench.Sight { return p.Response }),
 			sights(here, func(p *bench.CapacityProbe) bench.Sight { return p.Backlog }),
 			middle(here, func(p *bench.CapacityProbe) *float64 { return p.P50 }, duration),
@@ -181,12 +181,15 @@ func ProbeLine(p *bench.CapacityProbe) string {
 	if p.Growth != nil {
 		parts = append(parts, "backlog "+growth(*p.Growth))
 	}
-	line := rate(p.Rate) + ": " + strings.Join(parts, ", ")
+	line := exactRate(p.Rate) + ": " + strings.Join(parts, ", ")
 	if p.Why != "" {
 		line += " (" + clean(p.Why, lineLimit) + ")"
 	}
 	return line
 }
+
+// exactRate writes a rate with all the digits that the search gives it.
+func exactRate(rps float64) string { return number(rps) + "/s" }
 
 func growth(perSecond float64) string {
 	n := int64(perSecond)
@@ -283,7 +286,7 @@ func drawCapacity(c draw.Canvas, all *bench.Capacity, a *bench.CapacityAnswer, t
 		legend = append(legend, entry{text: "the limit lies here", fill: shade})
 	}
 	if a.Knee != nil {
-		legend = append(legend, entry{text: "knee, " + rate(*a.Knee), line: &lineDeath})
+		legend = append(legend, entry{text: "knee, " + exactRate(*a.Knee), line: &lineDeath})
 	}
 	c = header(c, title, legend)
 	lo, hi, most := 0.0, 0.0, 0.0
@@ -387,7 +390,7 @@ func capacityHTML(c *bench.Capacity, pictures map[string][]byte) ([]byte, error)
 		page.Pictures = append(page.Pictures, htmlPicture{f.title, f.alt, template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(pictures[f.name]))})
 	}
 	for _, p := range c.Probes {
-		page.Probes = append(page.Probes, htmlProbe{clean(p.Dir, lineLimit), rate(p.Rate), clean(p.For, nameLimit), string(p.Response), string(p.Backlog), clean(p.Why, lineLimit)})
+		page.Probes = append(page.Probes, htmlProbe{clean(p.Dir, lineLimit), exactRate(p.Rate), clean(p.For, nameLimit), string(p.Response), string(p.Backlog), clean(p.Why, lineLimit)})
 	}
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, "capacity", page); err != nil {

@@ -62,7 +62,7 @@ func tell(a Answer, probes []bench.CapacityProbe, of func(*bench.CapacityProbe) 
 	}
 	switch a.Status {
 	case bench.CapacityFound:
-		out.Text = fmt.Sprintf("%s up to a rate between %s and %s", what, rate(a.Low), rate(a.High))
+		out.Text = fmt.Sprintf("%s at %s, and no longer at %s", what, rate(a.Low), rate(a.High))
 	case bench.CapacityAtLeast:
 		out.Text = fmt.Sprintf("%s at %s at least; %s", what, rate(a.Low), limit(probes, a.Low, of))
 	case bench.CapacityBelow:

@@ -96,3 +96,59 @@ func TestLimitLiesInTheInterval(t *testing.T) {
 		}
 	}
 }
+
+// TestTheGeneratorsLimitIsNotTheSystems: where something else gave out first, the
+// answer is a bound from below, whose rate was taken.
+func TestTheGeneratorsLimitIsNotTheSystems(t *testing.T) {
+	for seed := range uint64(200) {
+		s := system{name: "generator", limit: 9000, top: 2000, hitch: 0.05}
+		a, _ := search(t, s, Options{Start: 500}, seed)
+		if a.Status != bench.CapacityAtLeast || a.High != 0 || a.Low > 2000 || a.Low < 2000/1.5 {
+			t.Fatalf("seed %d: %+v", seed, a)
+		}
+	}
+}
+
+func TestTheEdgesOfASearch(t *testing.T) {
+	if a, _ := search(t, system{limit: 0.1}, Options{Start: 100, Lowest: 2}, 1); a.Status != bench.CapacityBelow || a.High != 2 {
+		t.Errorf("below the lowest rate: %+v", a)
+	}
+	if a, _ := search(t, system{limit: 1e9}, Options{Start: 100, Highest: 1000}, 1); a.Status != bench.CapacityAtLeast || a.Low != 1000 {
+		t.Errorf("above the highest rate: %+v", a)
+	}
+	if a, n := search(t, system{limit: 1e9, top: 0.5}, Options{Start: 100, Lowest: 50}, 1); a.Status != bench.CapacityNone || n > 10 {
+		t.Errorf("a generator that can do nothing: %+v after %d probes", a, n)
+	}
+	if a := Conclude(Options{}, nil); a.Status != bench.CapacityNone {
+		t.Errorf("nothing seen: %+v", a)
+	}
+}
+
+// TestInterrupted: after each probe there is an answer, which claims no more than was
+// seen, and the rest of the search takes no longer for being told anew.
+func TestInterrupted(t *testing.T) {
+	o := Options{Start: 500, Repeats: 3}
+	var seen []Sighting
+	for n := 0; ; n++ {
+		a := Conclude(o, seen)
+		if a.Status == bench.CapacityFound && (a.Low > 1234 || a.High < 1234) || n == 1 && a.Status != bench.CapacityOpen {
+			t.Errorf("after %d probes: %+v", n, a)
+		}
+		left := Left(o, seen)
+		rate, done := Next(o, seen)
+		if done {
+			if left != 0 || a.Status != bench.CapacityFound {
+				t.Errorf("at the end %d probes are left, and the answer is %+v", left, a)
+			}
+			return
+		}
+		if left < 1 || left > 40 {
+			t.Errorf("after %d probes %d are left", n, left)
+		}
+		sight := bench.SightHolds
+		if rate > 1234 {
+			sight = bench.SightBreaks
+		}
+		seen = append(seen, Sighting{Rate: rate, Sight: sight}, Sighting{Rate: 7, Sight: bench.SightNone}) // the second shows nothing
+	}
+}

@@ -140,6 +140,7 @@ func (f *capacityFlags) check(name string) (*scenarios.Scenario, *capacity.Setti
 		}
 		settings.Expect = append(settings.Expect, e)
 	}
+	f.runs.set = append([]string{"overload=true"}, f.runs.set...) // its own load only says where to begin
 	_, all, err := f.runs.scenarios(name)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, nil, misuse{err}
