@@ -210,7 +210,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	r.phase("load")
 	Link(r.opts.Out, r.dir)
 	attack := load.New(load.Config{
-		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
+		URL: endpoints.API, Kinds: []load.Kind{{Method: request.Method, Path: request.Path, Header: request.Headers}},
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, r.plan, r.book)
