@@ -79,7 +79,7 @@ type openSecond struct {
 	now     second
 }
 
-func (o *openSecond) request(a bench.Attempt, sent bool, effect, due time.Duration) {
+func (o *openSecond) request(a *bench.Attempt, effect, due time.Duration) {
 	at := min(int(due/time.Second), len(o.seconds.rows)-1)
 	if o.begun && at != o.at {
 		if o.passed {
@@ -95,7 +95,7 @@ func (o *openSecond) request(a bench.Attempt, sent bool, effect, due time.Durati
 	o.at, o.begun = at, true
 	row := &o.now.row
 	row.Offered++
-	if !sent || a.Class == bench.ClassNone {
+	if a.Outcome == bench.Unsent || a.Class == bench.ClassNone {
 		return
 	}
 	o.now.response.Record(a.End - due)
