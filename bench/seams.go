@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"time"
 )
@@ -38,7 +39,8 @@ type Target interface {
 	End(ctx context.Context, fault int) error
 	// Bites reports how often each fault has struck, counted where it strikes.
 	Bites(ctx context.Context) ([]Bites, error)
-	// Position reports how far the pipeline has come.
+	// Position reports how far the pipeline has come. A target that cannot see
+	// that returns ErrPositionWithheld, and the drain is proven in another way.
 	Position(ctx context.Context) (Position, error)
 	// DeadLetters reads what was handed to the on-failure destination.
 	DeadLetters(ctx context.Context) ([]DeadLetter, error)
@@ -46,6 +48,10 @@ type Target interface {
 	// twice, and after a failed Start.
 	Stop() error
 }
+
+// ErrPositionWithheld says that a target does not show how far its pipeline has
+// come.
+var ErrPositionWithheld = errors.New("the target does not show how far its pipeline has come")
 
 // Dialer is a [Target] that is not on the machine's network: whoever wants to
 // talk to its endpoints opens the connections through it.

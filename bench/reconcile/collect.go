@@ -72,10 +72,14 @@ func (j *judge) mark(seq uint64, f flags) {
 // markBeyond notes what was seen of an id behind the plan, in the first window
 // alone: it is in none.
 func (j *judge) markBeyond(seq uint64, f flags) {
-	if j.w.first == 0 && seq >= j.n && seq-j.n >= j.e.Sentinels {
+	if j.w.first == 0 && seq >= j.n && !j.sentinel(seq) {
 		j.counts.Beyond[seq] |= f
 	}
 }
+
+// sentinel reports whether a number is one of the harness's own: neither judged nor
+// counted.
+func (j *judge) sentinel(seq uint64) bool { return seq >= j.n && seq-j.n < j.e.Sentinels }
 
 // collect goes through the evidence of a window.
 func (j *judge) collect() {
@@ -125,8 +129,11 @@ func (j *judge) commits() {
 	w := j.w
 	var records int64
 	for c := range j.e.Commits {
-		records++
 		seq, ours := j.seq(c.ID)
+		if ours && j.sentinel(seq) {
+			continue
+		}
+		records++
 		i, here := w.at(seq)
 		if !ours || !here && seq < j.n {
 			continue
@@ -190,8 +197,11 @@ func (j *judge) deliveries() {
 		mark |= inStream // a stream record is handed over, so there was one
 	}
 	for d := range j.e.Deliveries {
-		all++
 		seq, ours := j.seq(d.ID)
+		if ours && j.sentinel(seq) {
+			continue
+		}
+		all++
 		i, here := w.at(seq)
 		if !ours || !here && (seq < j.n || w.first > 0) {
 			continue
@@ -337,8 +347,11 @@ func (j *judge) deadLetters() {
 	for _, r := range j.letters() {
 		var n int64
 		for page := range r.DeadLetters {
-			n += int64(page.Len())
 			for row, seq := range page.Seq {
+				if j.sentinel(seq) {
+					continue
+				}
+				n++
 				if page.Flags[row]&bench.RowReadable != 0 {
 					j.mark(seq, deadReadable)
 				}

@@ -56,9 +56,13 @@ func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 }
 
 // fill looks for the requests of the span in tables and log: each core for those of
-// a share.
+// a share, where they are many enough for going through the files once more.
 func (s *span) fill() {
-	shares(s.first, s.n, func(_ int, from, to uint64) { s.look(from, to-from) })
+	if s.n < 1<<16 {
+		s.look(s.first, s.n)
+	} else {
+		shares(s.first, s.n, func(_ int, from, to uint64) { s.look(from, to-from) })
+	}
 	s.f.spent(s.n, costSpan)
 }
 
@@ -96,7 +100,12 @@ func (s *span) look(first, n uint64) {
 			s.stored[seq-s.first] = min(s.stored[seq-s.first], c.At.Sub(s.f.started))
 		}
 	}
+	var invocation invocation
+	if first == 0 {
+		invocation = s.f.timeline.watch(s.f.log, s.f.started)
+	}
 	for d := range s.f.log.Deliveries() {
+		invocation.delivery(d)
 		if seq, ok := s.f.seq(d.ID); ok && seq-first < n {
 			s.handed[seq-s.first] = min(s.handed[seq-s.first], d.At.Sub(s.f.started))
 		}
