@@ -60,16 +60,19 @@ func (s Skew) MarshalText() ([]byte, error) {
 
 // keys draws the key that a request writes, from seed and number alone.
 type keys struct {
+	seed uint64
 	n    uint64
 	skew float64
 	made sync.Once
 	upTo []float64 // share of the requests that write one of the keys up to this one; nil: all keys alike
 }
 
-func newKeys(w Workload) *keys { return &keys{n: uint64(max(w.Keys, 1)), skew: float64(w.Skew)} }
+func newKeys(w Workload, seed uint64) *keys {
+	return &keys{seed: seed, n: uint64(max(w.Keys, 1)), skew: float64(w.Skew)}
+}
 
-func (k *keys) of(seed, seq uint64) uint64 {
-	draw := clock.Draw(seed, "key", seq)
+func (k *keys) of(seq uint64) uint64 {
+	draw := clock.Draw(k.seed, "key", seq)
 	if k.skew == 0 {
 		return uint64(draw * float64(k.n))
 	}
@@ -109,7 +112,7 @@ func (p *Plan) Keys() uint64 {
 
 // KeyNumber is the number of the shared key that a request writes; of a skewed
 // workload 0 is written most often. A plan without shared keys has none.
-func (p *Plan) KeyNumber(seq uint64) uint64 { return p.keys.of(p.seed, seq) }
+func (p *Plan) KeyNumber(seq uint64) uint64 { return p.keys.of(seq) }
 
 // Key is the key of the item that a request writes: its id, or a key that it
 // shares. What is sent beyond the plan shares none.

@@ -198,7 +198,7 @@ func (s *Scenario) hottest() float64 {
 	if s.Workload.Kind != Versions {
 		return 0
 	}
-	return newKeys(s.Workload).hottest()
+	return newKeys(s.Workload, 0).hottest()
 }
 
 // widen names the setting that holds the processor back.

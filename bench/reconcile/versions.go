@@ -5,41 +5,71 @@ import "github.com/ackproof/ackproof/bench"
 // versions is what was seen of the keys that requests share, indexed by key. A
 // request is kept as its number and one more: 0 is none.
 type versions struct {
+	e      *Evidence
 	final  []uint64         // whose version the items table has
 	newest []bench.Sequence // of the commits
 	wrote  []uint64         // who made that one
 	latest []uint64         // whose effect the key's row in the results table shows
 }
 
+// newVersions gathers what the windows ask of keys; nil: requests share none.
 func newVersions(e *Evidence) *versions {
 	if e.Key == nil {
 		return nil
 	}
-	return &versions{
-		final: make([]uint64, e.Keys), newest: make([]bench.Sequence, e.Keys), wrote: make([]uint64, e.Keys),
-		latest: make([]uint64, e.Keys),
+	v := &versions{
+		e: e, final: make([]uint64, e.Keys), newest: make([]bench.Sequence, e.Keys), wrote: make([]uint64, e.Keys), latest: make([]uint64, e.Keys),
+	}
+	for _, reads := range [][]Read{e.Earlier, e.Reads[:]} { // in the order of time
+		for r := range reads {
+			if read := &reads[r]; read.Items != nil && e.ItemsObserved {
+				for page := range read.Items {
+					v.show(v.final, page, read.Complete)
+				}
+			}
+			if read := &reads[r]; read.Latest != nil && e.EffectsObserved {
+				for page := range read.Latest {
+					v.show(v.latest, page, read.Complete)
+				}
+			}
+		}
+	}
+	v.commits()
+	return v
+}
+
+// show notes which request each key shows in a page. Of several reads the later one
+// counts, if it came to its end. What lies behind the plan is of no key.
+func (v *versions) show(by []uint64, page *bench.Rows, complete bool) {
+	for _, seq := range page.Seq {
+		if seq >= uint64(v.e.Planned) {
+			continue
+		}
+		if k := v.e.Key(seq); complete || by[k] == 0 {
+			by[k] = seq + 1
+		}
 	}
 }
 
-// finalItem takes in a row of the items table. Of two reads the later one counts, if
-// it came to its end.
-func (j *judge) finalItem(seq uint64, complete bool) {
-	if seq >= j.n {
-		return // of no key
-	}
-	if k := j.e.Key(seq); complete || j.v.final[k] == 0 {
-		j.v.final[k] = seq + 1
-	}
-}
-
-// committed takes in a record of the stream, which decides on the order of a key's
+// commits finds the last record of each key. The stream decides on the order of
 // versions: what the clients know of time is not when the table was written.
-func (j *judge) committed(seq uint64, n bench.Sequence) {
-	if seq >= j.n {
+func (v *versions) commits() {
+	if v.e.Commits == nil {
 		return
 	}
-	if k := j.e.Key(seq); n.Compare(j.v.newest[k]) > 0 {
-		j.v.newest[k], j.v.wrote[k] = n, seq+1
+	for c := range v.e.Commits {
+		id, err := bench.ParseKey(c.ID)
+		if err != nil || c.Removed {
+			continue
+		}
+		seq, ours := v.e.IDs.Seq(id)
+		n, err := bench.ParseSequence(c.Sequence)
+		if !ours || err != nil || seq >= uint64(v.e.Planned) {
+			continue
+		}
+		if k := v.e.Key(seq); n.Compare(v.newest[k]) > 0 {
+			v.newest[k], v.wrote[k] = n, seq+1
+		}
 	}
 }
 
@@ -50,15 +80,14 @@ func (j *judge) latestEffects(r *Read) {
 	if j.v == nil || r.Latest == nil || !j.e.EffectsObserved {
 		return
 	}
-	for v := range r.Latest {
-		if j.w.first == 0 && v.Seq < j.n {
-			if k := j.e.Key(v.Seq); r.Complete || j.v.latest[k] == 0 {
-				j.v.latest[k] = v.Seq + 1
-			}
-		}
-		j.mark(v.Seq, applied|j.timely(v))
-		if i, here := j.w.at(v.Seq); here {
-			j.compare(i, v)
+	w := j.w
+	for page := range r.Latest {
+		j.beyondPage(page, func(int) flags { return applied })
+		w.pick(page)
+		for k, i := range w.places {
+			row := w.rows[k]
+			s := &w.seen[i]
+			*s |= applied | j.timely(page, row) | j.compare(*s, i, page, row, w.want[k])&^comparedOnly
 		}
 	}
 }
