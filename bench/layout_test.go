@@ -32,13 +32,14 @@ var imports = map[string][]string{
 	"bench/load":        {"bench", "bench/clock"},
 	"bench/ledger":      {"bench", "bench/clock"},
 	"bench/tableexport": {},
+	"bench/tail":        {"bench"},
 	"bench/reconcile":   {"bench", "bench/stats"},
 	"faults":            {"bench", "bench/clock"},
 	"scenarios":         {"bench", "bench/clock", "bench/stats", "faults"},
 	"reports":           {"bench", "bench/stats"},
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
-	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger"},
+	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/tableexport", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"time"
 )
@@ -38,7 +39,8 @@ type Target interface {
 	End(ctx context.Context, fault int) error
 	// Bites reports how often each fault has struck, counted where it strikes.
 	Bites(ctx context.Context) ([]Bites, error)
-	// Position reports how far the pipeline has come.
+	// Position reports how far the pipeline has come. A target that cannot see
+	// that returns ErrPositionWithheld, and the drain is proven in another way.
 	Position(ctx context.Context) (Position, error)
 	// DeadLetters reads what was handed to the on-failure destination.
 	DeadLetters(ctx context.Context) ([]DeadLetter, error)
@@ -46,6 +48,10 @@ type Target interface {
 	// twice, and after a failed Start.
 	Stop() error
 }
+
+// ErrPositionWithheld says that a target does not show how far its pipeline has
+// come.
+var ErrPositionWithheld = errors.New("the target does not show how far its pipeline has come")
 
 // Dialer is a [Target] that is not on the machine's network: whoever wants to
 // talk to its endpoints opens the connections through it.
@@ -319,9 +325,6 @@ type Position struct {
 	Shards    []ShardPosition
 	Queued    int // asynchronous events waiting
 	Open      int // invocations under way
-	// Withheld: the target cannot be asked how far it has come, so that the rest
-	// says nothing. What is not known to be drained is not.
-	Withheld bool `json:",omitempty"`
 	// Unseen counts writes to the items table that are done and that the stream
 	// has not shown yet; the embedded engine has none.
 	Unseen int
@@ -349,9 +352,6 @@ type Head struct {
 // the last record, every write has its record, no event waits and no invocation
 // is open.
 func (p Position) Drained() bool {
-	if p.Withheld {
-		return false
-	}
 	for _, s := range p.Shards {
 		if s.Behind > 0 || s.Last != s.Checkpoint {
 			return false

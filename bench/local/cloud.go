@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 
@@ -117,14 +116,14 @@ func (c *cloud) start(ctx context.Context, cancel func(), events *eventWriter) (
 	c.guard(ctx, injector)
 	c.onStop(serve(listeners[0], c.store).Close)
 
-	sdk := sdkConfig(&c.cfg.URL, c.cfg.site.dial())
-	c.db = dynamodb.NewFromConfig(sdk)
+	config := sdkConfig(&c.cfg.URL, c.cfg.site.dial())
+	c.db = dynamodb.NewFromConfig(config)
 	if c.cfg.Outside == "" {
 		if err := c.openTables(ctx); err != nil {
 			return ready{}, err
 		}
 	}
-	client := dynamodbstreams.NewFromConfig(sdk)
+	client := dynamodbstreams.NewFromConfig(config)
 	c.letters.streams, c.letters.injector, c.letters.observer, c.letters.clock, c.letters.run = client, injector, c.watch, c.clock, stack.Run
 	if err := c.startHost(ctx, c.cfg.URL, injector); err != nil {
 		return ready{}, err
@@ -281,15 +280,9 @@ func (c *cloud) stop(err error) error {
 	return err
 }
 
-// sdkConfig is an SDK configuration for an endpoint on this machine. Retries are
-// off: whoever uses it wants to see what really happened.
+// sdkConfig is an SDK configuration for an endpoint on this machine.
 func sdkConfig(url *string, dial Dial) aws.Config {
-	return aws.Config{
-		Region:           Region,
-		BaseEndpoint:     url,
-		Credentials:      credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
-		HTTPClient:       sdk.HTTPClient(dial),
-		RetryMaxAttempts: 1,
-		Retryer:          func() aws.Retryer { return aws.NopRetryer{} },
-	}
+	c := sdk.Local(Region, dial)
+	c.BaseEndpoint = url
+	return c
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
@@ -19,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // Outside names a DynamoDB that is not the embedded one.
@@ -46,7 +45,7 @@ func (o Outside) Check() error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return fmt.Errorf("--dynamodb %s: want scheme, host and port alone, such as http://127.0.0.1:8000", o.URL)
 	}
-	if !o.Yes && !onThisHost(u) {
+	if !o.Yes && !sdk.OnThisHost(u) {
 		return fmt.Errorf("--dynamodb %s: %s is not this machine; tables would be made there and load fired at it, which may cost money: say --yes if that is meant", o.URL, u.Hostname())
 	}
 	return nil
@@ -86,73 +85,11 @@ func (o Outside) lacks(stack bench.Stack, newFaults NewFaults) (lacks []string) 
 	return lacks
 }
 
-// onThisHost reports whether a URL can lead nowhere else. A name other than
-// localhost may, whatever it resolves to today.
-func onThisHost(u *url.URL) bool {
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// endpoint is how an outside DynamoDB is called. AWS serves the streams under
-// another host than the tables; everybody else under the same.
-// https://docs.aws.amazon.com/general/latest/gr/ddb.html
-type endpoint struct {
-	tables, streams string // URLs
-	sdk             aws.Config
-}
-
-// dial finds credentials and region; it calls nobody. On this machine they are
-// fixed, since no stand-in asks for real ones, and real ones are nothing to be
-// handed to it. Elsewhere they are those of any AWS program.
-func dial(ctx context.Context, target string) (endpoint, error) {
-	u, err := url.Parse(target)
-	if err != nil {
-		return endpoint{}, fmt.Errorf("dynamodb endpoint: %w", err)
-	}
-	e := endpoint{tables: strings.TrimSuffix(target, "/")}
-	e.streams, e.sdk = e.tables, sdkConfig(nil, nil)
-	if onThisHost(u) {
-		return e, nil
-	}
-	e.sdk, err = config.LoadDefaultConfig(ctx, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
-	if err != nil {
-		return endpoint{}, fmt.Errorf("dynamodb endpoint %s: read the AWS configuration: %w", target, err)
-	}
-	if region, streams, ok := ofAWS(u.Hostname()); ok {
-		e.sdk.Region = region // a signature is for the region that it goes to
-		u.Host = strings.Replace(u.Host, u.Hostname(), streams, 1)
-		e.streams = strings.TrimSuffix(u.String(), "/")
-	}
-	if e.sdk.Region == "" {
-		e.sdk.Region = Region
-	}
-	return e, nil
-}
-
-// ofAWS takes the host name of a regional endpoint apart:
-// dynamodb.eu-west-1.amazonaws.com.
-func ofAWS(host string) (region, streams string, ok bool) {
-	rest, ok := strings.CutPrefix(host, "dynamodb.")
-	region, domain, found := strings.Cut(rest, ".")
-	if !ok || !found || !strings.HasPrefix(domain, "amazonaws.com") {
-		return "", "", false
-	}
-	return region, "streams." + host, true
-}
-
-func (e endpoint) db() *dynamodb.Client {
-	return dynamodb.NewFromConfig(e.sdk, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String(e.tables) })
-}
-
-func (e endpoint) reader() *dynamodbstreams.Client {
-	return dynamodbstreams.NewFromConfig(e.sdk, func(o *dynamodbstreams.Options) { o.BaseEndpoint = aws.String(e.streams) })
-}
-
 // lent is what a run has taken of an outside DynamoDB. It belongs to the
 // target, not to the cloud, so that the tables are deleted also when the cloud
 // was killed.
 type lent struct {
-	endpoint
+	sdk.DynamoDB
 	streamARN string
 	made      []string // tables, and no others are ever deleted
 }
@@ -160,11 +97,11 @@ type lent struct {
 // borrow makes the run's tables at an endpoint and waits until they, and the
 // stream, can be used. After an error nothing is left there.
 func borrow(ctx context.Context, target string, stack bench.Stack) (*lent, error) {
-	e, err := dial(ctx, target)
+	e, err := sdk.OpenDynamoDB(ctx, target, "", "", nil)
 	if err != nil {
 		return nil, err
 	}
-	l := &lent{endpoint: e}
+	l := &lent{DynamoDB: e}
 	if err := l.make(ctx, stack); err != nil {
 		return nil, errors.Join(fmt.Errorf("--dynamodb %s: %w", target, err), l.giveBack())
 	}
@@ -174,12 +111,12 @@ func borrow(ctx context.Context, target string, stack bench.Stack) (*lent, error
 func (l *lent) make(ctx context.Context, stack bench.Stack) (err error) {
 	first, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if l.made, l.streamARN, err = createTables(first, l.db(), stack); err != nil {
+	if l.made, l.streamARN, err = createTables(first, l.DB(), stack); err != nil {
 		return explain(err)
 	}
 	for _, table := range l.made {
 		err := l.poll(ctx, "table "+table+" is active", func() (bool, error) {
-			out, err := l.db().DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
+			out, err := l.DB().DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
 			return err == nil && out.Table != nil && out.Table.TableStatus == types.TableStatusActive, err
 		})
 		if err != nil {
@@ -193,7 +130,7 @@ func (l *lent) make(ctx context.Context, stack bench.Stack) (err error) {
 		return errors.New("it has no DynamoDB Streams: the table was made without one; use an engine that has them, or --architecture sync")
 	}
 	return l.poll(ctx, "the stream is enabled", func() (bool, error) {
-		out, err := l.reader().DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: &l.streamARN})
+		out, err := l.Reader().DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: &l.streamARN})
 		if _, early := errors.AsType[*streamtypes.ResourceNotFoundException](err); early {
 			return false, nil
 		}
@@ -228,9 +165,9 @@ func (l *lent) giveBack() error {
 	defer cancel()
 	var errs []error
 	for _, table := range l.made {
-		_, err := l.db().DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
+		_, err := l.DB().DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !gone {
-			errs = append(errs, fmt.Errorf("delete table %s at %s: %w; if it is still there it is yours to delete", table, l.tables, err))
+			errs = append(errs, fmt.Errorf("delete table %s at %s: %w; if it is still there it is yours to delete", table, l.Tables, err))
 		}
 	}
 	l.made = nil

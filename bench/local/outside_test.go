@@ -17,11 +17,13 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/dynamo"
 	"github.com/ackproof/ackproof/bench/eventsource"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 const testRun = bench.RunID("k3v9x2ab")
@@ -71,21 +73,21 @@ func newAbroad(t *testing.T, between func(http.ResponseWriter, *http.Request, ht
 		own.ServeHTTP(w, r)
 	}))
 	t.Cleanup(behind.Close)
-	e, err := dial(t.Context(), behind.URL)
+	e, err := sdk.OpenDynamoDB(t.Context(), behind.URL, "", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := dynamodb.NewFromConfig(e.sdk, func(o *dynamodb.Options) {
+	db := dynamodb.NewFromConfig(e.Config, func(o *dynamodb.Options) {
 		o.BaseEndpoint, o.HTTPClient = &behind.URL, &http.Client{Transport: dynamo.NewTransport(own)}
 	})
 	_, arn, err := createTables(t.Context(), db, bench.Stack{Run: testRun, Architecture: bench.Streams, ViewType: "NEW_IMAGE"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.proxy = &proxy{endpoint: e, transport: outsideTransport(), signer: v4.NewSigner(), clock: clock.Real{}, injector: bench.NoFaults{},
+	a.proxy = &proxy{DynamoDB: e, transport: outsideTransport(), signer: v4.NewSigner(), clock: clock.Real{}, injector: bench.NoFaults{},
 		items: ItemsTable(testRun), wrote: func(w dynamo.Write) { a.wrote = append(a.wrote, w) }}
 	t.Cleanup(a.proxy.transport.CloseIdleConnections)
-	a.proxy.tail = newTail(e.reader(), arn, &a.seen, clock.Real{})
+	a.proxy.tail = newTail(e.Reader(), arn, &a.seen, clock.Real{})
 	a.call = func(op, body string) (int, string) {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader(body))
 		r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+op)
@@ -251,7 +253,7 @@ func TestAPutWhoseOutcomeNobodyKnowsIsWaitedFor(t *testing.T) {
 		t.Error("a put that may have been applied is not waited for")
 	}
 	// Where there was no connection there was no put.
-	a.proxy.tables = "http://127.0.0.1:1"
+	a.proxy.Tables = "http://127.0.0.1:1"
 	if a.put("c"); a.unseen(t) != 1 {
 		t.Error("a put that was never sent is waited for")
 	}
@@ -262,6 +264,8 @@ func TestAPutWhoseOutcomeNobodyKnowsIsWaitedFor(t *testing.T) {
 func TestTheTailFollowsShards(t *testing.T) {
 	a := newAbroad(t, nil)
 	table := a.proxy.items
+	expiring := &expired{Streams: a.proxy.tail.reader.Streams}
+	a.proxy.tail.reader.Streams = expiring
 	for i := range 300 {
 		if i%100 == 50 {
 			for _, e := range a.engine.Ends(table) {
@@ -275,8 +279,8 @@ func TestTheTailFollowsShards(t *testing.T) {
 		}
 		if i%100 == 70 {
 			a.unseen(t)
-			for _, s := range a.proxy.tail.shards {
-				s.iterator = nil
+			expiring.lost = 3
+			for ; expiring.lost > 0; a.proxy.look(t.Context(), "") {
 			}
 		}
 		a.put(fmt.Sprint(i))
@@ -298,6 +302,20 @@ func TestTheTailFollowsShards(t *testing.T) {
 	}
 }
 
+// expired is a stream that has forgotten some iterators.
+type expired struct {
+	eventsource.Streams
+	lost int
+}
+
+func (e *expired) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInput, opts ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error) {
+	if e.lost > 0 {
+		e.lost--
+		return nil, &streamtypes.ExpiredIteratorException{}
+	}
+	return e.Streams.GetRecords(ctx, in, opts...)
+}
+
 // twins is a stream that gives each record the number of the one before it, as
 // an engine does that numbers and appends in two steps.
 type twins struct{ eventsource.Streams }
@@ -316,7 +334,7 @@ func (w twins) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsInp
 // it must not count as seen.
 func TestTwoRecordsWithOneNumber(t *testing.T) {
 	a := newAbroad(t, nil)
-	a.proxy.tail.streams = twins{a.proxy.tail.streams}
+	a.proxy.tail.reader.Streams = twins{a.proxy.tail.reader.Streams}
 	for i := range 20 {
 		a.put(fmt.Sprint(i))
 	}
@@ -340,7 +358,7 @@ func TestAStreamThatCannotBeReadProvesNothing(t *testing.T) {
 	a := newAbroad(t, nil)
 	a.put("a")
 	a.unseen(t)
-	a.proxy.tail.streams = badStream{a.proxy.tail.streams}
+	a.proxy.tail.reader.Streams = badStream{a.proxy.tail.reader.Streams}
 	if status, answer := a.call("DeleteItem", `{"TableName":"`+a.proxy.items+`","Key":{"id":{"S":"a"}}}`); status != 200 {
 		t.Fatal(answer)
 	}
@@ -373,31 +391,6 @@ func TestOutsideCheck(t *testing.T) {
 		}
 		if err := (Outside{URL: url, Yes: true}).Check(); strings.HasPrefix(want, "say") && err != nil {
 			t.Errorf("%q with --yes: %v", url, err)
-		}
-	}
-}
-
-func TestDialFindsTheStreamsOfAWS(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("AWS_REGION", "us-west-2")
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-	for target, want := range map[string][4]string{
-		"https://dynamodb.eu-west-1.amazonaws.com": {"https://dynamodb.eu-west-1.amazonaws.com", "https://streams.dynamodb.eu-west-1.amazonaws.com", "eu-west-1", "AKIDEXAMPLE"},
-		"http://dynamo.example.org:8000/":          {"http://dynamo.example.org:8000", "http://dynamo.example.org:8000", "us-west-2", "AKIDEXAMPLE"},
-		"http://127.0.0.1:8000":                    {"http://127.0.0.1:8000", "http://127.0.0.1:8000", Region, "ackproof"},
-	} {
-		e, err := dial(t.Context(), target)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := e.sdk.Credentials.Retrieve(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := [4]string{e.tables, e.streams, e.sdk.Region, c.AccessKeyID}; got != want {
-			t.Errorf("%s: %v, want %v", target, got, want)
 		}
 	}
 }
@@ -451,7 +444,7 @@ func TestBorrowingFromWhatIsNoDynamoDB(t *testing.T) {
 	if _, err := borrow(t.Context(), url, stack); err == nil || !strings.Contains(err.Error(), "ResourceInUseException") {
 		t.Errorf("a table that was there before: %v", err)
 	}
-	list, err := l.db().ListTables(t.Context(), &dynamodb.ListTablesInput{Limit: aws.Int32(10)})
+	list, err := l.DB().ListTables(t.Context(), &dynamodb.ListTablesInput{Limit: aws.Int32(10)})
 	if err != nil || len(list.TableNames) != 2 {
 		t.Errorf("tables %v (%v), want the two of the first", list, err)
 	}

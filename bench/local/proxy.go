@@ -21,6 +21,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/dynamo"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 const (
@@ -47,7 +48,7 @@ const strikeThrottle = "table.throttle"
 // It signs every request anew: engines that keep a database for each access key
 // would else give each processor process one of its own.
 type proxy struct {
-	endpoint
+	sdk.DynamoDB
 	transport *http.Transport
 	signer    *v4.Signer
 	clock     clock.Clock
@@ -87,7 +88,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	service, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if strings.HasPrefix(service, "DynamoDBStreams_") {
-		p.pass(w, r, p.streams, body)
+		p.pass(w, r, p.Streams, body)
 		return
 	}
 	if slices.Contains([]string{"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}, op) {
@@ -96,7 +97,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	req, ok := readRequest(op, body)
 	if !ok { // the engine says what is wrong with it
-		p.pass(w, r, p.tables, body)
+		p.pass(w, r, p.Tables, body)
 		return
 	}
 	if refused := p.strike(&req); refused != nil {
@@ -104,7 +105,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(req.writes) == 0 {
-		p.pass(w, r, p.tables, body)
+		p.pass(w, r, p.Tables, body)
 		return
 	}
 	p.write(w, r, &req, body)
@@ -151,7 +152,7 @@ func (p *proxy) write(w http.ResponseWriter, r *http.Request, req *request, body
 	defer p.writing.Add(-1)
 	mine := slices.DeleteFunc(slices.Clone(req.writes), func(i itemWrite) bool { return i.table != p.items })
 	p.tail.sent(mine)
-	a, err := p.forward(r, p.tables, body)
+	a, err := p.forward(r, p.Tables, body)
 	switch {
 	case err != nil:
 		// Not sent at all, or nobody knows: then the stream has to tell.
@@ -213,12 +214,12 @@ func (p *proxy) forward(r *http.Request, url string, body []byte) (upstreamAnswe
 	for _, name := range []string{"Content-Type", "X-Amz-Target"} {
 		req.Header[name] = r.Header[name]
 	}
-	credentials, err := p.sdk.Credentials.Retrieve(ctx)
+	credentials, err := p.Config.Credentials.Retrieve(ctx)
 	if err != nil {
 		return upstreamAnswer{}, err
 	}
 	sum := sha256.Sum256(body)
-	if err := p.signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), "dynamodb", p.sdk.Region, p.clock.Now()); err != nil {
+	if err := p.signer.SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), "dynamodb", p.Config.Region, p.clock.Now()); err != nil {
 		return upstreamAnswer{}, err
 	}
 	resp, err := p.transport.RoundTrip(req)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/dynamo"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // store is DynamoDB as the cloud serves it: the embedded engine, or a proxy
@@ -44,16 +45,16 @@ func (c *cloud) openStore(ctx context.Context, injector bench.Injector, observer
 		})}
 		return nil
 	}
-	e, err := dial(ctx, c.cfg.Outside)
+	e, err := sdk.OpenDynamoDB(ctx, c.cfg.Outside, "", "", nil)
 	if err != nil {
 		return err
 	}
 	p := &proxy{
-		endpoint: e, transport: outsideTransport(), signer: v4.NewSigner(), clock: c.clock,
+		DynamoDB: e, transport: outsideTransport(), signer: v4.NewSigner(), clock: c.clock,
 		injector: injector, items: table, wrote: c.wrote,
 	}
 	if c.cfg.StreamARN != "" {
-		p.tail = newTail(e.reader(), c.cfg.StreamARN, c.watch, c.clock)
+		p.tail = newTail(e.Reader(), c.cfg.StreamARN, c.watch, c.clock)
 		following, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() { defer close(done); p.tail.follow(following) }()

@@ -4,35 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/dynamo"
-	"github.com/ackproof/ackproof/bench/eventsource"
-)
-
-const (
-	// tailInterval is how often the stream is looked at, as often as Lambda does.
-	tailInterval = 250 * time.Millisecond
-	// tailTimeout bounds one look.
-	tailTimeout = 30 * time.Second
+	reading "github.com/ackproof/ackproof/bench/tail"
 )
 
 // tail reads the stream of an outside DynamoDB to its end, beside the event
 // source mapping and without trusting it: what the mapping has left out shows
-// as a checkpoint short of the end. It is the second of the two readers that a
-// shard may have
-// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
-//
-// DescribeStream is asked for the names of shards alone. What it says about
-// their ends is known late, and one engine says it wrongly. That the end has
-// been reached is concluded from two things, and both must hold:
+// as a checkpoint short of the end. That the end has been reached is concluded
+// from two things, and both must hold:
 //
 //   - every item that the proxy has seen put was seen in the stream as often;
 //     so a stream that lags behind its table, as AWS's does, is waited for;
@@ -50,12 +38,11 @@ const (
 //
 // A nil tail, where no stream is read, has seen everything.
 type tail struct {
-	streams  eventsource.Streams
-	arn      string
 	observer bench.Observer
 	clock    clock.Clock
 
-	looking sync.Mutex // one look at a time; guards the iterators
+	looking sync.Mutex // one look at a time; guards the reader
+	reader  reading.Reader
 
 	mu       sync.Mutex
 	shards   []*tailShard
@@ -65,13 +52,12 @@ type tail struct {
 	complete int64           // answers that the last complete look began after
 }
 
-// tailShard is one shard as far as it was read.
+// tailShard is one shard as far as it was read, under tail.mu.
 type tailShard struct {
-	id       string
-	iterator *string // nil: to be made
-	closed   bool    // read to the end of a closed shard
-	last     string  // sequence number of the newest record, under tail.mu
-	number   bench.Sequence
+	id     string
+	closed bool   // read to the end of a closed shard
+	last   string // sequence number of the newest record
+	number bench.Sequence
 }
 
 // put counts the puts of one item that the stream has not shown.
@@ -81,22 +67,15 @@ type put struct {
 	passed   bool      // its record has come with a number that is not above the last
 }
 
-func newTail(streams eventsource.Streams, arn string, observer bench.Observer, c clock.Clock) *tail {
-	return &tail{streams: streams, arn: arn, observer: observer, clock: c, puts: map[string]*put{}}
+func newTail(streams reading.Streams, arn string, observer bench.Observer, c clock.Clock) *tail {
+	t := &tail{observer: observer, clock: c, puts: map[string]*put{}}
+	t.reader = reading.Reader{Streams: streams, ARN: arn, Take: t.take}
+	return t
 }
 
 // follow looks again and again until ctx ends.
 func (t *tail) follow(ctx context.Context) {
-	tick := time.NewTicker(tailInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.look(ctx) // an error leaves the look incomplete, and the next one tries again
-		case <-ctx.Done():
-			return
-		}
-	}
+	reading.Follow(ctx, func(ctx context.Context) error { _, err := t.look(ctx); return err })
 }
 
 // sent notes puts that are about to be sent: their records may be seen before
@@ -189,22 +168,11 @@ func (t *tail) ends() []dynamo.ShardEnd {
 func (t *tail) look(ctx context.Context) ([]dynamo.ShardEnd, error) {
 	t.looking.Lock()
 	defer t.looking.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, tailTimeout)
-	defer cancel()
 	t.mu.Lock()
 	began := t.answers
 	t.mu.Unlock()
-	// A shard that closes meanwhile has children, which must be read too.
-	for known := -1; known != len(t.shards); {
-		known = len(t.shards)
-		for _, s := range t.shards {
-			if err := t.read(ctx, s); err != nil {
-				return nil, err
-			}
-		}
-		if err := t.discover(ctx); err != nil {
-			return nil, err
-		}
+	if err := t.reader.Look(ctx); err != nil {
+		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -212,86 +180,26 @@ func (t *tail) look(ctx context.Context) ([]dynamo.ShardEnd, error) {
 	return t.ends(), nil
 }
 
-// discover adds the shards that are not known yet.
-func (t *tail) discover(ctx context.Context) error {
-	known := map[string]bool{}
-	for _, s := range t.shards {
-		known[s.id] = true
+// shard finds a shard, or adds one.
+func (t *tail) shard(id string) *tailShard {
+	i := slices.IndexFunc(t.shards, func(s *tailShard) bool { return s.id == id })
+	if i < 0 {
+		i = len(t.shards)
+		t.shards = append(t.shards, &tailShard{id: id})
 	}
-	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &t.arn}
-	for {
-		out, err := t.streams.DescribeStream(ctx, in)
-		if err != nil {
-			return fmt.Errorf("describe stream %s: %w", t.arn, err)
-		}
-		if out.StreamDescription == nil {
-			return fmt.Errorf("describe stream %s: answer without a description", t.arn)
-		}
-		for _, found := range out.StreamDescription.Shards {
-			if id := aws.ToString(found.ShardId); id != "" && !known[id] {
-				known[id] = true
-				t.mu.Lock()
-				t.shards = append(t.shards, &tailShard{id: id})
-				t.mu.Unlock()
-			}
-		}
-		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
-			return nil
-		}
-	}
-}
-
-// read reads a shard up to an empty page, or its end.
-func (t *tail) read(ctx context.Context, s *tailShard) error {
-	for !s.closed {
-		if err := t.place(ctx, s); err != nil {
-			return err
-		}
-		page, err := t.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: s.iterator, Limit: aws.Int32(1000)})
-		if err != nil {
-			s.iterator = nil // it may have expired
-			return fmt.Errorf("get records of shard %s: %w", s.id, err)
-		}
-		s.iterator = page.NextShardIterator
-		if err := t.take(s, page.Records, page.NextShardIterator == nil); err != nil {
-			return err
-		}
-		if len(page.Records) == 0 {
-			return nil
-		}
-	}
-	return nil
-}
-
-// place makes an iterator where there is none: behind the last record seen.
-func (t *tail) place(ctx context.Context, s *tailShard) error {
-	if s.iterator != nil {
-		return nil
-	}
-	in := &dynamodbstreams.GetShardIteratorInput{StreamArn: &t.arn, ShardId: &s.id, ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
-	if s.last != "" {
-		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(s.last)
-	}
-	out, err := t.streams.GetShardIterator(ctx, in)
-	if err != nil {
-		return fmt.Errorf("get iterator of shard %s: %w", s.id, err)
-	}
-	s.iterator = out.ShardIterator
-	return nil
+	return t.shards[i]
 }
 
 // take notes the records of a page and tells the observer of each commit. Its
 // time is that of the answer to the put, one hop after the commit; the record's
 // own is a whole second.
-func (t *tail) take(s *tailShard, records []types.Record, closed bool) error {
+func (t *tail) take(page reading.Page) error {
 	now := t.clock.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.closed = closed
-	for _, r := range records {
-		if r.Dynamodb == nil {
-			return fmt.Errorf("shard %s: a record without content", s.id)
-		}
+	s := t.shard(page.Shard)
+	s.closed = page.Closed
+	for _, r := range page.Records {
 		text := aws.ToString(r.Dynamodb.SequenceNumber)
 		n, err := bench.ParseSequence(text)
 		if err != nil {

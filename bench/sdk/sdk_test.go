@@ -88,3 +88,28 @@ func (l listener) Accept() (net.Conn, error) {
 }
 func (l listener) Close() error   { close(l); return nil }
 func (l listener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestOpenDynamoDBFindsTheStreamsOfAWS(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_REGION", "us-west-2")
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	for target, want := range map[string][4]string{
+		"https://dynamodb.eu-west-1.amazonaws.com": {"https://dynamodb.eu-west-1.amazonaws.com", "https://streams.dynamodb.eu-west-1.amazonaws.com", "eu-west-1", "AKIDEXAMPLE"},
+		"http://dynamo.example.org:8000/":          {"http://dynamo.example.org:8000", "http://dynamo.example.org:8000", "us-west-2", "AKIDEXAMPLE"},
+		"http://127.0.0.1:8000":                    {"http://127.0.0.1:8000", "http://127.0.0.1:8000", sdk.DefaultRegion, "ackproof"},
+	} {
+		e, err := sdk.OpenDynamoDB(t.Context(), target, "", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := e.Config.Credentials.Retrieve(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [4]string{e.Tables, e.Streams, e.Config.Region, c.AccessKeyID}; got != want {
+			t.Errorf("%s: %v, want %v", target, got, want)
+		}
+	}
+}

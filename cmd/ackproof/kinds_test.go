@@ -8,6 +8,8 @@ import (
 )
 
 // storm is a run in which something goes wrong at every hop between the processes.
+// Writes to the results table are few while the way there is disturbed, so the
+// faults that strike a share of them go on when the others are over.
 const storm = `
 load: [{name: steady, for: 9s, rate: 200/s}]
 processor: {work: 1ms, timeout: 5s, concurrency: 4}
@@ -22,12 +24,12 @@ faults:
   - "at 2s for 3s: client.cut 3%"
   - "at 2s for 3s: client.cut 3% mid-body"
   - "at 3s for 2s every 1s: gateway.kill"
-  - "at 2s for 3s: results.deny 5%"
-  - "at 2s for 3s: results.throttle 5%"
-  - "at 2s for 3s: results.error 5% after-commit"
-  - "at 2s for 3s: results.cut 5%"
-  - "at 2s for 3s: results.cut 5% mid-answer"
-  - "at 2s for 3s: results.delay 5% by=100ms"
+  - "at 2s for 6s: results.deny 5%"
+  - "at 2s for 6s: results.throttle 5%"
+  - "at 2s for 6s: results.error 5% after-commit"
+  - "at 2s for 6s: results.cut 5%"
+  - "at 2s for 6s: results.cut 5% mid-answer"
+  - "at 2s for 6s: results.delay 5% by=100ms"
   - "at 2s for 3s every 1s: results.late by=3s"
   - "at 2s for 3s: stream.throttle 30%"
   - "at 2s for 3s: stream.expire 30%"
