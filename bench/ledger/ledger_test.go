@@ -193,6 +193,22 @@ func filled(t testing.TB, n int64) string {
 	return dir
 }
 
+// A plan that does not end with a block, and one that is shorter than a frame.
+func TestEveryLength(t *testing.T) {
+	for _, n := range []int64{1, 255, 256, 257, blockRows, blockRows + 1} {
+		l := open(t, filled(t, n))
+		for seq := range uint64(n) {
+			if a, s := l.At(seq); a != attempt(seq) || s != Finished {
+				t.Fatalf("%d of %d: %v %+v", seq, n, s, a)
+			}
+		}
+		if len(l.Problems()) > 0 || l.Len() != uint64(n) {
+			t.Errorf("%d of %d, %v", l.Len(), n, l.Problems())
+		}
+		sameInStretches(t, l)
+	}
+}
+
 // retry is a later attempt at a request.
 func retry(seq uint64, n int, o bench.Outcome) bench.Attempt {
 	a := attempt(seq)
@@ -442,20 +458,60 @@ func BenchmarkSentDoneParallel(b *testing.B) {
 	})
 }
 
+// What a reader of all requests takes for one: its outcome alone, with its times,
+// and all that is known.
 func BenchmarkScan(b *testing.B) {
 	const n = 1 << 20
 	w, dir := create(b, n)
 	for seq := range uint64(n) {
-		w.Done(attempt(seq))
+		w.Done(realistic(seq))
 	}
-	w.Close()
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
 	l := open(b, dir)
-	b.ReportAllocs()
-	seq := uint64(0)
-	for b.Loop() {
-		if _, s := l.At(seq % n); s != Finished {
-			b.Fatal(s)
-		}
-		seq++
+	for name, scan := range map[string]func(s *Stretch) (sum time.Duration){
+		"outcome": func(s *Stretch) (sum time.Duration) {
+			for _, o := range s.Outcome {
+				sum += time.Duration(o)
+			}
+			return sum
+		},
+		"times": func(s *Stretch) (sum time.Duration) {
+			sent, end := s.Times()
+			for i := range sent {
+				sum += end[i] - sent[i]
+			}
+			return sum
+		},
+		"all": func(s *Stretch) (sum time.Duration) {
+			for i := range s.State {
+				a, _ := s.At(i)
+				sum += a.End
+			}
+			return sum
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var sum time.Duration
+				for s := range l.Stretches(0, n) {
+					sum += scan(s)
+				}
+				if sum == 0 {
+					b.Fatal("nothing was read")
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/n, "ns/request")
+		})
 	}
+	b.Run("alone", func(b *testing.B) {
+		seq := uint64(0)
+		for b.Loop() {
+			if _, s := l.At(seq * 7919 % n); s != Finished {
+				b.Fatal(s)
+			}
+			seq++
+		}
+	})
 }
