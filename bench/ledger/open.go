@@ -122,7 +122,8 @@ func (l *Ledger) add(kind byte, s sealedBlock, seen map[uint64]bool, got *endBod
 	}
 	for n := range s.frames() {
 		f, _ := s.frame(n)
-		if q := f.lines[colSeq]; kind == blockFirsts && (q.base != s.first+uint64(n*frameRows) || q.step != 1 || q.width != 0) {
+		first := s.first + uint64(n*frameRows)
+		if q := f.lines[colSeq]; kind == blockFirsts && (q.width != 0 || q.at(0) != first || q.at(f.rows-1) != first+uint64(f.rows-1)) {
 			return false
 		}
 	}
