@@ -241,8 +241,8 @@ func (l *Ledger) retriesOf(seq uint64) []entry {
 	return l.retries[from:to]
 }
 
-// Attempts gives every attempt at a request that is known of, the first one first.
-func (l *Ledger) Attempts(seq uint64) iter.Seq2[bench.Attempt, State] {
+// AttemptsAt gives every attempt at a request that is known of, the first one first.
+func (l *Ledger) AttemptsAt(seq uint64) iter.Seq2[bench.Attempt, State] {
 	return func(yield func(bench.Attempt, State) bool) {
 		if l.first != nil || seq >= l.planned {
 			yield(l.At(seq))
@@ -261,6 +261,19 @@ func (l *Ledger) Attempts(seq uint64) iter.Seq2[bench.Attempt, State] {
 
 // Retries counts the attempts after the first, of all requests.
 func (l *Ledger) Retries() int { return len(l.retries) }
+
+// Attempts gives what is known of as many requests as into has room for, from
+// first on, as At has it. It leaves out what a judge has no use for: the class, the
+// status, the first byte and the error. Whoever was sent is not bench.Unsent.
+func (l *Ledger) Attempts(first uint64, into []bench.Attempt) {
+	for s := range l.Stretches(first, first+uint64(len(into))) {
+		sent, end := s.Times()
+		some := into[s.First-first:][:len(sent)]
+		for i := range some {
+			some[i] = bench.Attempt{Seq: s.First + uint64(i), Outcome: s.Outcome[i], Sent: sent[i], End: end[i]}
+		}
+	}
+}
 
 // Request is At in the form that the judge asks for.
 func (l *Ledger) Request(seq uint64) (_ bench.Attempt, sent bool) {

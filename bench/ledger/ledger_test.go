@@ -261,7 +261,7 @@ func TestRetries(t *testing.T) {
 	}
 	for seq, all := range want {
 		var got []bench.Attempt
-		for a, s := range l.Attempts(seq) {
+		for a, s := range l.AttemptsAt(seq) {
 			if s != Finished {
 				t.Fatalf("%+v is %v", a, s)
 			}
@@ -291,6 +291,14 @@ func sameInStretches(t testing.TB, l *Ledger) {
 	t.Helper()
 	for _, r := range [][2]uint64{{0, l.Len()}, {min(100, l.Len()), min(5000, l.Len())}, {l.Len() / 2, l.Len()/2 + 700}} {
 		next := r[0]
+		together := make([]bench.Attempt, r[1]-r[0])
+		l.Attempts(r[0], together)
+		for i, a := range together {
+			want, _ := l.At(r[0] + uint64(i))
+			if a.Seq != want.Seq || a.Outcome != want.Outcome || a.Sent != want.Sent || a.End != want.End {
+				t.Fatalf("request %d among others: %+v; alone: %+v", want.Seq, a, want)
+			}
+		}
 		for s := range l.Stretches(r[0], r[1]) {
 			sent, end := s.Times()
 			for i := range s.State {
