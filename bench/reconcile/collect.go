@@ -26,6 +26,7 @@ const (
 	seenSecond                     // and in the second
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
+	later                          // handed over or applied when a fault had struck
 
 	found = inItems | inStream | applied
 )
@@ -224,6 +225,9 @@ func (j *judge) deliveries() {
 			continue
 		}
 		n, _ := bench.ParseSequence(d.Sequence) // an asynchronous event has none: zero
+		if j.afterStrike(d.At) {
+			j.mark(seq, later)
+		}
 		known := here && w.seen[i]&delivered != 0
 		switch r := (record{seq, n}); {
 		case known && w.handed[i] == n, others[r]:
@@ -293,6 +297,9 @@ func (j *judge) effects(r *Read, here flags) {
 			*s |= here
 		}
 		*s |= applied
+		if j.afterStrike(v.At) {
+			*s |= later
+		}
 		if !j.compare(i, v) {
 			j.uncompared++
 		}

@@ -37,6 +37,7 @@ type counts struct {
 	items    perVerdict
 	phases   []perVerdict // by stage
 	loss     []int64      // by fault
+	control  control
 	stages   []stageCount // by stage; one for all where none is listed
 	around   []aroundFault
 	findings perVerdict // without those beyond the plan
@@ -56,12 +57,12 @@ func newCounts(e *Evidence) counts {
 	return counts{
 		phases: make([]perVerdict, len(e.Stages)), loss: make([]int64, len(e.Faults)),
 		stages: make([]stageCount, len(e.Stages)), around: make([]aroundFault, len(e.Faults)),
-		firsts: map[bench.ItemVerdict]uint64{}, first: uint64(e.Planned),
+		firsts: map[bench.ItemVerdict]uint64{}, first: uint64(e.Planned), control: newControl(e),
 	}
 }
 
 // count enters one planned request.
-func (j *judge) count(seq uint64, o bench.Outcome, v bench.ItemVerdict) {
+func (j *judge) count(seq uint64, s flags, o bench.Outcome, v bench.ItemVerdict) {
 	c, stage := &j.counts, j.stage(seq)
 	j.countRequest(o)
 	c.items[v]++
@@ -74,6 +75,7 @@ func (j *judge) count(seq uint64, o bench.Outcome, v bench.ItemVerdict) {
 	}
 	if len(j.e.Faults) > 0 && o != bench.Unsent {
 		j.countAround(seq, o, v)
+		j.countControl(seq, s, o, v)
 	}
 	if survived(v) {
 		c.first, c.last = min(c.first, seq), seq
@@ -107,19 +109,20 @@ func (j *judge) countRequest(o bench.Outcome) {
 // countAround enters a sent request by where it was due beside the faults.
 func (j *judge) countAround(seq uint64, o bench.Outcome, v bench.ItemVerdict) {
 	due := j.e.Due(seq)
-	var ack, lost int64
+	var ack int64
 	if o == bench.Acknowledged {
 		ack = 1
 	}
 	if v == bench.LostWrite || v == bench.LostProcessing {
-		lost = 1
+		for _, i := range j.blamed(due) {
+			j.counts.loss[i]++
+		}
 	}
 	for i := range j.counts.around {
 		switch a, f := &j.counts.around[i], &j.e.Faults[i]; {
 		case f.covers(due):
 			a.sentIn++
 			a.ackIn += ack
-			j.counts.loss[i] += lost
 		case due < f.From:
 			a.sentBefore++
 			a.ackBefore += ack
@@ -162,6 +165,9 @@ func (j *judge) books() {
 	if a.Items.Unexpected != nil {
 		*a.Items.Unexpected += int64(len(a.extra))
 	}
+	var control bench.Items
+	enter(&control, &c.control.items)
+	a.Control = j.controlBooks(control)
 	a.FaultLoss = c.loss
 	a.Requests.Planned = j.e.Planned
 	if len(c.stages) == 0 {

@@ -77,7 +77,7 @@ func (j *judge) decide() {
 		s := j.w.flags(uint64(i))
 		v := j.verdict(s, outcome)
 		verdicts[i] = asJudged(v, station(s, outcome))
-		j.count(seq, outcome, v)
+		j.count(seq, s, outcome, v)
 	}
 }
 
@@ -203,6 +203,28 @@ func (j *judge) balance() {
 	case sum != i.Attempted:
 		panic(fmt.Sprintf("reconcile: %d attempted, but the verdicts add up to %d", i.Attempted, sum))
 	}
+}
+
+// blamed lists the faults that a request may have been lost to: those in whose
+// windows it was due; where there is none, the first that it was under way for when
+// it began, or whose last strike was still at work.
+func (j *judge) blamed(due time.Duration) (faults []int) {
+	for i := range j.e.Faults {
+		if j.e.Faults[i].covers(due) {
+			faults = append(faults, i)
+		}
+	}
+	for i := range j.e.Faults {
+		f := &j.e.Faults[i]
+		until := f.To
+		if f.Lasts > 0 {
+			until += f.Lasts + f.Reach // and until things go their way again
+		}
+		if len(faults) == 0 && f.Bitten > 0 && due >= f.From-f.Reach && due < until {
+			return []int{i}
+		}
+	}
+	return faults
 }
 
 // covers reports whether a moment lies in the fault's window. A window without

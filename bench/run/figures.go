@@ -28,7 +28,8 @@ type figures struct {
 	stages                                                  []stage
 	backlog                                                 *stats.Backlog
 	seconds                                                 []bench.SecondRow
-	recoveries                                              []recovered // by fault
+	recoveries                                              []recovered     // by fault
+	reach                                                   []time.Duration // by fault
 }
 
 // recovered is how a fault was recovered from, as [stats.Backlog.Recovery] has it.
@@ -43,7 +44,11 @@ func (f *files) figures() *figures {
 	seconds := newSeconds(f.plan.Duration())
 	all := make([]*figures, cores())
 	for i := range all {
-		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second)}
+		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second), reach: make([]time.Duration, len(f.faults))}
+	}
+	strikes := make([]time.Duration, len(f.faults))
+	for i := range strikes {
+		strikes[i], _ = f.window(i)
 	}
 	stages := f.plan.Stages()
 	f.extents = newExtents(uint64(f.plan.Len()))
@@ -59,6 +64,7 @@ func (f *files) figures() *figures {
 				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, &a, sent)
 				g.request(&g.stages[number], a, sent, times, s.handedAt(seq), due, stages[number].Warmup)
 				g.backlog.Add(times)
+				g.reaches(strikes, due, s.doneAt(seq, &a, sent, g.effects))
 				own.add(seq/blockSize-block, times)
 				open.request(a, sent, times.Effect, due)
 			}
@@ -103,6 +109,28 @@ func (g *figures) merge(o *figures) {
 		g.stages[i].acknowledged += o.stages[i].acknowledged
 	}
 	g.backlog.Merge(o.backlog)
+	for i := range g.reach {
+		g.reach[i] = max(g.reach[i], o.reach[i])
+	}
+}
+
+// settledBefore is how much of the time before a strike tells how long requests
+// take when nothing is wrong.
+const settledBefore = 5 * time.Second
+
+// reaches takes a request for what it tells of how much earlier than a strike one
+// could be due and still be under way at it: as early as one that was, and as early
+// as twice what those have taken that were done before.
+func (g *figures) reaches(strikes []time.Duration, due, done time.Duration) {
+	for i, at := range strikes {
+		switch {
+		case due >= at || done == stats.Never:
+		case done >= at:
+			g.reach[i] = max(g.reach[i], at-due)
+		case due >= at-settledBefore:
+			g.reach[i] = max(g.reach[i], 2*(done-due))
+		}
+	}
 }
 
 // request enters one request. Response time and lag of the whole run are those of

@@ -248,7 +248,7 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 	r := &bench.Result{
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
 		Requests: account.Requests, Items: account.Items, Deliveries: account.Deliveries,
-		Findings: account.Findings,
+		Findings: account.Findings, Control: account.Control,
 		Drain:    f.story.proof(), Gates: account.Gates,
 	}
 	f.fill(r, figures, account)
@@ -339,6 +339,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
 			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
 			Uncounted: fault.On != "" && story.returned,
+			Reach:     figures.reach[i], Lasts: fault.Lasts(),
 		})
 	}
 	return e

@@ -19,6 +19,7 @@ type span struct {
 	f        *files
 	first, n uint64
 	effect   []time.Duration // the first one
+	again    []uint64        // a bit each: applied more than once, so that effect may be of another time
 	stored   []time.Duration // nil, as handed: nobody watched the machines
 	handed   []time.Duration // to the processor, for the first time
 }
@@ -35,7 +36,7 @@ func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 		}
 		n := uint64(f.plan.Len())
 		size := min(n, f.portions.span)
-		s := &span{f: f, effect: make([]time.Duration, size)}
+		s := &span{f: f, effect: make([]time.Duration, size), again: make([]uint64, size/64+1)}
 		if f.log != nil {
 			s.stored, s.handed = make([]time.Duration, size), make([]time.Duration, size)
 		}
@@ -63,6 +64,7 @@ func (s *span) fill() {
 			times[i] = stats.Never
 		}
 	}
+	clear(s.again)
 	var side sync.WaitGroup
 	if log := s.f.log; log != nil {
 		side.Go(func() {
@@ -82,6 +84,9 @@ func (s *span) fill() {
 		for e := range read.Effects() {
 			if i := e.Seq - s.first; i < s.n && !e.At.IsZero() { // far beyond n where it lies before the span
 				s.effect[i] = min(s.effect[i], e.At.Sub(s.f.started))
+				if e.Count > 1 {
+					s.again[i/64] |= 1 << (i % 64)
+				}
 			}
 		}
 	}
@@ -125,6 +130,22 @@ func (s *span) times(seq uint64, a *bench.Attempt, sent bool) stats.Times {
 		t.Stored = t.Effect // in one transaction
 	}
 	return t
+}
+
+// doneAt is when all that was asked for by a request was there for the first time,
+// as far as it could be seen: what was applied again, later, has lost the time of
+// its first effect, and was done soon after it was handed over.
+func (s *span) doneAt(seq uint64, a *bench.Attempt, sent, effects bool) time.Duration {
+	i := seq - s.first
+	switch {
+	case !sent || a.Class == bench.ClassNone:
+		return stats.Never
+	case s.again[i/64]>>(i%64)&1 != 0:
+		return s.handedAt(seq)
+	case effects && (a.Outcome == bench.Acknowledged || s.effect[i] != stats.Never):
+		return s.effect[i]
+	}
+	return a.End
 }
 
 // handedAt is when a request was first handed to the processor.

@@ -1,0 +1,101 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// control is the phase before anything was broken: requests that were due, and by
+// all that is known done with, before the first fault struck.
+//
+// What was due a little earlier than the strike may still have been under way, and
+// is no control: [Fault.Reach] says how much earlier. And what was handed over or
+// applied again after the strike may have been spoilt then, however early it was
+// due: a mapping that is made anew hands the whole stream over once more.
+type control struct {
+	strike time.Duration // the first one
+	end    time.Duration // of the phase; 0: there is none
+
+	sent, acked int64
+	items       perVerdict
+	failed      perVerdict // of the items, those that no fault can have spoilt
+}
+
+// newControl finds the phase.
+func newControl(e *Evidence) (c control) {
+	first := -1
+	for i, f := range e.Faults {
+		struck := f.From > 0 || f.To > 0 || f.Bitten > 0 // else it waits for a number that has not come
+		if struck && (first < 0 || f.From < e.Faults[first].From) {
+			first = i
+		}
+	}
+	if first >= 0 {
+		c.strike = e.Faults[first].From
+		c.end = max(0, c.strike-e.Faults[first].Reach)
+	}
+	return c
+}
+
+// countControl enters a sent request, if it is one of the phase.
+func (j *judge) countControl(seq uint64, s flags, o bench.Outcome, v bench.ItemVerdict) {
+	c := &j.counts.control
+	if j.e.Due(seq) >= c.end {
+		return
+	}
+	c.sent++
+	if o == bench.Acknowledged {
+		c.acked++
+	}
+	c.items[v]++
+	if s&later == 0 && j.consequence(v) == bench.Fail {
+		c.failed[v]++
+	}
+}
+
+// afterStrike reports whether a moment is one at which a fault had struck. A time
+// that nobody knows may be.
+func (j *judge) afterStrike(t time.Time) bool {
+	return j.counts.control.end > 0 && (t.IsZero() || t.Sub(j.e.Started) >= j.counts.control.strike)
+}
+
+// controlBooks makes the account of the phase; nil: the run has no fault.
+func (j *judge) controlBooks(items bench.Items) *bench.Control {
+	if len(j.e.Faults) == 0 {
+		return nil
+	}
+	c := &j.counts.control
+	r := &bench.Control{ToMs: float64(c.end) / float64(time.Millisecond), Sent: c.sent, Acknowledged: c.acked, Items: items}
+	undecided := int64(0)
+	for _, v := range bench.ItemVerdicts() {
+		r.Failed += c.failed[v]
+		if j.consequence(v) == bench.VerdictUnknown {
+			undecided += c.items[v]
+		}
+	}
+	clean := r.Failed == 0
+	if c.acked > 0 && (!clean || undecided == 0) {
+		r.Clean = &clean
+	}
+	return r
+}
+
+// controlReason says that the faults are not to blame; false: they may be.
+func (j *judge) controlReason() (bench.Reason, bool) {
+	c := j.account.Control
+	if c == nil || c.Failed == 0 {
+		return bench.Reason{}, false
+	}
+	var parts []string
+	for _, v := range bench.ItemVerdicts() {
+		if n := j.counts.control.failed[v]; n > 0 {
+			parts = append(parts, num(n)+" "+strings.ReplaceAll(v.String(), "_", " "))
+		}
+	}
+	return bench.Reason{Code: bench.CodeControlNotClean, Text: fmt.Sprintf(
+		"of %s due in the first %v, before anything was broken, %s: the faults are not to blame for that",
+		plural(c.Sent, "item"), j.counts.control.end.Round(10*time.Millisecond), strings.Join(parts, ", "))}, true
+}
