@@ -19,7 +19,7 @@ type stage struct {
 }
 
 // figures are the distributions of a run, warm-up left out where its definition
-// says so, and what happened in each second. They are counts: none of them grows
+// says so, and what happened when. They are counts: none of them grows
 // with the number of requests.
 type figures struct {
 	observation
@@ -27,7 +27,7 @@ type figures struct {
 	byOutcome                                               [4]stats.Histogram
 	stages                                                  []stage
 	backlog                                                 *stats.Backlog
-	seconds                                                 []bench.SecondRow
+	timeline                                                *timeline
 	recoveries                                              []recovered     // by fault
 	reach                                                   []time.Duration // by fault
 }
@@ -41,7 +41,7 @@ type recovered struct {
 // figures goes through all requests, each core through a share of its own.
 func (f *files) figures() *figures {
 	o := f.observe()
-	seconds := newSeconds(f.plan.Duration())
+	f.timeline = newTimeline(f.plan.Duration(), o.end, f.plan.Len())
 	all := make([]*figures, cores())
 	for i := range all {
 		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second), reach: make([]time.Duration, len(f.faults))}
@@ -56,7 +56,7 @@ func (f *files) figures() *figures {
 	everything := func(uint64, uint64) bool { return true }
 	for s := range f.spans(everything) {
 		shares(s.first, s.n, func(core int, from, to uint64) {
-			g, open := all[core], openSecond{seconds: seconds}
+			g, open := all[core], openSlot{timeline: f.timeline}
 			block := from / blockSize
 			own := newExtents(to - block*blockSize)
 			for seq := from; seq < to; seq++ {
@@ -88,9 +88,10 @@ func (f *files) figures() *figures {
 			g.lag.Merge(&g.stages[i].lag)
 		}
 	}
-	g.seconds = seconds.all(f.manifest.Architecture != bench.Sync)
+	f.timeline.finish(f.manifest.Architecture != bench.Sync, f.story.deaths)
+	g.timeline = f.timeline
 	f.recover(g)
-	f.whole, f.extents = nil, nil
+	f.whole, f.extents, f.timeline = nil, nil, nil
 	debug.FreeOSMemory() // the judge is about to take as much again, and only one of the two was reckoned with
 	return g
 }
