@@ -259,7 +259,7 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
 		Requests: account.Requests, Items: account.Items, Deliveries: account.Deliveries,
 		Findings: account.Findings, Control: account.Control,
-		Drain:    f.story.proof(), Gates: account.Gates,
+		Drain: f.story.proof(), Gates: account.Gates,
 	}
 	f.fill(r, figures, account)
 	f.expect(r)
