@@ -351,8 +351,11 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
 			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
 			Uncounted: fault.On != "" && story.returned,
-			Reach:     figures.reach[i], Lasts: fault.Lasts(),
+			Lasts:     fault.Lasts(),
 		})
+	}
+	for i := range figures.reach { // none where they are not asked for
+		e.Faults[i].Reach = figures.reach[i]
 	}
 	return e
 }
