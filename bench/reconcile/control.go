@@ -16,12 +16,12 @@ import (
 // applied again after the strike may have been spoilt then, however early it was
 // due: a mapping that is made anew hands the whole stream over once more.
 type control struct {
-	strike time.Duration // the first one
-	end    time.Duration // of the phase; 0: there is none
+	Strike time.Duration // the first one
+	End    time.Duration // of the phase; 0: there is none
 
-	sent, acked int64
-	items       perVerdict
-	failed      perVerdict // of the items, those that no fault can have spoilt
+	Sent, Acked int64
+	Items       perVerdict
+	Failed      perVerdict // of the items, those that no fault can have spoilt
 }
 
 // newControl finds the phase.
@@ -34,32 +34,45 @@ func newControl(e *Evidence) (c control) {
 		}
 	}
 	if first >= 0 {
-		c.strike = e.Faults[first].From
-		c.end = max(0, c.strike-e.Faults[first].Reach)
+		c.Strike = e.Faults[first].From
+		c.End = max(0, c.Strike-e.Faults[first].Reach)
 	}
 	return c
 }
 
-// countControl enters a sent request, if it is one of the phase.
-func (j *judge) countControl(seq uint64, s flags, o bench.Outcome, v bench.ItemVerdict) {
-	c := &j.counts.control
-	if j.e.Due(seq) >= c.end {
+// add adds the counts of another window.
+func (c *control) add(o *control) {
+	c.Sent += o.Sent
+	c.Acked += o.Acked
+	c.Items.add(&o.Items)
+	c.Failed.add(&o.Failed)
+}
+
+// countControl enters n sent requests that are alike, if they are of the phase.
+func (j *judge) countControl(seq uint64, o bench.Outcome, v bench.ItemVerdict, n int64) {
+	c := &j.counts.Control
+	if j.e.Due(seq) >= c.End {
 		return
 	}
-	c.sent++
+	c.Sent += n
 	if o == bench.Acknowledged {
-		c.acked++
+		c.Acked += n
 	}
-	c.items[v]++
-	if s&later == 0 && j.consequence(v) == bench.Fail {
-		c.failed[v]++
+	c.Items[v] += n
+}
+
+// noteControl enters a finding, if it is of the phase and no fault's doing.
+func (j *judge) noteControl(seq uint64, s flags, v bench.ItemVerdict) {
+	c := &j.counts.Control
+	if s&later == 0 && j.consequence(v) == bench.Fail && j.e.Due(seq) < c.End {
+		c.Failed[v]++
 	}
 }
 
-// afterStrike reports whether a moment is one at which a fault had struck. A time
-// that nobody knows may be.
-func (j *judge) afterStrike(t time.Time) bool {
-	return j.counts.control.end > 0 && (t.IsZero() || t.Sub(j.e.Started) >= j.counts.control.strike)
+// afterStrike reports whether a moment is one at which a fault had struck.
+func (j *judge) afterStrike(t time.Duration) bool {
+	c := &j.counts.Control
+	return c.End > 0 && t >= c.Strike
 }
 
 // controlBooks makes the account of the phase; nil: the run has no fault.
@@ -67,17 +80,17 @@ func (j *judge) controlBooks(items bench.Items) *bench.Control {
 	if len(j.e.Faults) == 0 {
 		return nil
 	}
-	c := &j.counts.control
-	r := &bench.Control{ToMs: float64(c.end) / float64(time.Millisecond), Sent: c.sent, Acknowledged: c.acked, Items: items}
+	c := &j.counts.Control
+	r := &bench.Control{ToMs: float64(c.End) / float64(time.Millisecond), Sent: c.Sent, Acknowledged: c.Acked, Items: items}
 	undecided := int64(0)
 	for _, v := range bench.ItemVerdicts() {
-		r.Failed += c.failed[v]
+		r.Failed += c.Failed[v]
 		if j.consequence(v) == bench.VerdictUnknown {
-			undecided += c.items[v]
+			undecided += c.Items[v]
 		}
 	}
 	clean := r.Failed == 0
-	if c.acked > 0 && (!clean || undecided == 0) {
+	if c.Acked > 0 && (!clean || undecided == 0) {
 		r.Clean = &clean
 	}
 	return r
@@ -91,11 +104,11 @@ func (j *judge) controlReason() (bench.Reason, bool) {
 	}
 	var parts []string
 	for _, v := range bench.ItemVerdicts() {
-		if n := j.counts.control.failed[v]; n > 0 {
+		if n := j.counts.Control.Failed[v]; n > 0 {
 			parts = append(parts, num(n)+" "+strings.ReplaceAll(v.String(), "_", " "))
 		}
 	}
 	return bench.Reason{Code: bench.CodeControlNotClean, Text: fmt.Sprintf(
 		"of %s due in the first %v, before anything was broken, %s: the faults are not to blame for that",
-		plural(c.Sent, "item"), j.counts.control.end.Round(10*time.Millisecond), strings.Join(parts, ", "))}, true
+		plural(c.Sent, "item"), j.counts.Control.End.Round(10*time.Millisecond), strings.Join(parts, ", "))}, true
 }
