@@ -183,8 +183,8 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := bytes.Count(page, []byte(`class="chart"`)); n != 5 {
-		t.Errorf("report.html holds %d charts, want 5", n)
+	if n := bytes.Count(page, []byte(`class="chart"`)); n != 8 {
+		t.Errorf("report.html holds %d charts, want 8", n)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
