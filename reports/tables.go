@@ -84,14 +84,19 @@ func gateRows(r *bench.Result) [][]string {
 
 func findingRows(r *bench.Result, limit int) [][]string {
 	var rows [][]string
-	for _, f := range r.Findings[:min(limit, len(r.Findings))] {
-		during := clean(f.DuringFault, lineLimit)
-		if during == "" {
-			during = "outside faults"
-		}
-		rows = append(rows, []string{words(f.Verdict.String()), clean(f.ID, nameLimit), clean(string(f.LastStation), nameLimit), during, clean(f.Position, nameLimit)})
+	for i := range r.Findings[:min(limit, len(r.Findings))] {
+		rows = append(rows, findingCells(&r.Findings[i]))
 	}
 	return rows
+}
+
+// findingCells are verdict, id, last station, fault and position.
+func findingCells(f *bench.Finding) []string {
+	during := clean(f.DuringFault, lineLimit)
+	if during == "" {
+		during = "outside faults"
+	}
+	return []string{words(f.Verdict.String()), clean(f.ID, nameLimit), clean(string(f.LastStation), nameLimit), during, clean(f.Position, nameLimit)}
 }
 
 // latencyRow is a distribution as cells: name, count, percentiles, maximum.
@@ -128,7 +133,7 @@ func phaseRows(r *bench.Result) [][]string {
 	for i := range r.Phases {
 		p := &r.Phases[i]
 		name := clean(p.Name, nameLimit)
-		if p.Warmup {
+		if p.Warmup && name != "warm-up" {
 			name += " (warm-up)"
 		}
 		lag := p.Lag
