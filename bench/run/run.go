@@ -228,7 +228,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoints bench.Endpoints) *load.Attack {
 	request := r.opts.Scenario.Request
 	return load.New(load.Config{
-		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
+		URL: endpoints.API, Kinds: []load.Kind{{Method: request.Method, Path: request.Path, Header: request.Headers}},
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)
