@@ -50,18 +50,24 @@ type reader struct {
 }
 
 func newReader(e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) *reader {
+	options := dynamoOptions(e, dialer)
+	options.Retryer = aws.NopRetryer{} // a page is tried again here, also where its body broke off
+	db := dynamodb.New(options)
+	return &reader{db: db, run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
+}
+
+// dynamoOptions are those of every client of the run's tables and their stream.
+func dynamoOptions(e bench.Endpoints, dialer bench.Dialer) dynamodb.Options {
 	var dial func(context.Context, string, string) (net.Conn, error)
 	if dialer != nil {
 		dial = dialer.DialContext
 	}
-	db := dynamodb.New(dynamodb.Options{
+	return dynamodb.Options{
 		Region:       e.Region,
 		BaseEndpoint: aws.String(e.DynamoDB),
 		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
-		Retryer:      aws.NopRetryer{}, // a page is tried again here, also where its body broke off
 		HTTPClient:   sdk.HTTPClient(dial),
-	})
-	return &reader{db: db, run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
+	}
 }
 
 type attributes = map[string]types.AttributeValue
