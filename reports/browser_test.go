@@ -120,8 +120,8 @@ func (b *browser) open(t *testing.T, name, url string, v view) *tab {
 	)
 	if dir := os.Getenv(shotsEnv); dir != "" {
 		var shot []byte
-		p.do(chromedp.FullScreenshot(&shot, 90))
-		if err := os.WriteFile(filepath.Join(dir, name+"-"+v.name+".jpeg"), shot, 0o644); err != nil {
+		p.do(chromedp.FullScreenshot(&shot, 100))
+		if err := os.WriteFile(filepath.Join(dir, name+"-"+v.name+".png"), shot, 0o644); err != nil {
 			t.Error(err)
 		}
 	}

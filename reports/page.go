@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 
 	"github.com/ackproof/ackproof/bench"
@@ -26,7 +27,7 @@ var pageFiles embed.FS
 var (
 	styleSheet = asset("style.css")
 	script     = asset("report.js")
-	policy     = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(styleSheet), digest(script))
+	policy     = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", digest(styleSheet), digest(script))
 )
 
 func asset(name string) string {
@@ -53,6 +54,7 @@ var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"list":  func(s ...string) []string { return s },
 	"tone":  tone,
 	"words": words,
+	"wrong": func(cell string) bool { return slices.Contains([]string{"DOWN", "NO", "missed"}, cell) },
 	"chart": func(l lane, t *htmlTimeline) laneOn { return laneOn{l, t} },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
@@ -67,6 +69,12 @@ type htmlTable struct {
 	Caption string
 	Columns []string
 	Rows    [][]string
+}
+
+// htmlPicture is a picture by the plot library, on a ground of its own.
+type htmlPicture struct {
+	Title, Alt string
+	Source     template.URL // data: in an <img>, where even a hostile SVG can run nothing
 }
 
 // htmlReport is everything that report.tmpl prints, cleaned; escaping is

@@ -46,6 +46,10 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// imageData cuts the pictures out of a page: their bytes belong to the drawing
+// library, and are checked by TestPlots.
+var imageData = regexp.MustCompile(`data:image/svg(\+|&#43;)xml;base64,([A-Za-z0-9/=]|\+|&#43;)+`)
+
 // bare cuts style and script, which have files of their own, out of a page.
 func bare(page []byte) []byte {
 	for _, own := range []string{styleSheet, script} {

@@ -116,16 +116,21 @@ func latencyRow(name string, l *bench.Latency) []string {
 }
 
 func latencyRows(r *bench.Result) [][]string {
-	return [][]string{
-		latencyRow("response time", &r.ResponseTime),
-		latencyRow("… acknowledged", &r.ResponseBy.Acknowledged),
-		latencyRow("… refused", &r.ResponseBy.Refused),
-		latencyRow("… unknown", &r.ResponseBy.Unknown),
+	rows := [][]string{latencyRow("response time", &r.ResponseTime)}
+	for _, by := range []struct {
+		name string
+		of   *bench.Latency
+	}{{"… acknowledged", &r.ResponseBy.Acknowledged}, {"… refused", &r.ResponseBy.Refused}, {"… unknown", &r.ResponseBy.Unknown}} {
+		if by.of.Count > 0 && by.of.Count < r.ResponseTime.Count {
+			rows = append(rows, latencyRow(by.name, by.of))
+		}
+	}
+	return append(rows,
 		latencyRow("service time", &r.ServiceTime),
 		latencyRow("processing lag", r.Lag),
 		latencyRow("completion time", r.Completion),
 		latencyRow("dispatch lag", r.DispatchLag),
-	}
+	)
 }
 
 func phaseRows(r *bench.Result) [][]string {
