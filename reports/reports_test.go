@@ -176,7 +176,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"junit.xml"}
-	for _, p := range []string{"backlog", "flow", "lag-cdf", "response-cdf", "response-time"} {
+	for _, p := range []string{"availability", "backlog", "flow", "lag-cdf", "response-cdf", "response-time"} {
 		want = append(want, "plots/"+p+".png", "plots/"+p+".svg")
 	}
 	want = append(want, "report.html", "summary.md")
