@@ -180,6 +180,7 @@ func definitions() [][]string {
 	return [][]string{
 		{"acknowledged, refused, unknown", "What the client was told. A 5xx, a time-out or a broken connection is unknown, not refused: the request may have been accepted."},
 		{"response time", "From when the schedule wanted the request sent (due) to its answer read to the end, warm-up left out. A slow answer delays no other request, so a stall is counted in full. An unknown request counts until it was given up; an unsent one counts as never answered."},
+		{"availability", "Acknowledged of the requests that were due outside of warm-up, by the second in which they were due. In a dark second nothing was acknowledged."},
 		{"service time", "From the first byte handed to a connection to the answer read to the end. It hides waiting and is not the API's response time."},
 		{"processing lag", "From acknowledged to effect; negative where the effect was quicker than the answer. Items without an effect count as slower than all others."},
 		{"completion time", "From due to effect: the figure to compare architectures by."},

@@ -73,7 +73,7 @@ func newTimeline(r *bench.Result, s *bench.Series) *htmlTimeline {
 	t.Data = timelineData{WidthMs: s.WidthMs, Rows: len(s.Rows), Columns: map[string][]*roundedNumber{}, Faults: []timelineFault{}}
 	t.spans(r, s)
 	t.Lanes = append(t.Lanes, t.rate(s), t.response(s))
-	for _, add := range []func(*bench.Result, *bench.Series) (lane, bool){t.lag, t.backlog, t.processor, t.lost} {
+	for _, add := range []func(*bench.Result, *bench.Series) (lane, bool){t.availability, t.lag, t.backlog, t.processor, t.lost} {
 		if l, ok := add(r, s); ok {
 			t.Lanes = append(t.Lanes, l)
 		}
@@ -237,6 +237,27 @@ func (t *htmlTimeline) rate(s *bench.Series) lane {
 		l.line("bad", "unknown", pieces(unknown, y))
 	}
 	return l
+}
+
+// availability is which share of the requests due was acknowledged; where all of
+// them were, the rate tells as much.
+func (t *htmlTimeline) availability(_ *bench.Result, s *bench.Series) (lane, bool) {
+	share := t.of("availability", s, func(r *bench.SeriesRow) *float64 {
+		if r.Offered == 0 {
+			return nil
+		}
+		v := float64(r.Acknowledged) / float64(r.Offered)
+		return &v
+	})
+	lo, _, ok := extent(share)
+	if !ok || lo == 1 {
+		return lane{}, false
+	}
+	y := scale{0, 1.08, false}
+	l := lane{ID: "availability", Title: "Availability", Height: 70, Ticks: []tick{{y.y(0), "0"}, {y.y(0.5), "50 %"}, {y.y(1), "100 %"}},
+		Alt: "Share of the requests due that were acknowledged, over time; least: " + percent(lo)}
+	l.line("main", "acknowledged of those due", pieces(share, y))
+	return l, true
 }
 
 // line adds a line, and its name to the legend.

@@ -77,6 +77,7 @@ function timeline() {
       for (const name of ["refused", "unknown"]) if (value(name) > 0) sent += ", " + count(value(name)) + " " + name
       parts.push(sent)
     }
+    if (value("availability") !== null && value("availability") < 1) parts.push("availability " + count(value("availability") * 100) + " %")
     for (const [title, prefix] of [["response", ""], ["lag", "lag "]]) {
       const figures = ["min", "p50", "p90", "p99", "max"].filter(n => value(prefix + n) !== null).map(n => n + " " + duration(value(prefix + n)))
       if (figures.length) parts.push(title + " " + figures.join(", "))
