@@ -25,6 +25,7 @@ const (
 	told                           // an item has told what the digest must be, where the evidence cannot
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
+	later                          // handed over or applied when a fault had struck
 	unsure                         // the final item of its key, and the key's latest effect was not read
 
 	found = inItems | inStream | applied
@@ -211,6 +212,9 @@ func (j *judge) deliveries() {
 			continue
 		}
 		n, _ := bench.ParseSequence(d.Sequence) // an asynchronous event has none: zero
+		if here && j.afterStrike(d.At.Sub(j.e.Started)) {
+			j.mark(seq, later)
+		}
 		known := here && w.seen[i]&delivered != 0
 		switch r := (record{seq, n}); {
 		case known && w.handed[i] == n, others[r]:
@@ -305,14 +309,18 @@ func (j *judge) effects(r *Read) {
 			} else {
 				f |= here
 			}
-			compared := j.compare(*s, i, page, row, w.want[k])
-			if compared == 0 {
+			right, compared := j.compare(*s, i, page, row, w.want[k])
+			if !compared {
 				j.counts.Uncompared++
 			}
-			if deadline != 0 && page.Flags[row]&bench.RowHasTime == 0 {
+			dated := page.Flags[row]&bench.RowHasTime != 0
+			if !dated || j.afterStrike(j.origin.Since(page.Ms[row])) {
+				f |= later
+			}
+			if deadline != 0 && !dated {
 				j.counts.Untimed++
 			}
-			*s |= f | j.timely(page, row) | compared&^comparedOnly
+			*s |= f | right | j.timely(page, row)
 		}
 	}
 }
@@ -326,14 +334,11 @@ func (j *judge) timely(page *bench.Rows, row int) flags {
 	return 0
 }
 
-// comparedOnly says that an effect was compared and found right.
-const comparedOnly = flags(1 << 15)
-
-// compare holds an effect against what it should be; 0: there was nothing to
+// compare holds an effect against what it should be; false: there was nothing to
 // compare.
-func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want bench.Digest) (f flags) {
+func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want bench.Digest) (f flags, compared bool) {
 	if page.Flags[row]&bench.RowHasDigest != 0 && (j.e.Digests != nil || seen&told != 0) {
-		f |= comparedOnly
+		compared = true
 		if j.e.Digests == nil {
 			want = j.w.expected[i] // told after the page was picked, perhaps
 		}
@@ -343,12 +348,13 @@ func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want be
 	}
 	sequence := bench.Sequence{Hi: page.Hi[row], Lo: page.Lo[row]}
 	if j.v == nil && !sequence.IsZero() && j.w.newest != nil && !j.w.newest[i].IsZero() {
-		f |= comparedOnly | fresh
+		compared = true
+		f |= fresh
 		if sequence.Compare(j.w.newest[i]) < 0 {
 			f ^= fresh | stale
 		}
 	}
-	return f
+	return f, compared
 }
 
 // deadLetters notes the dead letters.

@@ -87,7 +87,8 @@ func (j *judge) latestEffects(r *Read) {
 		for k, i := range w.places {
 			row := w.rows[k]
 			s := &w.seen[i]
-			*s |= applied | j.timely(page, row) | j.compare(*s, i, page, row, w.want[k])&^comparedOnly
+			right, _ := j.compare(*s, i, page, row, w.want[k])
+			*s |= applied | right | j.timely(page, row)
 		}
 	}
 }
