@@ -164,6 +164,7 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 		vegeta.Workers(min(a.cfg.Workers, vegeta.DefaultWorkers)),
 		vegeta.MaxWorkers(a.cfg.Workers),
 	)
+	defer lazierGC()()
 	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodPost, URL: "http://ackproof/"}) // the sender knows better
 	before := readUsage(a.cfg.Clock)
 	var results int64
