@@ -223,6 +223,11 @@ type Phase struct {
 	Lag          *Latency `json:"processing_lag"`
 	Acknowledged int64    `json:"acknowledged"`
 	Items        Items    `json:"items"`
+	// RecoveryMs is that of a phase after which the offered rate falls, such as a
+	// spike: from its end until the backlog was back at what it was before, as after a
+	// fault. Null after any other, where it never came back, or where nobody saw.
+	RecoveryMs         *float64 `json:"recovery_ms"`
+	RecoveredAfterLoad bool     `json:"recovered_after_load"`
 }
 
 // FaultResult says what a fault did.

@@ -29,6 +29,7 @@ type figures struct {
 	backlog                                                 *stats.Backlog
 	timeline                                                *timeline
 	recoveries                                              []recovered // by fault
+	drains                                                  []recovered // by stage
 }
 
 // recovered is how a fault was recovered from, as [stats.Backlog.Recovery] has it.
@@ -85,6 +86,7 @@ func (f *files) figures() *figures {
 	f.timeline.finish(f.manifest.Architecture != bench.Sync, f.story.deaths)
 	g.timeline = f.timeline
 	f.recover(g)
+	f.recoverStages(g)
 	f.whole, f.extents, f.timeline = nil, nil, nil
 	debug.FreeOSMemory() // the judge is about to take as much again, and only one of the two was reckoned with
 	return g
@@ -202,6 +204,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 			lag := g.stages[i].lag.Latency()
 			p.Lag = &lag
 		}
+		p.RecoveryMs, p.RecoveredAfterLoad = g.drains[i].ms, g.drains[i].afterLoad
 		r.Phases = append(r.Phases, p)
 	}
 	r.Load = f.load(r, g)
@@ -269,6 +272,25 @@ func (f *files) recover(g *figures) {
 		one.ms, one.afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
 		for _, i := range of {
 			g.recoveries[i] = one
+		}
+	}
+}
+
+// recoverStages finds out how soon the backlog was back at normal after each stage that
+// was followed by a lower rate. After any other there is nothing to come back to.
+func (f *files) recoverStages(g *figures) {
+	stages := f.scenario.Load
+	g.drains = make([]recovered, len(stages))
+	at := time.Duration(0)
+	for i, st := range stages {
+		w := stats.Window{From: at, To: at + st.For}
+		at = w.To
+		if i+1 == len(stages) || !g.effects || g.end < w.To {
+			continue
+		}
+		_, end := st.Rates()
+		if next, _ := stages[i+1].Rates(); next < end {
+			g.drains[i].ms, g.drains[i].afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
 		}
 	}
 }
