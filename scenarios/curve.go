@@ -28,7 +28,11 @@ func (l line) when(n float64) float64 {
 	if n <= 0 {
 		return 0
 	}
-	return 2 * n / (l.from + math.Sqrt(math.Max(0, l.from*l.from+2*l.slope*n)))
+	root := l.from // of a constant rate
+	if l.slope != 0 {
+		root = math.Sqrt(max(0, l.from*l.from+2*l.slope*n))
+	}
+	return 2 * n / (l.from + root)
 }
 
 // stairs are constant rates one after the other; the last one is where the one
