@@ -104,8 +104,9 @@ func (allAtOnce) Due(uint64) time.Duration { return 0 }
 // nothing is a book that keeps nothing.
 type nothing struct{}
 
-func (nothing) Sent(uint64, time.Duration) {}
-func (nothing) Done(bench.Attempt)         {}
+func (nothing) Reserve(context.Context, uint64, int) error { return nil }
+func (nothing) Sent(uint64, int, time.Duration)            {}
+func (nothing) Done(bench.Attempt)                         {}
 
 // still is a clock that stands.
 type still struct{ at time.Time }
