@@ -102,7 +102,9 @@ func (s *Stretch) read(first uint64, n int) {
 		}
 	}
 	if s.place.retried {
-		s.retried(func(i int, a bench.Attempt, state State) { s.State[i], s.Outcome[i], s.Class[i] = state, a.Outcome, a.Class })
+		s.retried(func(i int, a bench.Attempt, state State) {
+			s.State[i], s.Outcome[i], s.Class[i] = state, a.Outcome, a.Class
+		})
 	}
 }
 
