@@ -58,6 +58,32 @@ func (s Skew) MarshalText() ([]byte, error) {
 	return []byte(skewZipf + " " + strconv.FormatFloat(float64(s), 'f', -1, 64)), nil
 }
 
+// What a request and its item look like where the scenario does not say. The
+// gateway's own template is that of unique items.
+const (
+	uniqueBody       = `{"id":"{{.ID}}","payload":"{{.Payload}}"}`
+	versionsBody     = `{"id":"{{.Key}}","version":"{{.ID}}","payload":"{{.Payload}}"}`
+	versionsTemplate = `{"TableName":"$stageVariables.itemsTable","Item":{"id":{"S":$input.json('$.id')},` +
+		`"version":{"S":$input.json('$.version')},"payload":{"S":$input.json('$.payload')}}}`
+	defaultKeys = 1000
+)
+
+// completeVersions fills in what is another default where requests share keys.
+func (s *Scenario) completeVersions() {
+	if s.Workload.Kind != Versions {
+		return
+	}
+	if s.Workload.Keys == 0 {
+		s.Workload.Keys = defaultKeys
+	}
+	if s.Request.Body == uniqueBody {
+		s.Request.Body = versionsBody
+	}
+	if s.Gateway.Template == "" {
+		s.Gateway.Template = versionsTemplate
+	}
+}
+
 // keys draws the key that a request writes, from seed and number alone.
 type keys struct {
 	seed uint64
@@ -121,4 +147,29 @@ func (p *Plan) Key(seq uint64) string {
 		return p.ID(seq).String()
 	}
 	return bench.SharedKey{Run: p.run, Number: p.KeyNumber(seq)}.String()
+}
+
+// checkVersions checks what belongs to requests that share keys.
+func (c *checker) checkVersions() {
+	w := c.Workload
+	if w.Kind != Versions {
+		for path, given := range map[string]bool{"workload.keys": w.Keys != 0, "workload.skew": w.Skew != 0} {
+			if given {
+				c.failf(path, "it belongs to the kind versions; leave it out, or say kind: versions")
+			}
+		}
+		return
+	}
+	c.between("workload.keys", w.Keys, 1, maxKeys)
+	// An effect on the item would be a version that no request has written, and an
+	// item that has expired is the version of none.
+	if c.Table.OneTable {
+		c.failf("table.oneTable", "with versions the effects need a table of their own: each version has one, beside the latest of its key")
+	}
+	if c.Table.TimeToLive != "" {
+		c.failf("table.timeToLive", "an item of several versions that expires has no final one to compare with; leave it out")
+	}
+	if c.Read.By == ReadGet {
+		c.failf("read.by", "get asks for the items of single requests, and versions share theirs; say scan")
+	}
 }

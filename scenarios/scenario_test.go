@@ -30,7 +30,7 @@ func TestBuiltins(t *testing.T) {
 		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up", "hot-keys",
 		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
 		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
-		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "short-life", "stale-overwrite",
+		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "shapes", "short-life", "stale-overwrite",
 		"throttled", "too-old", "updated", "versions",
 	}
 	if got := Builtins(); !slices.Equal(got, want) {
