@@ -81,7 +81,7 @@ type Request struct {
 	Timeout     time.Duration     `yaml:"timeout"`
 	Connections int               `yaml:"connections"`
 	Retries     Retries           `yaml:"retries"`
-	Sign        string            `yaml:"sign"` // none
+	Sign        string            `yaml:"sign"` // none, or sigv4
 }
 
 // Retries models a client that sends again.
@@ -234,15 +234,28 @@ type Gates struct {
 	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of all the host's CPU time, taken by the generator, at most
 }
 
-// TargetSettings names a system that is not ours. Its keys are known, so that
-// they are refused with a reason; nothing reads them yet.
+// TargetSettings names a system that is not ours.
 type TargetSettings struct {
-	URL         string         `yaml:"url,omitempty"`
+	URL         string         `yaml:"url,omitempty"` // of the API, in front of request.path
 	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
 	Items       TargetItems    `yaml:"items,omitempty"`
 	Results     TargetResults  `yaml:"results,omitempty"`
-	Stream      string         `yaml:"stream,omitempty"`
+	Stream      string         `yaml:"stream,omitempty"` // auto, none, or an ARN
 	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
+	Canary      time.Duration  `yaml:"canary,omitempty"` // how long the first request may take until its effect is seen
+	Limits      TargetLimits   `yaml:"limits,omitempty"`
+	Stop        TargetStop     `yaml:"stop,omitempty"`
+}
+
+// TargetLimits bound what is fired at it.
+type TargetLimits struct {
+	Rate Rate          `yaml:"rate,omitempty"`
+	For  time.Duration `yaml:"for,omitempty"`
+}
+
+// TargetStop says when the load is ended early.
+type TargetStop struct {
+	Errors Percent `yaml:"errors,omitempty"` // of the last ten seconds' requests that were not acknowledged; 0: never
 }
 
 // TargetDynamoDB is where the tables are.
@@ -329,7 +342,6 @@ func defaults() *Scenario {
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
 		Drain:     Drain{Timeout: time.Minute},
-		Read:      Read{By: ReadScan},
 		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
 	}
 }
@@ -353,6 +365,13 @@ func (s *Scenario) complete() {
 			}
 		}
 	}
+	if s.Read.By == "" {
+		s.Read.By = ReadScan
+		if s.Target.named() {
+			s.Read.By = ReadGet // the tables hold more than this run's
+		}
+	}
+	s.Target.complete()
 	if s.Drain.Quiet == 0 {
 		s.Drain.Quiet = max(30*time.Second, s.longestSilence()+5*time.Second)
 	}

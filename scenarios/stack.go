@@ -48,6 +48,7 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 			RetryDelays:              slices.Clone(s.Async.RetryDelays),
 		},
 		Gateway: s.Gateway.stack(),
+		System:  s.system(),
 	}
 	if s.Mapping.OnFailure != onFailureNone {
 		stack.Mapping.OnFailure = s.Mapping.OnFailure

@@ -76,15 +76,9 @@ func (rt *roundTripper) send(ctx context.Context, seq uint64) (status int, sent 
 		sentAt.Store(int64(now))
 		a.book.Sent(seq, now)
 	}}
-	body := a.plan.Body(seq)
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), a.cfg.Method, a.cfg.URL, bytes.NewReader(body))
+	req, err := NewRequest(httptrace.WithClientTrace(ctx, trace), a.cfg.Method, a.cfg.URL, a.plan.Body(seq), a.cfg.Header, a.cfg.Sign, a.cfg.Clock.Now())
 	if err != nil {
 		return 0, -1, err
-	}
-	req.GetBody = nil // nothing can rewind it, hence nothing re-sends it
-	req.Header.Set("Content-Type", "application/json")
-	for k, v := range a.cfg.Header {
-		req.Header.Set(k, v)
 	}
 	resp, err := a.client.RoundTrip(req)
 	if err != nil {
@@ -96,6 +90,23 @@ func (rt *roundTripper) send(ctx context.Context, seq uint64) (status int, sent 
 		err = errTooLong
 	}
 	return resp.StatusCode, time.Duration(sentAt.Load()), err
+}
+
+// NewRequest makes one request as the attack sends it. Sign may be nil.
+func NewRequest(ctx context.Context, method, url string, body []byte, header map[string]string, sign Sign, now time.Time) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.GetBody = nil // nothing can rewind it, hence nothing re-sends it
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	if sign != nil {
+		err = sign(req, body, now)
+	}
+	return req, err
 }
 
 // judge decides the client's outcome. Only a declared status refuses, besides a

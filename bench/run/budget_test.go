@@ -119,7 +119,7 @@ func readsAll(t *testing.T, f *fakeTable, settings scenarios.Read) error {
 	t.Helper()
 	r := &reader{db: f, plan: f.plan, by: settings.By, budget: newBudget(settings.Capacity, real)}
 	got := map[string]int{}
-	err := r.rows(t.Context(), "t", func(item attributes) error { got[text(values(item)[rowID])]++; return nil })
+	err := r.rows(t.Context(), "t", "id", func(item attributes) error { got[text(values(item, []string{"id"})[rowID])]++; return nil })
 	if err != nil {
 		return err
 	}

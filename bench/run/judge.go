@@ -301,7 +301,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Planned: f.plan.Len(), Request: f.request, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
 		ReadProblems:  f.problems,
-		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
+		ItemsObserved: s.Target.HasItems(), EffectsObserved: s.Target.HasResults(), OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
 		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
@@ -331,6 +331,12 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	}
 	if f.manifest.Architecture == bench.Streams && f.log != nil {
 		e.Commits, e.Deliveries = f.log.Commits(), f.log.Deliveries()
+		if s.Named() {
+			e.Deliveries = nil // the stream shows what was stored, and nobody what was handed over
+			if f.manifest.Endpoints.StreamARN == "" {
+				e.Commits = nil
+			}
+		}
 	}
 	for i, fault := range f.faults {
 		from, to := f.window(i)

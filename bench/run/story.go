@@ -11,7 +11,9 @@ import (
 
 // story is what events.jsonl tells the judge.
 type story struct {
-	clean       *bool // nil: nobody looked
+	clean       *bool     // nil: nobody looked
+	canary      *canaries // nil: none was sent
+	stopped     string    // why the load was ended early; "": it was not
 	generator   *generator
 	bites       []bench.Bites   // nil: never asked
 	begun       []bool          // by fault
@@ -101,6 +103,16 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		if json.Unmarshal(e.Data, &c) == nil {
 			clean := c.Items == 0 && c.Effects == 0
 			s.clean = &clean
+		}
+	case evidenceCanary:
+		var c canaries
+		if json.Unmarshal(e.Data, &c) == nil {
+			s.canary = &c
+		}
+	case evidenceStopped:
+		var st stopped
+		if json.Unmarshal(e.Data, &st) == nil {
+			s.stopped = st.Why
 		}
 	case evidenceGenerator:
 		var g generator

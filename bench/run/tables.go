@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
@@ -49,26 +47,29 @@ type reader struct {
 	budget    *budget
 }
 
-func newReader(e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) *reader {
-	var dial func(context.Context, string, string) (net.Conn, error)
+func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) (*reader, error) {
+	d, err := openDynamoDB(ctx, e, dialer)
+	if err != nil {
+		return nil, err
+	}
+	// A page is tried again here, also where its body broke off.
+	return &reader{db: d.DB(), run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
+}
+
+// openDynamoDB is how the run's tables and their stream are called.
+func openDynamoDB(ctx context.Context, e bench.Endpoints, dialer bench.Dialer) (sdk.DynamoDB, error) {
+	var dial sdk.Dial
 	if dialer != nil {
 		dial = dialer.DialContext
 	}
-	db := dynamodb.New(dynamodb.Options{
-		Region:       e.Region,
-		BaseEndpoint: aws.String(e.DynamoDB),
-		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
-		Retryer:      aws.NopRetryer{}, // a page is tried again here, also where its body broke off
-		HTTPClient:   sdk.HTTPClient(dial),
-	})
-	return &reader{db: db, run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
+	return sdk.OpenDynamoDB(ctx, e.DynamoDB, e.Region, e.Profile, dial)
 }
 
 type attributes = map[string]types.AttributeValue
 
-// rows calls each for every item of a table, or for those of the plan's ids, one
-// at a time.
-func (r *reader) rows(ctx context.Context, table string, each func(attributes) error) error {
+// rows calls each for every item of a table, or for those of the plan's ids, which
+// are in the key attribute, one at a time. Of no table there are none.
+func (r *reader) rows(ctx context.Context, table, key string, each func(attributes) error) error {
 	var mu sync.Mutex
 	one := func(items []attributes) (err error) {
 		mu.Lock()
@@ -78,8 +79,11 @@ func (r *reader) rows(ctx context.Context, table string, each func(attributes) e
 		}
 		return err
 	}
+	if table == "" {
+		return nil
+	}
 	if r.by == scenarios.ReadGet {
-		return r.get(ctx, table, 0, uint64(r.plan.Len()), one)
+		return r.get(ctx, table, key, 0, uint64(r.plan.Len()), one)
 	}
 	return r.scan(ctx, table, one)
 }
@@ -122,7 +126,7 @@ func (r *reader) scan(ctx context.Context, table string, page func([]attributes)
 }
 
 // get reads the items of the requests from first to before end.
-func (r *reader) get(ctx context.Context, table string, first, end uint64, page func([]attributes) error) error {
+func (r *reader) get(ctx context.Context, table, key string, first, end uint64, page func([]attributes) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	take := func() (from, to uint64) {
@@ -141,7 +145,7 @@ func (r *reader) get(ctx context.Context, table string, first, end uint64, page 
 				}
 				keys := make([]attributes, 0, maxKeys)
 				for seq := from; seq < to; seq++ {
-					keys = append(keys, attributes{"id": &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}})
+					keys = append(keys, attributes{key: &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}})
 				}
 				if err := r.getKeys(ctx, table, keys, page); err != nil {
 					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, table, err)

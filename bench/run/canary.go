@@ -1,0 +1,174 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/load"
+	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+const (
+	// canaryAgent is the agent in the ids of canaries: their rows are nobody's loss.
+	canaryAgent = 99
+	// canaryEvery lies between two canaries: a mapping that starts at LATEST never
+	// delivers the first ones.
+	canaryEvery = 2 * time.Second
+	// canaryLook lies between two looks for what became of them.
+	canaryLook = 200 * time.Millisecond
+	// maxCanaries is as many as one look asks for.
+	maxCanaries = maxKeys
+)
+
+// canaries says what the canaries have proven: that the API, the tables and the
+// processor that were named belong together, and that they work.
+type canaries struct {
+	Sent    int     `json:"sent"`
+	Items   bool    `json:"items"`   // one of them is stored; false: nobody could look
+	Effects bool    `json:"effects"` // one of them is processed
+	Ms      float64 `json:"ms"`      // until all was seen
+}
+
+// canary sends canaries to a system that is not ours until one is delivered. That a
+// mapping says Enabled proves nothing
+// (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html), and a table in
+// which no request of ours has ever been seen may be the wrong one, where absence
+// is no loss.
+func (r *Run) canary(ctx context.Context, rd *reader) error {
+	if !r.opts.Scenario.Named() {
+		return nil
+	}
+	began, s := r.opts.Clock.Now(), canaries{}
+	plan := scenarios.NewPlan(r.opts.Scenario, r.id, canaryAgent, r.opts.Seed)
+	items, effects := rd.endpoints.ItemsTable != "", rd.endpoints.ResultsTable != "" && r.opts.Scenario.Guarantee.Effects != scenarios.NoEffects
+	client := r.canaryClient()
+	defer client.CloseIdleConnections()
+	for last := time.Duration(-canaryEvery); ; {
+		if at := r.since(began); at-last >= canaryEvery && s.Sent < maxCanaries {
+			last = at
+			if err := r.sendCanary(ctx, client, plan, uint64(s.Sent)); err != nil {
+				return err
+			}
+			s.Sent++
+		}
+		var err error
+		if s.Items, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.endpoints.ItemsTable, false); err == nil && effects {
+			s.Effects, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.endpoints.ResultsTable, true)
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("look for a canary: %w", err)
+		case s.Items == items && (s.Effects || !effects):
+			s.Ms = ms(r.since(began))
+			r.evidence(evidenceCanary, s)
+			return nil
+		case r.since(began) > r.opts.Scenario.Target.Canary:
+			return r.silent(s, items)
+		case !wait(ctx, canaryLook):
+			return ctx.Err()
+		}
+	}
+}
+
+// silent says what was not seen of the canaries, and what that may mean.
+func (r *Run) silent(s canaries, items bool) error {
+	e := r.manifest.Endpoints
+	if items && !s.Items {
+		return fmt.Errorf("%d canaries were acknowledged, and none appeared in table %s within %v: is it the table of %s, and %s the attribute that carries the id?",
+			s.Sent, e.ItemsTable, r.opts.Scenario.Target.Canary, e.API, e.Attributes.ItemID)
+	}
+	return fmt.Errorf("%d canaries were acknowledged, and no effect of them appeared in table %s within %v: is the processor running, is that its table, and %s the attribute that carries the id? "+
+		"A longer target.canary waits longer; guarantee: {effects: none} asks for no effects", s.Sent, e.ResultsTable, r.opts.Scenario.Target.Canary, e.Attributes.EffectID)
+}
+
+// canaryClient sends canaries as the load will be sent.
+func (r *Run) canaryClient() *http.Client {
+	t := &http.Transport{DisableCompression: true}
+	if d := r.dialer(); d != nil {
+		t.DialContext = d.DialContext
+	}
+	return &http.Client{Transport: t, Timeout: r.opts.Scenario.Request.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func (r *Run) sendCanary(ctx context.Context, client *http.Client, plan *scenarios.Plan, seq uint64) error {
+	request := r.opts.Scenario.Request
+	url := r.manifest.Endpoints.API + request.Path
+	req, err := load.NewRequest(ctx, request.Method, url, plan.Body(seq), r.headers, r.sign, r.opts.Clock.Now())
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("the first request, a canary: %w; is %s the URL of the API?", err, url)
+	}
+	resp.Body.Close()
+	if !slices.Contains(request.Ack, resp.StatusCode) {
+		return fmt.Errorf("the first request, a canary, was answered %s by %s: correct target.url, request or request.ack", resp.Status, url)
+	}
+	return nil
+}
+
+var errFound = errors.New("found")
+
+// seesCanary reports whether any of the first n canaries is in a table.
+func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, n int, table string, effect bool) (bool, error) {
+	if table == "" {
+		return false, nil
+	}
+	names, effects := rowNames(rd.endpoints)
+	if effect {
+		names = effects
+	}
+	oneTable := rd.endpoints.ItemsTable == rd.endpoints.ResultsTable
+	own := *rd
+	own.plan = plan
+	found := func(rows []attributes) error {
+		for _, row := range rows {
+			v := values(row, names)
+			id, err := bench.ParseKey(text(v[rowID]))
+			if effect && oneTable && v[rowProcessedAt].Type == "" {
+				continue // stored, and nothing more yet
+			}
+			if err == nil && id.Run == r.id && id.Agent == canaryAgent {
+				return errFound
+			}
+		}
+		return nil
+	}
+	var err error
+	if rd.by == scenarios.ReadGet {
+		err = own.get(ctx, table, names[rowID], 0, uint64(n), found)
+	} else {
+		err = own.scan(ctx, table, found)
+	}
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// readHeaders finds what the requests carry that is never written down.
+func (r *Run) readHeaders() (err error) {
+	r.headers, err = r.opts.Scenario.Request.SentHeaders()
+	return err
+}
+
+// openSigner finds the credentials that requests are signed with.
+func (r *Run) openSigner(ctx context.Context) error {
+	if r.opts.Scenario.Request.Sign != scenarios.SignSigV4 {
+		return nil
+	}
+	e := r.manifest.Endpoints
+	sign, err := sdk.SignAPI(ctx, e.API, e.Region, e.Profile)
+	if err != nil {
+		return fmt.Errorf("request.sign: %w", err)
+	}
+	r.sign = sign
+	return nil
+}
