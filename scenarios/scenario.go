@@ -204,8 +204,18 @@ type Guarantee struct {
 	Deadline    Deadline `yaml:"deadline"` // of processing, from the acknowledgement
 }
 
-// Drain says how long to wait for the pipeline to become empty.
+// Values of Drain.Proof.
+const (
+	ProofAuto      = "auto" // positions, where the target shows them, else sentinels, else quiet
+	ProofPositions = "positions"
+	ProofSentinels = "sentinels" // items of our own, one a shard or more, are seen processed; architecture streams
+	ProofQuiet     = "quiet"     // nothing new for Quiet
+)
+
+// Drain says how long to wait for the pipeline to become empty, and how it is to
+// be seen that it is.
 type Drain struct {
+	Proof   string        `yaml:"proof"`
 	Timeout time.Duration `yaml:"timeout"`
 	Quiet   time.Duration `yaml:"quiet"` // the silence that counts as empty where positions cannot be read
 }
@@ -341,7 +351,7 @@ func defaults() *Scenario {
 		Faults:    []faults.Fault{},
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
-		Drain:     Drain{Timeout: time.Minute},
+		Drain:     Drain{Proof: ProofAuto, Timeout: time.Minute},
 		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
 	}
 }

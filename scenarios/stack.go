@@ -88,6 +88,9 @@ func (s *Scenario) WithArchitecture(name string) (*Scenario, error) {
 	if need := c.longestSilence(); c.Drain.Quiet <= need {
 		c.Drain.Quiet = need + 5*time.Second
 	}
+	if c.Drain.Proof == ProofSentinels && name != bench.Streams {
+		c.Drain.Proof = ProofAuto // there is no stream to send them through
+	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("scenario %s as %s: %w", s.Name, name, err)
 	}

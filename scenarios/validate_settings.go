@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ackproof/ackproof/bench"
 )
 
 func (c *checker) checkRequest() {
@@ -171,6 +173,10 @@ func (c *checker) checkAsync() {
 func (c *checker) checkPromise() {
 	c.oneOf("guarantee.effects", c.Guarantee.Effects, ExactlyOnce, AtLeastOnce, NoEffects)
 	c.oneOf("guarantee.deadLetters", c.Guarantee.DeadLetters, DeadLettersFail, DeadLettersAllow)
+	c.oneOf("drain.proof", c.Drain.Proof, ProofAuto, ProofPositions, ProofSentinels, ProofQuiet)
+	if c.Drain.Proof == ProofSentinels && c.Architecture != bench.Streams {
+		c.failf("drain.proof", "sentinels show what the shards of a stream have delivered, and the architecture %s has none: say auto, or quiet", c.Architecture)
+	}
 	c.within("drain.timeout", c.Drain.Timeout, time.Second, 24*time.Hour)
 	if need := c.longestSilence(); c.Drain.Quiet <= need && c.readable("mapping", "async", "processor.timeout") {
 		c.failf("drain.quiet", "%s is too short: a pipeline that still works can be silent for %s (longest wait for a retry, window and time-out); leave it out, or make it longer", c.Drain.Quiet, need)

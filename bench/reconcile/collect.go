@@ -77,10 +77,14 @@ func (j *judge) mark(seq uint64, f flags) {
 // markBeyond notes what was seen of an id behind the plan, in the first window
 // alone: it is in none.
 func (j *judge) markBeyond(beyond map[uint64]flags, seq uint64, f flags) {
-	if j.w.first == 0 && seq >= j.n && seq-j.n >= j.e.Sentinels {
+	if j.w.first == 0 && seq >= j.n && !j.sentinel(seq) {
 		beyond[seq] |= f
 	}
 }
+
+// sentinel reports whether a number is one of the harness's own: neither judged nor
+// counted.
+func (j *judge) sentinel(seq uint64) bool { return seq >= j.n && seq-j.n < j.e.Sentinels }
 
 // collect goes through the evidence of a window.
 func (j *judge) collect() {
@@ -142,8 +146,11 @@ func (j *judge) commits() {
 	w := j.w
 	var records int64
 	for c := range j.e.Commits {
-		records++
 		seq, ours := j.seq(c.ID)
+		if ours && j.sentinel(seq) {
+			continue
+		}
+		records++
 		i, here := w.at(seq)
 		if !ours || !here && seq < j.n {
 			continue
@@ -207,8 +214,11 @@ func (j *judge) deliveries() {
 		mark |= inStream // a stream record is handed over, so there was one
 	}
 	for d := range j.e.Deliveries {
-		all++
 		seq, ours := j.seq(d.ID)
+		if ours && j.sentinel(seq) {
+			continue
+		}
+		all++
 		i, here := w.at(seq)
 		if !ours || !here && (seq < j.n || w.first > 0) {
 			continue
@@ -336,6 +346,9 @@ func (j *judge) deadLetters() {
 	for _, r := range reads {
 		var n int64
 		for d := range r.DeadLetters {
+			if j.sentinel(d.Seq) {
+				continue
+			}
 			n++
 			if d.Readable {
 				j.mark(d.Seq, deadReadable)

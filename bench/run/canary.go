@@ -58,8 +58,8 @@ func (r *Run) canary(ctx context.Context, rd *reader) error {
 			s.Sent++
 		}
 		var err error
-		if s.Items, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.endpoints.ItemsTable, false); err == nil && effects {
-			s.Effects, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.endpoints.ResultsTable, true)
+		if s.Items, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.items); err == nil && effects {
+			s.Effects, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.effects)
 		}
 		switch {
 		case err != nil:
@@ -117,23 +117,20 @@ func (r *Run) sendCanary(ctx context.Context, client *http.Client, plan *scenari
 var errFound = errors.New("found")
 
 // seesCanary reports whether any of the first n canaries is in a table.
-func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, n int, table string, effect bool) (bool, error) {
-	if table == "" {
+func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, n int, in source) (bool, error) {
+	if in.table == "" {
 		return false, nil
 	}
-	names, effects := rowNames(rd.endpoints)
-	if effect {
-		names = effects
-	}
-	oneTable := rd.endpoints.ItemsTable == rd.endpoints.ResultsTable
+	// Of one table an item is an effect when it says when it was processed.
+	later := rd.oneTable() && len(in.names) > rowProcessedAt
 	own := *rd
 	own.plan = plan
 	found := func(rows []attributes) error {
 		for _, row := range rows {
-			v := values(row, names)
+			v := in.values(row)
 			id, err := bench.ParseKey(text(v[rowID]))
-			if effect && oneTable && v[rowProcessedAt].Type == "" {
-				continue // stored, and nothing more yet
+			if later && v[rowProcessedAt].Type == "" {
+				continue
 			}
 			if err == nil && id.Run == r.id && id.Agent == canaryAgent {
 				return errFound
@@ -143,9 +140,9 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 	}
 	var err error
 	if rd.by == scenarios.ReadGet {
-		err = own.get(ctx, table, names[rowID], 0, uint64(n), found)
+		err = own.get(ctx, in, 0, uint64(n), found)
 	} else {
-		err = own.scan(ctx, table, found)
+		err = own.scan(ctx, in.table, found)
 	}
 	if errors.Is(err, errFound) {
 		return true, nil

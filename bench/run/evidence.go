@@ -96,6 +96,7 @@ const (
 	evidenceStopped    = "stopped"
 	evidenceBites      = "bites"
 	evidenceDrain      = "drain"
+	evidenceSentinels  = "sentinels"
 	evidenceAtRest     = "at_rest"
 	evidenceWritten    = "written"
 	evidenceFinished   = "finished"
@@ -121,6 +122,15 @@ type drained struct {
 	bench.Drain
 	TimedOut bool           `json:"timed_out"` // drain.timeout passed
 	Position bench.Position `json:"position"`
+
+	Sentinels int    `json:"sentinels,omitempty"` // sent to prove it
+	Why       string `json:"why,omitempty"`       // it could not be shown, where more is known than that it took too long
+}
+
+// sentinelsSent says how many ids beyond the plan are the harness's own, before
+// they are sent.
+type sentinelsSent struct {
+	Sent int `json:"sent"` // so far
 }
 
 // atRest says whether the pipeline stood still while the tables were read.

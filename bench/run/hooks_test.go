@@ -1,6 +1,8 @@
 package run
 
 import (
+	"time"
+
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -17,4 +19,32 @@ func FindIn(id bench.RunID) func(name string) (uint64, error) {
 	}
 	f := &files{dir: "run", manifest: &manifest{Run: id}, plan: scenarios.NewPlan(s, id, 0, 1)}
 	return f.find
+}
+
+// Round is a round of sentinels.
+type Round struct{ *round }
+
+// NewRound makes one.
+func NewRound(lanes, shards int) Round { return Round{newRound(lanes, shards, 0)} }
+
+// See notes that a sentinel was shown by a shard, and whether it has its effect.
+func (r Round) See(seq uint64, shard string, done bool) {
+	r.shard[seq], r.done[seq] = shard, done
+}
+
+// Missing and Wants are what the round says of open shards.
+func (r Round) Missing(open ...string) string        { return r.missing(open) }
+func (r Round) Wants(again bool, open ...string) int { return r.wants(open, false, again) }
+
+// SentinelsFor is how many sentinels a shard needs.
+var SentinelsFor = sentinelsFor
+
+// Silences gives for how long nothing has come, after each of some looks: what
+// each has seen, and when it began and ended.
+func Silences(looks [][3]int) (all []int) {
+	var s silence
+	for _, l := range looks {
+		all = append(all, int(s.add(look{sum: sum{rows: int64(l[0])}, began: time.Duration(l[1]), ended: time.Duration(l[2])})))
+	}
+	return all
 }

@@ -303,6 +303,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		ReadProblems:  f.problems,
 		ItemsObserved: s.Target.HasItems(), EffectsObserved: s.Target.HasResults(), OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
+		Sentinels:    uint64(max(0, story.sentinels)),
 		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),

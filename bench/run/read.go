@@ -16,14 +16,13 @@ import (
 // be read.
 func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 	var c cleanStart
-	items, effects := rowNames(rd.endpoints)
-	count := func(table, key string, n *int64) error {
-		if rd.by == scenarios.ReadGet && table != "" {
-			return rd.get(ctx, table, key, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
+	count := func(in source, n *int64) error {
+		if rd.by == scenarios.ReadGet && in.table != "" {
+			return rd.get(ctx, in, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
 		}
-		return rd.rows(ctx, table, key, func(attributes) error { *n++; return nil })
+		return rd.rows(ctx, in, func(attributes) error { *n++; return nil })
 	}
-	err := errors.Join(count(rd.endpoints.ItemsTable, items[rowID], &c.Items), count(rd.endpoints.ResultsTable, effects[rowID], &c.Effects))
+	err := errors.Join(count(rd.items, &c.Items), count(rd.effects, &c.Effects))
 	if err != nil {
 		return err
 	}

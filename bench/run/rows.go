@@ -23,21 +23,27 @@ const (
 	rowProcessedAt
 )
 
-// rowNames gives the names of the attributes of items and effects; "": there is
-// none.
-func rowNames(e bench.Endpoints) (items, effects []string) {
+// source is a table, and the names of its attributes that the judge needs: the key
+// is the first, and "" says that there is no such attribute.
+type source struct {
+	table string // "": there is none
+	names []string
+}
+
+// sources gives the tables of a system.
+func sources(e bench.Endpoints) (items, effects source) {
 	a := bench.OwnAttributes()
 	if e.Attributes != nil {
 		a = *e.Attributes
 	}
-	items = []string{rowID: a.ItemID, rowPayload: a.Payload, rowProcessedAt: ""}
-	return items, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt}
+	items = source{e.ItemsTable, []string{rowID: a.ItemID, rowPayload: a.Payload}}
+	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt}}
 }
 
 // values picks the attributes of a row out of what DynamoDB gave.
-func values(item attributes, names []string) []tableexport.Value {
-	row := make([]tableexport.Value, len(names))
-	for i, name := range names {
+func (s source) values(item attributes) []tableexport.Value {
+	row := make([]tableexport.Value, len(s.names))
+	for i, name := range s.names {
 		switch v := item[name].(type) {
 		case *types.AttributeValueMemberS:
 			row[i] = tableexport.Value{Type: "S", Text: []byte(v.Value)}
@@ -147,9 +153,8 @@ func number(v tableexport.Value) string {
 // tables reads both tables, as far as there are any. Effects first: an item that
 // comes between the two is then no effect without an item.
 func (r *reader) tables(ctx context.Context, w *rowWriter) error {
-	items, effects := rowNames(r.endpoints)
 	return errors.Join(
-		r.rows(ctx, r.endpoints.ResultsTable, effects[rowID], func(item attributes) error { return w.effect(values(item, effects)) }),
-		r.rows(ctx, r.endpoints.ItemsTable, items[rowID], func(item attributes) error { return w.item(values(item, items)) }),
+		r.rows(ctx, r.effects, func(item attributes) error { return w.effect(r.effects.values(item)) }),
+		r.rows(ctx, r.items, func(item attributes) error { return w.item(r.items.values(item)) }),
 	)
 }

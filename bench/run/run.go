@@ -144,12 +144,12 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout+readingTime(r.opts.Scenario, r.plan))
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout+r.opts.Scenario.Drain.Quiet+readingTime(r.opts.Scenario, r.plan))
 	defer cancel()
 	undoErr := r.undo(after)
-	position, drainErr := r.drain(ctx)
+	still, drainErr := r.drain(ctx, reader)
 	readErr := r.read(ctx, after, reader)
-	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, position)))
+	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, still)))
 	r.finish(interrupt.Err() != nil, err)
 	return endpoints, err
 }
@@ -200,7 +200,6 @@ func (r *Run) dialer() bench.Dialer {
 // load sends the plan while the faults strike. It returns when every request is
 // over and every fault has been taken away.
 func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
-	request := r.opts.Scenario.Request
 	if err := r.openJournal(); err != nil {
 		return NotStarted{err}
 	}
@@ -217,12 +216,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	}
 	r.phase("load")
 	Link(r.opts.Out, r.dir)
-	attack := load.New(load.Config{
-		URL: endpoints.API + request.Path, Method: request.Method, Header: r.headers, Sign: r.sign,
-		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
-		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
-	}, r.plan, r.book)
-
+	attack := r.attack(r.plan, r.book, started, endpoints)
 	stopView := r.watch(ctx, attack, started)
 	defer stopView()
 	group, ctx := errgroup.WithContext(ctx)
@@ -240,6 +234,16 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 		return err
 	})
 	return group.Wait()
+}
+
+// attack is the load generator, set up for this run.
+func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoints bench.Endpoints) *load.Attack {
+	request := r.opts.Scenario.Request
+	return load.New(load.Config{
+		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
+		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
+		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
+	}, plan, book)
 }
 
 // phase notes the beginning of a phase.

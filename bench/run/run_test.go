@@ -37,6 +37,7 @@ type inProcess struct {
 	tables  [2]string
 	lacks   []string
 	dirty   bool // the items table holds something before the load
+	secret  bool // it does not show its position
 	mu      sync.Mutex
 	begun   []int
 	ended   []int
@@ -128,7 +129,12 @@ func (p *inProcess) Bites(context.Context) ([]bench.Bites, error) {
 	return bites, nil
 }
 
-func (p *inProcess) Position(context.Context) (bench.Position, error) { return bench.Position{}, nil }
+func (p *inProcess) Position(context.Context) (bench.Position, error) {
+	if p.secret {
+		return bench.Position{}, bench.ErrPositionWithheld
+	}
+	return bench.Position{}, nil
+}
 
 func (p *inProcess) DeadLetters(context.Context) ([]bench.DeadLetter, error) { return nil, nil }
 

@@ -38,6 +38,12 @@ func (f *files) notes(r *bench.Result) {
 		}
 		r.Notes = append(r.Notes, d)
 	}
+	if why := f.story.drain.Why; why != "" {
+		r.Notes = append(r.Notes, "that the pipeline is empty could not be shown: "+why)
+	}
+	if lanes := f.scenario.Mapping.ParallelizationFactor; r.Drain.Proof == bench.DrainSentinels && lanes > 1 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the drain was proven by %d sentinels, enough that the chance of having left out a lane of a shard is below one in a million", f.story.drain.Sentinels))
+	}
 	for i, fault := range f.faults {
 		if f.late(i) {
 			r.Notes = append(r.Notes, fmt.Sprintf("the fault %q began %.1f s late: the harness itself was held up", fault, (f.story.beganAt[i]-fault.At).Seconds()))

@@ -21,6 +21,7 @@ type story struct {
 	undone      []bool          // by fault
 	struck      []stats.Window  // by fault: first and last strike; From is stats.Never without one
 	drain       drained
+	sentinels   int // ids beyond the plan that are the harness's own
 	written     *written
 	finished    *finished
 	finishedAt  time.Duration
@@ -128,6 +129,11 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		var d drained
 		if json.Unmarshal(e.Data, &d) == nil {
 			s.drain = d
+		}
+	case evidenceSentinels:
+		var sent sentinelsSent
+		if json.Unmarshal(e.Data, &sent) == nil {
+			s.sentinels = max(s.sentinels, sent.Sent)
 		}
 	case evidenceAtRest:
 		var a atRest

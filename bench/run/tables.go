@@ -42,6 +42,8 @@ type reader struct {
 	db        tableAPI
 	run       bench.RunID
 	endpoints bench.Endpoints
+	items     source
+	effects   source
 	plan      *scenarios.Plan
 	by        string // scenarios.ReadScan or ReadGet
 	budget    *budget
@@ -52,8 +54,9 @@ func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, set
 	if err != nil {
 		return nil, err
 	}
+	items, effects := sources(e)
 	// A page is tried again here, also where its body broke off.
-	return &reader{db: d.DB(), run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
+	return &reader{db: d.DB(), run: plan.ID(0).Run, endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
 }
 
 // openDynamoDB is how the run's tables and their stream are called.
@@ -65,11 +68,14 @@ func openDynamoDB(ctx context.Context, e bench.Endpoints, dialer bench.Dialer) (
 	return sdk.OpenDynamoDB(ctx, e.DynamoDB, e.Region, e.Profile, dial)
 }
 
+// oneTable reports whether effects are written onto the items.
+func (r *reader) oneTable() bool { return r.effects.table != "" && r.effects.table == r.items.table }
+
 type attributes = map[string]types.AttributeValue
 
-// rows calls each for every item of a table, or for those of the plan's ids, which
-// are in the key attribute, one at a time. Of no table there are none.
-func (r *reader) rows(ctx context.Context, table, key string, each func(attributes) error) error {
+// rows calls each for every item of a table, or for those of the plan's ids, one
+// at a time. Of no table there are none.
+func (r *reader) rows(ctx context.Context, from source, each func(attributes) error) error {
 	var mu sync.Mutex
 	one := func(items []attributes) (err error) {
 		mu.Lock()
@@ -79,13 +85,13 @@ func (r *reader) rows(ctx context.Context, table, key string, each func(attribut
 		}
 		return err
 	}
-	if table == "" {
+	if from.table == "" {
 		return nil
 	}
 	if r.by == scenarios.ReadGet {
-		return r.get(ctx, table, key, 0, uint64(r.plan.Len()), one)
+		return r.get(ctx, from, 0, uint64(r.plan.Len()), one)
 	}
-	return r.scan(ctx, table, one)
+	return r.scan(ctx, from.table, one)
 }
 
 // scan reads a whole table in parallel segments.
@@ -126,7 +132,7 @@ func (r *reader) scan(ctx context.Context, table string, page func([]attributes)
 }
 
 // get reads the items of the requests from first to before end.
-func (r *reader) get(ctx context.Context, table, key string, first, end uint64, page func([]attributes) error) error {
+func (r *reader) get(ctx context.Context, in source, first, end uint64, page func([]attributes) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	take := func() (from, to uint64) {
@@ -145,15 +151,20 @@ func (r *reader) get(ctx context.Context, table, key string, first, end uint64, 
 				}
 				keys := make([]attributes, 0, maxKeys)
 				for seq := from; seq < to; seq++ {
-					keys = append(keys, attributes{key: &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}})
+					keys = append(keys, r.key(in, seq))
 				}
-				if err := r.getKeys(ctx, table, keys, page); err != nil {
-					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, table, err)
+				if err := r.getKeys(ctx, in.table, keys, page); err != nil {
+					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, in.table, err)
 				}
 			}
 		})
 	}
 	return group.Wait()
+}
+
+// key is the key of a request's row.
+func (r *reader) key(in source, seq uint64) attributes {
+	return attributes{in.names[rowID]: &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}}
 }
 
 // getKeys reads the items of some keys. What DynamoDB leaves unprocessed it is
