@@ -125,6 +125,9 @@ func (s *Scenario) WithOneShard() (*Scenario, error) {
 // than AWS's own, so that a run need not take hours, and what they stand for.
 func (s *Scenario) Notes() []string {
 	var notes []string
+	if s.Named() {
+		return append(notes, s.targetNotes()...)
+	}
 	real := defaults()
 	if s.Architecture == bench.FireAndForget {
 		notes = append(notes, s.asyncNote(real.Async.RetryDelays))

@@ -65,8 +65,24 @@ func (t TargetSettings) HasItems() bool { return !t.named() || t.Items.Table != 
 // effects.
 func (t TargetSettings) HasResults() bool { return !t.named() || t.Results.Table != "" }
 
+// EffectsTimed reports whether effects say when they were made.
+func (t TargetSettings) EffectsTimed() bool { return !t.named() || t.Results.ProcessedAt != "" }
+
 // Named reports whether the scenario names a system that is not ours.
 func (s *Scenario) Named() bool { return s.Target.named() }
+
+// targetNotes says what was not looked at of a system that is not ours.
+func (s *Scenario) targetNotes() []string {
+	switch t := s.Target; {
+	case !t.HasItems() && !t.HasResults():
+		return []string{"no table is named: this is a load test, and what became of the requests nobody looked at"}
+	case !t.HasItems():
+		return []string{"no items table is named: an acknowledgement was taken for stored"}
+	case s.Read.By == ReadGet:
+		return []string{"the tables were asked for the ids of the run alone: nothing is said of ids that were never sent"}
+	}
+	return nil
+}
 
 // system gives it as the target wants it.
 func (s *Scenario) system() bench.System {

@@ -188,7 +188,8 @@ func (t *Target) follow(ctx context.Context, d sdk.DynamoDB, arn string, stack b
 	r.Take = func(p tail.Page) error {
 		now := t.opts.Clock.Now()
 		for _, record := range p.Records {
-			if key := idOf(record, stack.System.ItemID); key != "" {
+			key := idOf(record, stack.System.ItemID)
+			if id, err := bench.ParseKey(key); err == nil && id.Run == stack.Run && id.Agent != bench.CanaryAgent {
 				log.Committed(bench.Commit{Shard: p.Shard, Sequence: aws.ToString(record.Dynamodb.SequenceNumber), ID: key, At: now, Removed: record.EventName == streamtypes.OperationTypeRemove})
 			}
 		}

@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// canaryAgent is the agent in the ids of canaries: their rows are nobody's loss.
-	canaryAgent = 99
 	// canaryEvery lies between two canaries: a mapping that starts at LATEST never
 	// delivers the first ones.
 	canaryEvery = 2 * time.Second
@@ -45,7 +43,7 @@ func (r *Run) canary(ctx context.Context, rd *reader) error {
 		return nil
 	}
 	began, s := r.opts.Clock.Now(), canaries{}
-	plan := scenarios.NewPlan(r.opts.Scenario, r.id, canaryAgent, r.opts.Seed)
+	plan := scenarios.NewPlan(r.opts.Scenario, r.id, bench.CanaryAgent, r.opts.Seed)
 	items, effects := rd.endpoints.ItemsTable != "", rd.endpoints.ResultsTable != "" && r.opts.Scenario.Guarantee.Effects != scenarios.NoEffects
 	client := r.canaryClient()
 	defer client.CloseIdleConnections()
@@ -132,7 +130,7 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 			if later && v[rowProcessedAt].Type == "" {
 				continue
 			}
-			if err == nil && id.Run == r.id && id.Agent == canaryAgent {
+			if err == nil && id.Run == r.id && id.Agent == bench.CanaryAgent {
 				return errFound
 			}
 		}

@@ -80,7 +80,7 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
 	id, err := bench.ParseKey(key)
-	if err == nil && id.Run == w.run && id.Agent == canaryAgent {
+	if err == nil && id.Run == w.run && id.Agent == bench.CanaryAgent {
 		return 0, false, nil
 	}
 	if err != nil || id.Run != w.run || id.Agent != 0 {
