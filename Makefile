@@ -33,7 +33,7 @@ bench-peers:
 # browser (chromium), the embedded DynamoDB against those of others (npm, python3).
 CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1
 conformance:
-	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/run
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/run ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
 # of others, functions on the runtime clients of Node.js and Python, exports read by

@@ -44,9 +44,10 @@ var imports = map[string][]string{
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/load", "bench/ledger", "bench/tableexport", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
+	"bench/capacity":      {"bench", "bench/stats", "scenarios"},
 	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "reports", "scenarios"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
-	"cmd/ackproof":        {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
+	"cmd/ackproof":        {"bench", "bench/breakage", "bench/capacity", "bench/clock", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
 }
 

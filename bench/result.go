@@ -223,6 +223,11 @@ type Phase struct {
 	Lag          *Latency `json:"processing_lag"`
 	Acknowledged int64    `json:"acknowledged"`
 	Items        Items    `json:"items"`
+	// RecoveryMs is that of a phase after which the offered rate falls, such as a
+	// spike: from its end until the backlog was back at what it was before, as after a
+	// fault. Null after any other, where it never came back, or where nobody saw.
+	RecoveryMs         *float64 `json:"recovery_ms"`
+	RecoveredAfterLoad bool     `json:"recovered_after_load"`
 }
 
 // FaultResult says what a fault did.
@@ -278,40 +283,4 @@ type GateResult struct {
 	Name   Gate   `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
-}
-
-// Series is what the pictures are drawn from: computed from the run's files,
-// never stored in result.json.
-type Series struct {
-	Seconds    []SecondRow
-	Response   []CDFPoint // of every sent request outside warm-up
-	Lag        []CDFPoint // with lost items as censored: the curve then ends below 1
-	Completion []CDFPoint
-	Deaths     []Mark // processor deaths
-}
-
-// SecondRow is one second of the load, by due time.
-type SecondRow struct {
-	TMs          float64 // start of the second
-	Offered      int64
-	Acknowledged int64
-	Refused      int64
-	Unknown      int64
-	P50          *float64 // of response time, ms; null without a request
-	P99          *float64
-	Max          *float64
-	LagP50       *float64 // of processing lag of items acknowledged in this second
-	LagMax       *float64
-}
-
-// CDFPoint says which share of all values is at most Ms.
-type CDFPoint struct {
-	Ms    float64
-	Share float64
-}
-
-// Mark is a moment worth a tick on the time axis.
-type Mark struct {
-	TMs  float64
-	Text string
 }

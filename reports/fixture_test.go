@@ -22,7 +22,7 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 	const perSecond, secs = 500, 20
 	var items []stats.Times
 	response, lag, completion := new(stats.Histogram), new(stats.Histogram), new(stats.Histogram)
-	s := new(bench.Series)
+	s := &bench.Series{Schema: bench.SeriesSchema, WidthMs: 1000, LoadMs: secs * 1000, EndMs: 24_000}
 	lostSoFar := 0
 	for sec := range secs {
 		one := new(stats.Histogram)
@@ -54,10 +54,12 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 		}
 		response.Merge(one)
 		l := one.Latency()
-		s.Seconds = append(s.Seconds, bench.SecondRow{TMs: float64(sec) * 1000, Offered: perSecond, Acknowledged: perSecond, P50: l.P50, P99: l.P99, Max: l.Max})
+		s.Rows = append(s.Rows, bench.SeriesRow{TMs: float64(sec) * 1000, Offered: perSecond, Acknowledged: perSecond, P50: l.P50, P99: l.P99, Max: l.Max})
 	}
 	for k := range 6 {
 		s.Deaths = append(s.Deaths, bench.Mark{TMs: 6000 + float64(k)*1000, Text: "SIGKILL"})
+		s.Rows[6+k].Deaths++
+		s.Died++
 	}
 	s.Response, s.Lag, s.Completion = response.CDF(), lag.CDF(), completion.CDF()
 	backlog := stats.NewBacklog(25 * time.Second)

@@ -20,20 +20,23 @@ var reportTemplate string
 //go:embed compare.html.tmpl
 var compareTemplate string
 
+//go:embed capacity.html.tmpl
+var capacityTemplate string
+
 //go:embed style.css
 var styleSheet string
 
 // The pages reference nothing outside themselves and hold no script: they can
 // be mailed, kept for years and opened without a network. Pictures are data
 // URIs in <img>, where even a hostile SVG can run nothing.
-var pages = template.Must(template.Must(template.New("report").Funcs(template.FuncMap{
+var pages = template.Must(template.Must(template.Must(template.New("report").Funcs(template.FuncMap{
 	"style": func() template.CSS { return template.CSS(styleSheet) }, // ours, and constant
 	"table": func(caption string, columns []string, rows [][]string) htmlTable {
 		return htmlTable{caption, columns, rows}
 	},
 	"list": func(s ...string) []string { return s },
 	"tone": tone,
-}).Parse(reportTemplate)).New("compare").Parse(compareTemplate))
+}).Parse(reportTemplate)).New("compare").Parse(compareTemplate)).New("capacity").Parse(capacityTemplate))
 
 // htmlTable is what the template "table" prints.
 type htmlTable struct {

@@ -26,7 +26,7 @@ func figures(r *bench.Result, s *bench.Series) []picture {
 	return []picture{
 		{"flow", "From plan to effect", "Bars: how many requests were planned, sent, acknowledged, stored and processed.",
 			func(c draw.Canvas) { drawFlow(c, r) }},
-		{"response-time", "Response time over time", "Lines: p50, p99 and maximum of response time in each second, fault windows shaded.",
+		{"response-time", "Response time over time", "Lines: p50, p99 and maximum of response time over time, fault windows shaded.",
 			func(c draw.Canvas) { drawResponse(c, r, s) }},
 		{"backlog", "Backlog over time", "Area: items acknowledged or stored and without effect at each second, fault windows shaded, deaths of the processor marked.",
 			func(c draw.Canvas) { drawBacklog(c, r, s) }},
@@ -42,16 +42,16 @@ func figures(r *bench.Result, s *bench.Series) []picture {
 	}
 }
 
-// drawResponse draws p50, p99 and maximum, second by second.
+// drawResponse draws p50, p99 and maximum, row by row.
 func drawResponse(c draw.Canvas, r *bench.Result, s *bench.Series) {
 	lines := []struct {
 		name string
-		of   func(*bench.SecondRow) *float64
+		of   func(*bench.SeriesRow) *float64
 		sty  draw.LineStyle
 	}{
-		{"maximum", func(row *bench.SecondRow) *float64 { return row.Max }, lineMost},
-		{"p99", func(row *bench.SecondRow) *float64 { return row.P99 }, lineTail},
-		{"p50", func(row *bench.SecondRow) *float64 { return row.P50 }, lineMain},
+		{"maximum", func(row *bench.SeriesRow) *float64 { return row.Max }, lineMost},
+		{"p99", func(row *bench.SeriesRow) *float64 { return row.P99 }, lineTail},
+		{"p50", func(row *bench.SeriesRow) *float64 { return row.P50 }, lineMain},
 	}
 	p := newPlot("time since the start of load (s)", "response time")
 	lo, hi, end := math.Inf(1), math.Inf(-1), 0.0
@@ -60,12 +60,12 @@ func drawResponse(c draw.Canvas, r *bench.Result, s *bench.Series) {
 	for _, l := range lines {
 		sty := l.sty
 		legend = append([]entry{{text: l.name, line: &sty}}, legend...)
-		for _, part := range parts(s.Seconds, l.of) {
+		for _, part := range parts(s, l.of) {
 			for _, xy := range part {
-				lo, hi, end = min(lo, xy.Y), max(hi, xy.Y), max(end, xy.X+0.5)
+				lo, hi, end = min(lo, xy.Y), max(hi, xy.Y), max(end, xy.X+s.WidthMs/2000)
 			}
 			plotters = append(plotters, newLine(part, sty, plotter.NoStep))
-			if len(part) == 1 { // a second between two empty ones: no line, so a dot
+			if len(part) == 1 { // a row between two empty ones: no line, so a dot
 				plotters = append(plotters, &plotter.Scatter{XYs: part, GlyphStyle: draw.GlyphStyle{Color: sty.Color, Radius: 1.5, Shape: draw.CircleGlyph{}}})
 			}
 		}
@@ -91,8 +91,8 @@ func drawBacklog(c draw.Canvas, r *bench.Result, s *bench.Series) {
 		most = max(most, float64(row.Pending))
 	}
 	legend := []entry{{text: "acknowledged or stored, and without effect", line: &lineMain}}
-	if n := int64(len(s.Deaths)); n > 0 {
-		legend = append(legend, entry{text: "processor died (" + count(n) + "×)", line: &lineDeath})
+	if s.Died > 0 {
+		legend = append(legend, entry{text: "processor died (" + count(s.Died) + "×)", line: &lineDeath})
 	}
 	c = header(c, "Backlog over time", append(legend, faultEntry(r)...))
 	if len(xys) == 0 {
@@ -173,13 +173,13 @@ func scaleMs(a *plot.Axis, lo, hi float64) {
 }
 
 // parts cuts a series where it is null: a line must not bridge what was not
-// observed. X is the middle of the second.
-func parts(rows []bench.SecondRow, of func(*bench.SecondRow) *float64) []plotter.XYs {
+// observed. X is the middle of the row.
+func parts(s *bench.Series, of func(*bench.SeriesRow) *float64) []plotter.XYs {
 	var all []plotter.XYs
 	var part plotter.XYs
-	for i := range rows {
-		if y := of(&rows[i]); y != nil && !math.IsNaN(*y) && !math.IsInf(*y, 0) {
-			part = append(part, plotter.XY{X: rows[i].TMs/1000 + 0.5, Y: *y})
+	for i := range s.Rows {
+		if y := of(&s.Rows[i]); y != nil && !math.IsNaN(*y) && !math.IsInf(*y, 0) {
+			part = append(part, plotter.XY{X: (s.Rows[i].TMs + s.WidthMs/2) / 1000, Y: *y})
 			continue
 		}
 		if len(part) > 0 {

@@ -216,11 +216,11 @@ func TestPlots(t *testing.T) {
 
 // Series at the edges of what can be: each must give a picture, none a panic.
 func TestPlotsOfExtremes(t *testing.T) {
-	second := func(v float64) bench.SecondRow { return bench.SecondRow{P50: &v, P99: &v, Max: &v} }
+	second := func(v float64) bench.SeriesRow { return bench.SeriesRow{P50: &v, P99: &v, Max: &v} }
 	for _, v := range []float64{0, 1e-3, 1, -5, 1e9} {
 		r := &bench.Result{Backlog: []bench.BacklogRow{{TMs: v, Pending: int64(v)}}, Faults: []bench.FaultResult{{AtMs: v, ForMs: v}, {AtMs: -v}}}
 		s := &bench.Series{
-			Seconds:  []bench.SecondRow{second(v), {}, second(v), second(2 * v)},
+			WidthMs: 1000, Rows: []bench.SeriesRow{second(v), {}, second(v), second(2 * v)},
 			Response: []bench.CDFPoint{{Ms: v, Share: 1}},
 			Lag:      []bench.CDFPoint{{Ms: -v, Share: 0.001}, {Ms: v, Share: 0.5}},
 			Deaths:   []bench.Mark{{TMs: v}},

@@ -2,12 +2,14 @@ package reports
 
 import _ "embed"
 
-// ResultSchema is the JSON Schema of result.json, and ComparisonSchema that of
-// comparison.json. They are made from the types and their comments by a test of
+// ResultSchema is the JSON Schema of result.json, ComparisonSchema that of
+// comparison.json and CapacitySchema that of capacity.json. They are made from the types and their comments by a test of
 // this package. Later versions of ackproof may add keys.
 var (
 	//go:embed result.schema.json
 	ResultSchema []byte
 	//go:embed comparison.schema.json
 	ComparisonSchema []byte
+	//go:embed capacity.schema.json
+	CapacitySchema []byte
 )

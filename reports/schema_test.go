@@ -37,12 +37,14 @@ func enum[T any](values ...T) *jsonschema.Schema {
 
 // closed are the closed lists.
 var closed = map[reflect.Type]*jsonschema.Schema{
-	reflect.TypeFor[bench.Verdict]():     enum(bench.Pass, bench.Fail, bench.VerdictUnknown),
-	reflect.TypeFor[bench.ItemVerdict](): enum(bench.ItemVerdicts()...),
-	reflect.TypeFor[bench.Code]():        enum(bench.Codes()...),
-	reflect.TypeFor[bench.Gate]():        enum(append(bench.AccountGates(), bench.TimingGates()...)...),
-	reflect.TypeFor[bench.Station]():     enum(bench.Stations()...),
-	reflect.TypeFor[bench.DrainProof]():  enum(bench.DrainPositions, bench.DrainSentinels, bench.DrainQuiet, bench.DrainNone),
+	reflect.TypeFor[bench.Verdict]():        enum(bench.Pass, bench.Fail, bench.VerdictUnknown),
+	reflect.TypeFor[bench.ItemVerdict]():    enum(bench.ItemVerdicts()...),
+	reflect.TypeFor[bench.Code]():           enum(bench.Codes()...),
+	reflect.TypeFor[bench.Gate]():           enum(append(bench.AccountGates(), bench.TimingGates()...)...),
+	reflect.TypeFor[bench.Station]():        enum(bench.Stations()...),
+	reflect.TypeFor[bench.Sight]():          enum(bench.SightHolds, bench.SightBreaks, bench.SightLimited, bench.SightNone),
+	reflect.TypeFor[bench.CapacityStatus](): enum(bench.CapacityFound, bench.CapacityAtLeast, bench.CapacityBelow, bench.CapacityOpen, bench.CapacityNone),
+	reflect.TypeFor[bench.DrainProof]():     enum(bench.DrainPositions, bench.DrainSentinels, bench.DrainQuiet, bench.DrainNone),
 }
 
 // shared are the types that stand in $defs, since they stand in many places.
@@ -128,7 +130,7 @@ func finish(s *jsonschema.Schema, t reflect.Type, comments map[string]string) {
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
 	comments := make(map[string]string)
-	for _, name := range []string{"result.go", "comparison.go"} {
+	for _, name := range []string{"result.go", "comparison.go", "capacity.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "bench", name), nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -169,6 +171,7 @@ func TestSchemas(t *testing.T) {
 	for name, want := range map[string][]byte{
 		"result.schema.json":     schemaOf(t, reflect.TypeFor[bench.Result](), bench.ResultSchema),
 		"comparison.schema.json": schemaOf(t, reflect.TypeFor[bench.Comparison](), bench.ComparisonSchema),
+		"capacity.schema.json":   schemaOf(t, reflect.TypeFor[bench.Capacity](), bench.CapacitySchema),
 	} {
 		if *update {
 			if err := os.WriteFile(name, want, 0o644); err != nil {

@@ -69,6 +69,9 @@ func (b *body) has(name string) bool {
 	return false
 }
 
+// Kind is the number of a request's kind: there is one.
+func (p *Plan) Kind(uint64) int { return 0 }
+
 // Body is the HTTP body of a request.
 func (p *Plan) Body(seq uint64) []byte {
 	return p.AppendBody(make([]byte, 0, p.body.length+p.payload+64), seq)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/faults"
 )
 
 // Stack says what the system under test is to be. The caller adds Run, Dir and,
@@ -104,6 +105,20 @@ func (s *Scenario) WithLoad(rate Rate, length time.Duration) (*Scenario, error) 
 	c.Load = []Stage{{Name: "load", For: length, Rate: &rate}}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("scenario %s with %s for %s: %w", s.Name, rate, length, err)
+	}
+	return &c, nil
+}
+
+// ForCapacity gives the same system under another load, to see how much it takes:
+// nothing is broken, no record is poisoned, more than the processor can follow is
+// meant, and what is still waiting after a while is left.
+func (s *Scenario) ForCapacity(load []Stage, expect []Expectation, drain time.Duration) (*Scenario, error) {
+	c := *s
+	c.Load, c.Expect, c.Overload = load, expect, true
+	c.Faults, c.Commands, c.Workload.Poison = []faults.Fault{}, nil, nil
+	c.Drain.Timeout = drain
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("scenario %s under a load of its capacity: %w", s.Name, err)
 	}
 	return &c, nil
 }

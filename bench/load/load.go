@@ -18,8 +18,15 @@
 //     read to its end. vegeta's Timestamp and Latency are not used: the first
 //     precedes the wait for a connection.
 //
-// A request is never sent twice: it carries no header that makes net/http
-// believe it may, and no way to rewind its body.
+// Two senders stand behind the RoundTripper. Plain HTTP/1.1 over the machine's
+// network goes through a client of our own (lean.go), which needs no goroutine
+// for a connection and a third of net/http's CPU; all else, such as TLS, goes
+// through net/http (standard.go). A request has the same outcome with both,
+// which a test holds against a server that misbehaves in every way it knows.
+//
+// A request is never sent twice. The lean sender opens another connection only
+// where no byte of the request was taken by the first. net/http is given no
+// header that makes it believe it may, and no way to rewind a body.
 package load
 
 import (
@@ -53,8 +60,10 @@ type Plan interface {
 	// Due is when request seq wants to be sent, from the start of load. It
 	// never decreases with seq.
 	Due(seq uint64) time.Duration
-	// Body is the body of request seq.
-	Body(seq uint64) []byte
+	// Kind is which of [Config.Kinds] request seq is.
+	Kind(seq uint64) int
+	// AppendBody appends the body of request seq to dst and returns it.
+	AppendBody(dst []byte, seq uint64) []byte
 }
 
 // Book is told of every request. Sent is called before the first byte is handed
@@ -71,8 +80,8 @@ type Sign func(r *http.Request, body []byte, now time.Time) error
 
 // Config says how to send.
 type Config struct {
-	URL, Method string
-	Header      map[string]string
+	URL         string        // scheme and host, such as http://127.0.0.1:8080
+	Kinds       []Kind        // of requests: at least one
 	Ack         []int         // statuses that acknowledge
 	Refused     []int         // statuses that say for sure that nothing was done
 	Timeout     time.Duration // from due until a request is given up
@@ -81,6 +90,16 @@ type Config struct {
 	Dialer      bench.Dialer  // nil: the machine's network
 	Sign        Sign          // nil: requests are not signed
 	Clock       clock.Clock
+
+	// Workers bounds the requests under way; 0: [WorkerCap]. With a plan in which
+	// everything is due at once it makes a closed load, for benchmarks alone.
+	Workers uint64
+}
+
+// Kind is what requests of one kind have in common.
+type Kind struct {
+	Method, Path string
+	Header       map[string]string
 }
 
 // Figures is what the generator knows of itself after an attack.
@@ -88,6 +107,7 @@ type Figures struct {
 	WorkerCapHit bool
 	CPUShare     float64 // of all cores, by this process, from start to end of the attack; -1: the system does not tell
 	GCPause      time.Duration
+	Connections  Connections
 }
 
 // Attack is one run of a plan. Make it with New, run it once with Run.
@@ -95,7 +115,7 @@ type Attack struct {
 	cfg      Config
 	plan     Plan
 	book     Book
-	client   *http.Transport
+	sender   sender
 	ack      map[int]bool
 	refused  map[int]bool
 	inFlight atomic.Int64
@@ -108,17 +128,14 @@ type Attack struct {
 
 // New prepares an attack.
 func New(cfg Config, plan Plan, book Book) *Attack {
-	a := &Attack{cfg: cfg, plan: plan, book: book, ack: set(cfg.Ack), refused: set(cfg.Refused)}
-	a.client = &http.Transport{
-		MaxConnsPerHost:     cfg.Connections,
-		MaxIdleConnsPerHost: cfg.Connections,
-		MaxIdleConns:        cfg.Connections,
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true, // a body is read as it came
-		Proxy:               nil,  // the host that was confirmed is the host that is loaded
+	if cfg.Workers == 0 {
+		cfg.Workers = WorkerCap
 	}
-	if cfg.Dialer != nil {
-		a.client.DialContext = cfg.Dialer.DialContext
+	a := &Attack{cfg: cfg, plan: plan, book: book, ack: set(cfg.Ack), refused: set(cfg.Refused)}
+	if canBeLean(&a.cfg) {
+		a.sender = newLean(a)
+	} else {
+		a.sender = newStandard(a)
 	}
 	return a
 }
@@ -137,27 +154,30 @@ func set(statuses []int) map[int]bool {
 func (a *Attack) Run(ctx context.Context) (Figures, error) {
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
-	defer a.client.CloseIdleConnections()
+	defer a.sender.close()
 	stop := context.AfterFunc(ctx, func() {
 		time.AfterFunc(time.Second, func() { giveUp(errInterrupted) })
 	})
 	defer stop()
+	defer context.AfterFunc(work, func() { a.sender.giveUp() })()
 
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
 			Transport:     &roundTripper{attack: a, ctx: work},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
-		vegeta.MaxWorkers(WorkerCap),
+		vegeta.Workers(min(a.cfg.Workers, vegeta.DefaultWorkers)),
+		vegeta.MaxWorkers(a.cfg.Workers),
 	)
-	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: a.cfg.Method, URL: a.cfg.URL})
+	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodPost, URL: "http://ackproof/"}) // the sender knows better
 	before := readUsage(a.cfg.Clock)
 	var results int64
 	for range attacker.Attack(targeter, &pacer{attack: a, ctx: ctx}, 0, "") {
 		results++
 	}
 	figures := usageSince(before, readUsage(a.cfg.Clock))
-	figures.WorkerCapHit = a.peak.Load() >= WorkerCap
+	figures.Connections = a.sender.connections()
+	figures.WorkerCapHit = a.peak.Load() >= int64(WorkerCap)
 	if ctx.Err() == nil && results != a.plan.Len() {
 		return figures, fmt.Errorf("load: %d of %d requests came back from vegeta", results, a.plan.Len())
 	}

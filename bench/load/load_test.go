@@ -24,7 +24,10 @@ type every struct {
 
 func (p every) Len() int64                   { return p.n }
 func (p every) Due(seq uint64) time.Duration { return time.Duration(seq) * p.step }
-func (p every) Body(seq uint64) []byte       { return fmt.Appendf(nil, `{"seq":%d}`, seq) }
+func (p every) Kind(uint64) int              { return 0 }
+func (p every) AppendBody(dst []byte, seq uint64) []byte {
+	return fmt.Appendf(dst, `{"seq":%d}`, seq)
+}
 
 // book keeps what it is told, and checks the order in which it is told.
 type book struct {
@@ -61,7 +64,7 @@ func (b *book) Done(a bench.Attempt) {
 
 func config(url string) Config {
 	return Config{
-		URL: url, Method: "POST", Ack: []int{200, 202}, Refused: []int{400, 429},
+		URL: url, Kinds: []Kind{{Method: "POST", Path: "/"}}, Ack: []int{200, 202}, Refused: []int{400, 429},
 		Timeout: 5 * time.Second, Connections: 16, Start: clock.Real{}.Now(), Clock: clock.Real{},
 	}
 }

@@ -1,14 +1,10 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,11 +15,35 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 const maxAnswer = 10 << 20
 
+// maxHead bounds the headers of an answer, those of interim ones (100 Continue)
+// included. API Gateway sends 10 KB at most.
+const maxHead = 1 << 20
+
 var (
 	errInterrupted = errors.New("the run was interrupted")
 	errGivenUp     = errors.New("request.timeout has passed")
 	errTooLong     = errors.New("the answer is longer than 10 MB")
 )
+
+// never is the time of what did not happen.
+const never = time.Duration(-1)
+
+// exchange is one request and what came back. Times count from the start of load.
+type exchange struct {
+	status    int           // 0: none was read
+	sent      time.Duration // handed to a connection
+	firstByte time.Duration // of the answer
+	err       error         // nil: the answer was read to its end
+}
+
+// sender sends requests, each once, and reads the answers to their end. An
+// exchange that was given up has the error errGivenUp or errInterrupted.
+type sender interface {
+	send(ctx context.Context, seq uint64, deadline time.Time) exchange
+	giveUp() // what is under way, and all that comes
+	close()  // connections that are idle
+	connections() Connections
+}
 
 // roundTripper carries out one request from its number alone. The answer is
 // read to its end here, so that its time is the request's and not that of
@@ -45,92 +65,48 @@ func (rt *roundTripper) RoundTrip(in *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err // vegeta sets it itself
 	}
-	deadline := a.cfg.Start.Add(a.plan.Due(seq) + a.cfg.Timeout)
-	ctx, cancel := context.WithDeadlineCause(rt.ctx, deadline, errGivenUp)
-	defer cancel()
-
-	status, sent, err := rt.send(ctx, seq)
-	at := a.judge(ctx, seq, status, sent, err)
+	x := a.sender.send(rt.ctx, seq, a.cfg.Start.Add(a.plan.Due(seq)+a.cfg.Timeout))
+	at := a.judge(seq, x)
 	if at.Outcome == bench.Unsent {
 		a.counts[bench.Unsent].Add(1)
-		return nil, err
+		return nil, x.err
 	}
 	a.done(at)
-	if status == 0 {
-		return nil, err
+	if x.status == 0 {
+		return nil, x.err
 	}
-	return &http.Response{StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Header: http.Header{}, Request: in}, nil
+	return &http.Response{StatusCode: x.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: in}, nil
 }
 
-// send puts the request on the wire. It returns the status (0: none was read),
-// when the request was handed to a connection (-1: never) and what went wrong.
-func (rt *roundTripper) send(ctx context.Context, seq uint64) (status int, sent time.Duration, err error) {
-	a := rt.attack
-	var sentAt atomic.Int64
-	sentAt.Store(-1)
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
-		// net/http calls this before it writes. It may call it again, where an
-		// idle connection turned out to be dead before a byte of the request
-		// was written: the last connection is the one that got it.
-		now := a.elapsed()
-		sentAt.Store(int64(now))
-		a.book.Sent(seq, now)
-	}}
-	req, err := NewRequest(httptrace.WithClientTrace(ctx, trace), a.cfg.Method, a.cfg.URL, a.plan.Body(seq), a.cfg.Header, a.cfg.Sign, a.cfg.Clock.Now())
-	if err != nil {
-		return 0, -1, err
-	}
-	resp, err := a.client.RoundTrip(req)
-	if err != nil {
-		return 0, time.Duration(sentAt.Load()), err
-	}
-	defer resp.Body.Close()
-	read, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && read > maxAnswer {
-		err = errTooLong
-	}
-	return resp.StatusCode, time.Duration(sentAt.Load()), err
-}
-
-// NewRequest makes one request as the attack sends it. Sign may be nil.
-func NewRequest(ctx context.Context, method, url string, body []byte, header map[string]string, sign Sign, now time.Time) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.GetBody = nil // nothing can rewind it, hence nothing re-sends it
-	req.Header.Set("Content-Type", "application/json")
-	for k, v := range header {
-		req.Header.Set(k, v)
-	}
-	if sign != nil {
-		err = sign(req, body, now)
-	}
-	return req, err
+// handed tells the book that a request is about to be handed to a connection.
+func (a *Attack) handed(seq uint64) time.Duration {
+	now := a.elapsed()
+	a.book.Sent(seq, now)
+	return now
 }
 
 // judge decides the client's outcome. Only a declared status refuses, besides a
 // connection that was refused before a byte was sent; what is not certain is
 // Unknown.
-func (a *Attack) judge(ctx context.Context, seq uint64, status int, sent time.Duration, err error) bench.Attempt {
-	at := bench.Attempt{Seq: seq, Status: status, Sent: sent, End: a.elapsed(), Outcome: bench.Unknown}
+func (a *Attack) judge(seq uint64, x exchange) bench.Attempt {
+	at := bench.Attempt{Seq: seq, Status: x.status, Sent: x.sent, End: a.elapsed(), Outcome: bench.Unknown}
 	switch {
-	case sent < 0 && errors.Is(err, syscall.ECONNREFUSED):
+	case x.sent < 0 && errors.Is(x.err, syscall.ECONNREFUSED):
 		at.Outcome, at.Class, at.Sent = bench.Refused, bench.ClassConnRefused, at.End
 		a.book.Sent(seq, at.Sent)
-	case sent < 0:
+	case x.sent < 0:
 		at.Outcome = bench.Unsent
-	case err == nil && a.ack[status]:
+	case x.err == nil && a.ack[x.status]:
 		at.Outcome, at.Class = bench.Acknowledged, bench.ClassStatus
-	case err == nil && a.refused[status]:
+	case x.err == nil && a.refused[x.status]:
 		at.Outcome, at.Class = bench.Refused, bench.ClassStatus
-	case err == nil:
+	case x.err == nil:
 		at.Class = bench.ClassStatus
-	case errors.Is(context.Cause(ctx), errInterrupted):
+	case errors.Is(x.err, errInterrupted):
 		at.Class = bench.ClassInterrupted
-	case errors.Is(context.Cause(ctx), errGivenUp):
+	case errors.Is(x.err, errGivenUp):
 		at.Class = bench.ClassTimeout
-	case status != 0:
+	case x.status != 0:
 		at.Class = bench.ClassUnreadable
 	default:
 		at.Class = bench.ClassReset

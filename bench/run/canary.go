@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
-	"github.com/ackproof/ackproof/bench/load"
 	"github.com/ackproof/ackproof/bench/sdk"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -45,12 +42,10 @@ func (r *Run) canary(ctx context.Context, rd *reader) error {
 	began, s := r.opts.Clock.Now(), canaries{}
 	plan := scenarios.NewPlan(r.opts.Scenario, r.id, bench.CanaryAgent, r.opts.Seed)
 	items, effects := rd.endpoints.ItemsTable != "", rd.endpoints.ResultsTable != "" && r.opts.Scenario.Guarantee.Effects != scenarios.NoEffects
-	client := r.canaryClient()
-	defer client.CloseIdleConnections()
 	for last := time.Duration(-canaryEvery); ; {
 		if at := r.since(began); at-last >= canaryEvery && s.Sent < maxCanaries {
 			last = at
-			if err := r.sendCanary(ctx, client, plan, uint64(s.Sent)); err != nil {
+			if err := r.sendCanary(ctx, plan, uint64(s.Sent)); err != nil {
 				return err
 			}
 			s.Sent++
@@ -85,32 +80,30 @@ func (r *Run) silent(s canaries, items bool) error {
 		"A longer target.canary waits longer; guarantee: {effects: none} asks for no effects", s.Sent, e.ResultsTable, r.opts.Scenario.Target.Canary, e.Attributes.EffectID)
 }
 
-// canaryClient sends canaries as the load will be sent.
-func (r *Run) canaryClient() *http.Client {
-	t := &http.Transport{DisableCompression: true}
-	if d := r.dialer(); d != nil {
-		t.DialContext = d.DialContext
+// sendCanary sends one, as the load will be sent.
+func (r *Run) sendCanary(ctx context.Context, plan *scenarios.Plan, seq uint64) error {
+	var answer lastAnswer
+	url := r.manifest.Endpoints.API + r.opts.Scenario.Request.Path
+	_, err := r.attack(sentinelPlan{plan: plan, first: seq, n: 1}, &answer, r.opts.Clock.Now(), r.manifest.Endpoints).Run(ctx)
+	switch {
+	case err != nil:
+		return err
+	case answer.Outcome == bench.Acknowledged:
+		return nil
+	case answer.Status != 0:
+		return fmt.Errorf("the first request, a canary, was answered %d by %s: correct target.url, request or request.ack", answer.Status, url)
 	}
-	return &http.Client{Transport: t, Timeout: r.opts.Scenario.Request.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return fmt.Errorf("the first request, a canary, had no answer from %s (%s): is that the URL of the API?", url, answer.Class)
 }
 
-func (r *Run) sendCanary(ctx context.Context, client *http.Client, plan *scenarios.Plan, seq uint64) error {
-	request := r.opts.Scenario.Request
-	url := r.manifest.Endpoints.API + request.Path
-	req, err := load.NewRequest(ctx, request.Method, url, plan.Body(seq), r.headers, r.sign, r.opts.Clock.Now())
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("the first request, a canary: %w; is %s the URL of the API?", err, url)
-	}
-	resp.Body.Close()
-	if !slices.Contains(request.Ack, resp.StatusCode) {
-		return fmt.Errorf("the first request, a canary, was answered %s by %s: correct target.url, request or request.ack", resp.Status, url)
-	}
-	return nil
-}
+// lastAnswer is a book of one request.
+type lastAnswer struct{ bench.Attempt }
+
+// Sent forgets.
+func (*lastAnswer) Sent(uint64, time.Duration) {}
+
+// Done remembers.
+func (l *lastAnswer) Done(a bench.Attempt) { l.Attempt = a }
 
 var errFound = errors.New("found")
 

@@ -24,6 +24,7 @@ const (
 	eventsFile    = "events.jsonl"
 	findingsFile  = "findings.jsonl"
 	resultFile    = "result.json"
+	seriesFile    = "series.json"
 )
 
 // builtIn is what run.json calls the built-in StreamProcessor.

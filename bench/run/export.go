@@ -131,6 +131,7 @@ type joiner struct {
 	body     []byte
 
 	first, n uint64
+	chosen   map[uint64]int // places in seen; nil: the n requests from first on
 	seen     []seen
 	shards   []string
 	numbers  map[string]uint16 // of the shards: a handful
@@ -156,8 +157,14 @@ type faultWindow struct {
 // without a width holds its one moment.
 func (w faultWindow) covers(t time.Duration) bool { return t >= w.from && (t < w.to || t == w.from) }
 
-// of gives what is seen of a request; nil: it lies outside the window.
+// of gives what is seen of a request; nil: nobody looked for it.
 func (j *joiner) of(seq uint64) *seen {
+	if j.chosen != nil {
+		if i, ok := j.chosen[seq]; ok {
+			return &j.seen[i]
+		}
+		return nil
+	}
 	if seq < j.first || seq-j.first >= j.n {
 		return nil
 	}
@@ -181,8 +188,22 @@ func (j *joiner) position(t time.Time) time.Duration {
 
 // window goes through the files for the n requests from first on.
 func (j *joiner) window(first, n uint64) {
-	j.first, j.n, j.shards, j.numbers = first, n, nil, map[string]uint16{}
-	for i := range n {
+	j.first, j.n, j.chosen = first, n, nil
+	j.gather()
+}
+
+// choose goes through the files for some requests.
+func (j *joiner) choose(seqs []uint64) {
+	j.n, j.chosen = uint64(len(seqs)), map[uint64]int{}
+	for i, seq := range seqs {
+		j.chosen[seq] = i
+	}
+	j.gather()
+}
+
+func (j *joiner) gather() {
+	j.shards, j.numbers = nil, map[string]uint16{}
+	for i := range j.n {
 		j.seen[i] = seen{committed: ledger.Absent, delivered: ledger.Absent, effect: ledger.Absent, lettered: ledger.Absent}
 	}
 	if j.f.watching() {

@@ -19,7 +19,7 @@ type stage struct {
 }
 
 // figures are the distributions of a run, warm-up left out where its definition
-// says so, and what happened in each second. They are counts: none of them grows
+// says so, and what happened when. They are counts: none of them grows
 // with the number of requests.
 type figures struct {
 	observation
@@ -27,8 +27,9 @@ type figures struct {
 	byOutcome                                               [4]stats.Histogram
 	stages                                                  []stage
 	backlog                                                 *stats.Backlog
-	seconds                                                 []bench.SecondRow
+	timeline                                                *timeline
 	recoveries                                              []recovered // by fault
+	drains                                                  []recovered // by stage
 }
 
 // recovered is how a fault was recovered from, as [stats.Backlog.Recovery] has it.
@@ -40,7 +41,7 @@ type recovered struct {
 // figures goes through all requests, each core through a share of its own.
 func (f *files) figures() *figures {
 	o := f.observe()
-	seconds := newSeconds(f.plan.Duration())
+	f.timeline = newTimeline(f.plan.Duration(), o.end, f.plan.Len())
 	all := make([]*figures, cores())
 	for i := range all {
 		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second)}
@@ -51,7 +52,7 @@ func (f *files) figures() *figures {
 	everything := func(uint64, uint64) bool { return true }
 	for s := range f.spans(everything) {
 		shares(s.first, s.n, func(core int, from, to uint64) {
-			g, open := all[core], openSecond{seconds: seconds}
+			g, open := all[core], openSlot{timeline: f.timeline}
 			block := from / blockSize
 			own := newExtents(to - block*blockSize)
 			for seq := from; seq < to; seq++ {
@@ -82,9 +83,11 @@ func (f *files) figures() *figures {
 			g.lag.Merge(&g.stages[i].lag)
 		}
 	}
-	g.seconds = seconds.all(f.manifest.Architecture != bench.Sync)
+	f.timeline.finish(f.manifest.Architecture != bench.Sync, f.story.deaths)
+	g.timeline = f.timeline
 	f.recover(g)
-	f.whole, f.extents = nil, nil
+	f.recoverStages(g)
+	f.whole, f.extents, f.timeline = nil, nil, nil
 	debug.FreeOSMemory() // the judge is about to take as much again, and only one of the two was reckoned with
 	return g
 }
@@ -201,6 +204,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 			lag := g.stages[i].lag.Latency()
 			p.Lag = &lag
 		}
+		p.RecoveryMs, p.RecoveredAfterLoad = g.drains[i].ms, g.drains[i].afterLoad
 		r.Phases = append(r.Phases, p)
 	}
 	r.Load = f.load(r, g)
@@ -271,6 +275,25 @@ func (f *files) recover(g *figures) {
 		one.ms, one.afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
 		for _, i := range of {
 			g.recoveries[i] = one
+		}
+	}
+}
+
+// recoverStages finds out how soon the backlog was back at normal after each stage that
+// was followed by a lower rate. After any other there is nothing to come back to.
+func (f *files) recoverStages(g *figures) {
+	stages := f.scenario.Load
+	g.drains = make([]recovered, len(stages))
+	at := time.Duration(0)
+	for i, st := range stages {
+		w := stats.Window{From: at, To: at + st.For}
+		at = w.To
+		if i+1 == len(stages) || !g.effects || g.end < w.To {
+			continue
+		}
+		_, end := st.Rates()
+		if next, _ := stages[i+1].Rates(); next < end {
+			g.drains[i].ms, g.drains[i].afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
 		}
 	}
 }

@@ -29,7 +29,8 @@ func ReadRuns(args []string) ([][]Judged, error) {
 	for _, arg := range args {
 		judged, err := members(arg)
 		for i := range judged {
-			errs = append(errs, readResult(judged[i].Dir, &judged[i].Result))
+			_, err := readResult(judged[i].Dir, &judged[i].Result)
+			errs = append(errs, err)
 		}
 		all, errs = append(all, judged), append(errs, err)
 	}

@@ -34,13 +34,14 @@ type files struct {
 	portions portions
 	progress func(Judging)
 	extents  extents
-	whole    *span    // the whole plan as one span, while it is needed
-	problems []string // of the final reads: what is absent there may have been lost by us
-	damage   []string // of all other files
+	timeline *timeline // while figures are made
+	whole    *span     // the whole plan as one span, while it is needed
+	problems []string  // of the final reads: what is absent there may have been lost by us
+	damage   []string  // of all other files
 }
 
-// Judge judges a run from its files alone, and writes result.json and
-// findings.jsonl. A run that was cut off is judged by what is there. What it holds
+// Judge judges a run from its files alone, and writes result.json, findings.jsonl
+// and series.json. A run that was cut off is judged by what is there. What it holds
 // in memory is bounded, and known before ([JudgeOptions]).
 func Judge(dir string, opts JudgeOptions) (*bench.Result, *bench.Series, error) {
 	f, err := open(dir, &opts)
@@ -53,48 +54,60 @@ func Judge(dir string, opts JudgeOptions) (*bench.Result, *bench.Series, error) 
 		return nil, nil, err
 	}
 	result, series := f.judge(findings.add)
-	if err := errors.Join(findings.finish(), writeResult(dir, result)); err != nil {
+	encoded, err := EncodeResult(result)
+	if err := errors.Join(findings.finish(), err); err != nil {
+		return nil, nil, err
+	}
+	err = errors.Join(writeFile(filepath.Join(dir, resultFile), encoded), writeSeries(dir, series, encoded))
+	if err != nil {
 		return nil, nil, err
 	}
 	return result, series, nil
 }
 
-// Tell gives a judged run again: its result.json as it stands, and the series
-// for the pictures from its files.
+// Tell gives a judged run again: its result.json as it stands, and the series.
+// Where series.json is missing, damaged or of another judgement, the series is
+// computed from the run's other files.
 func Tell(dir string) (*bench.Result, *bench.Series, error) {
 	result := new(bench.Result)
-	if err := readResult(dir, result); err != nil {
+	encoded, err := readResult(dir, result)
+	if err != nil {
 		return nil, nil, err
+	}
+	if series, err := readSeries(dir, encoded); err == nil {
+		return result, series, nil
 	}
 	f, err := open(dir, &JudgeOptions{})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.close()
-	return result, f.series(f.figures()), nil
+	_, series := f.judge(func(bench.Finding) {})
+	return result, series, nil
 }
 
-func readResult(dir string, r *bench.Result) error {
+// readResult reads result.json and gives its bytes.
+func readResult(dir string, r *bench.Result) ([]byte, error) {
 	path := filepath.Join(dir, resultFile)
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, manifestFile)):
-		return fmt.Errorf("%s has not been judged; run 'ackproof reconcile %s'", dir, dir)
+		return nil, fmt.Errorf("%s has not been judged; run 'ackproof reconcile %s'", dir, dir)
 	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, "comparison.json")):
-		return fmt.Errorf("%s holds several runs: open its comparison.html, or name one of the runs in it", dir)
+		return nil, fmt.Errorf("%s holds several runs: open its comparison.html, or name one of the runs in it", dir)
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%s is no run directory: it has no %s", dir, resultFile)
+		return nil, fmt.Errorf("%s is no run directory: it has no %s", dir, resultFile)
 	case err != nil:
-		return err
+		return nil, err
 	}
 	_, err = ledger.CheckSum(bytes.TrimSuffix(b, []byte("\n")))
 	if err := errors.Join(err, json.Unmarshal(b, r)); err != nil {
-		return fmt.Errorf("read %s: %w; run 'ackproof reconcile %s' to make it anew", path, err, dir)
+		return nil, fmt.Errorf("read %s: %w; run 'ackproof reconcile %s' to make it anew", path, err, dir)
 	}
 	if r.Schema != bench.ResultSchema {
-		return fmt.Errorf("read %s: schema %q, this version of ackproof reads %q", path, r.Schema, bench.ResultSchema)
+		return nil, fmt.Errorf("read %s: schema %q, this version of ackproof reads %q", path, r.Schema, bench.ResultSchema)
 	}
-	return nil
+	return b, nil
 }
 
 // EncodeResult gives the bytes of result.json, which end in a checksum of what
@@ -105,14 +118,6 @@ func EncodeResult(r *bench.Result) ([]byte, error) {
 		return nil, fmt.Errorf("write result as JSON: %w", err)
 	}
 	return append(ledger.AppendSum(b), '\n'), nil
-}
-
-func writeResult(dir string, r *bench.Result) error {
-	b, err := EncodeResult(r)
-	if err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, resultFile), b)
 }
 
 // findings writes findings.jsonl as they are found: where everything is lost
@@ -243,7 +248,12 @@ func (f *files) close() error {
 func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) {
 	figures := f.figures()
 	e := f.evidence(figures)
-	e.Found = found
+	var lives chosen
+	e.Found = func(one bench.Finding) {
+		found(one)
+		lives.finding(one)
+		f.inRow(figures.timeline, one)
+	}
 	account := reconcile.Judge(e)
 	r := &bench.Result{
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
@@ -258,7 +268,9 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 	for _, list := range []any{&r.Reasons, &r.Findings, &r.Expectations, &r.Faults, &r.Phases, &r.Backlog} {
 		neverNull(list)
 	}
-	return r, f.series(figures)
+	series := f.series(figures)
+	series.Traces = append(series.Traces, f.traces(&account, lives.all)...)
+	return r, series
 }
 
 // neverNull makes an empty list [] in JSON: null says "not observed".

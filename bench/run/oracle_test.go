@@ -139,32 +139,33 @@ func (g *oracle) request(st *stage, t *times, i int, due time.Duration, warmup b
 	}
 }
 
-// seconds gives a row for each second of the load.
-func (f *files) seconds(t *times) []bench.SecondRow {
-	s := &bench.Series{}
-	if f.manifest.Architecture != bench.Sync {
-		s.Lag = []bench.CDFPoint{}
-	}
-	n := int((f.plan.Duration() + time.Second - 1) / time.Second)
-	s.Seconds = make([]bench.SecondRow, n)
-	response, lag := make([]stats.Histogram, n), make([]stats.Histogram, n)
-	for i := range s.Seconds {
-		s.Seconds[i].TMs = ms(time.Duration(i) * time.Second)
+// rows gives the rows of the series, in slots of the same width.
+func (f *files) rows(t *times, width time.Duration, n int) []bench.SeriesRow {
+	load := int((f.plan.Duration() + width - 1) / width)
+	rows := make([]bench.SeriesRow, n)
+	response, lag, least := make([]stats.Histogram, n), make([]stats.Histogram, n), map[int]time.Duration{}
+	for i := range rows {
+		rows[i].TMs = ms(time.Duration(i) * width)
 	}
 	for i, a := range t.attempts {
 		due := f.plan.Due(uint64(i))
-		second := min(int(due/time.Second), n-1)
-		row := &s.Seconds[second]
+		at := min(int(due/width), load-1)
+		row := &rows[at]
 		row.Offered++
-		if !t.sent[i] || a.Class == bench.ClassNone {
+		if !t.sent[i] {
 			continue
 		}
-		response[second].Record(a.End - due)
+		if a.Class != bench.ClassNone {
+			response[at].Record(a.End - due)
+			if old, ok := least[at]; !ok || a.End-due < old {
+				least[at] = a.End - due
+			}
+		}
 		switch a.Outcome {
 		case bench.Acknowledged:
 			row.Acknowledged++
 			if e := t.items[i].Effect; e != stats.Never {
-				lag[second].Record(e - a.End)
+				lag[at].Record(e - a.End)
 			}
 		case bench.Refused:
 			row.Refused++
@@ -172,15 +173,51 @@ func (f *files) seconds(t *times) []bench.SecondRow {
 			row.Unknown++
 		}
 	}
-	for i := range s.Seconds {
+	for i := range rows {
 		l := response[i].Latency()
-		s.Seconds[i].P50, s.Seconds[i].P99, s.Seconds[i].Max = l.P50, l.P99, l.Max
-		if s.Lag != nil {
+		rows[i].P50, rows[i].P90, rows[i].P99, rows[i].Max = l.P50, l.P90, l.P99, l.Max
+		if d, ok := least[i]; ok {
+			rows[i].Min = new(ms(d))
+		}
+		if f.manifest.Architecture != bench.Sync {
 			l = lag[i].Latency()
-			s.Seconds[i].LagP50, s.Seconds[i].LagMax = l.P50, l.Max
+			rows[i].LagP50, rows[i].LagP99, rows[i].LagMax = l.P50, l.P99, l.Max
 		}
 	}
-	return s.Seconds
+	f.happened(rows, width)
+	return rows
+}
+
+// happened counts what the machines did in each row.
+func (f *files) happened(rows []bench.SeriesRow, width time.Duration) {
+	in := func(at time.Duration) *bench.SeriesRow {
+		if i := int(at / width); at >= 0 && i < len(rows) {
+			return &rows[i]
+		}
+		return new(bench.SeriesRow)
+	}
+	for _, d := range f.story.deaths {
+		in(time.Duration(d.TMs*float64(time.Millisecond))).Deaths++
+	}
+	if f.log == nil {
+		return
+	}
+	type key struct {
+		shard   string
+		batch   uint64
+		attempt int
+	}
+	seen := map[key]bool{}
+	for d := range f.log.Deliveries() {
+		if k := (key{d.Shard, d.Batch, d.Attempt}); !seen[k] {
+			seen[k] = true
+			row := in(d.At.Sub(f.started))
+			row.Invocations++
+			if d.Outcome != bench.Delivered {
+				row.Failed++
+			}
+		}
+	}
 }
 
 // backlog counts what had happened by each full second.
@@ -259,7 +296,7 @@ func same(t *testing.T, f *files, times *times, want *oracle, got *figures) {
 		"refused":      {want.byOutcome[bench.Refused].Latency(), got.byOutcome[bench.Refused].Latency()},
 		"unknown":      {want.byOutcome[bench.Unknown].Latency(), got.byOutcome[bench.Unknown].Latency()},
 		"lag CDF":      {want.lag.CDF(), got.lag.CDF()},
-		"seconds":      {f.seconds(times), got.seconds},
+		"series":       {f.rows(times, got.timeline.width, len(got.timeline.rows)), got.timeline.rows},
 		"end":          {times.observed, got.end},
 		"last sent":    {times.lastSent, got.lastSent},
 		"rows":         {int((times.observed+time.Second-1)/time.Second) + 2, len(rows)},

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -239,8 +240,12 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 // attack is the load generator, set up for this run.
 func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoints bench.Endpoints) *load.Attack {
 	request := r.opts.Scenario.Request
+	host, prefix := endpoints.API, ""
+	if u, err := url.Parse(endpoints.API); err == nil { // of a target of ours, or checked
+		host, prefix = u.Scheme+"://"+u.Host, u.EscapedPath()
+	}
 	return load.New(load.Config{
-		URL: endpoints.API + request.Path, Method: request.Method, Header: request.Headers,
+		URL: host, Kinds: []load.Kind{{Method: request.Method, Path: prefix + request.Path, Header: r.headers}}, Sign: r.sign,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)

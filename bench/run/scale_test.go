@@ -82,8 +82,8 @@ func TestPlantedFindingsAreFoundExactly(t *testing.T) {
 			if opts.Each > 0 && r.Verdict != bench.Fail {
 				t.Errorf("verdict %s", r.Verdict)
 			}
-			if len(series.Seconds) < 20 || r.Faults[0].RecoveryMs == nil && opts.Each == 0 {
-				t.Errorf("%d seconds; recovery %v", len(series.Seconds), r.Faults[0].RecoveryMs)
+			if len(series.Rows) < 20 || r.Faults[0].RecoveryMs == nil && opts.Each == 0 {
+				t.Errorf("%d rows; recovery %v", len(series.Rows), r.Faults[0].RecoveryMs)
 			}
 		})
 	}

@@ -190,8 +190,13 @@ func (p sentinelPlan) Len() int64 { return p.n }
 // Due lets them follow one another closely.
 func (p sentinelPlan) Due(seq uint64) time.Duration { return time.Duration(seq) * sentinelEvery }
 
-// Body is that of any request.
-func (p sentinelPlan) Body(seq uint64) []byte { return p.plan.Body(p.first + seq) }
+// Kind is that of any request.
+func (p sentinelPlan) Kind(seq uint64) int { return p.plan.Kind(p.first + seq) }
+
+// AppendBody appends the body of any request.
+func (p sentinelPlan) AppendBody(dst []byte, seq uint64) []byte {
+	return p.plan.AppendBody(dst, p.first+seq)
+}
 
 // noBook forgets what the client is told of sentinels: what counts is what the
 // stream shows.

@@ -1,19 +1,103 @@
 package run
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/stats"
 )
 
-// series gives what the pictures are drawn from.
+// series gives what is told beside the result. Lives of findings come later.
 func (f *files) series(g *figures) *bench.Series {
-	s := &bench.Series{Response: g.response.CDF(), Completion: g.completion.CDF(), Deaths: f.story.deaths, Seconds: g.seconds}
+	t := g.timeline
+	s := &bench.Series{
+		Schema: bench.SeriesSchema, WidthMs: ms(t.width), LoadMs: ms(f.plan.Duration()), EndMs: ms(g.end), Rows: t.rows,
+		Response: curve(&g.response), Completion: curve(&g.completion), Lag: []bench.CDFPoint{},
+		Died: int64(len(f.story.deaths)), Deaths: f.story.deaths[:min(len(f.story.deaths), bench.MaxMarks):min(len(f.story.deaths), bench.MaxMarks)],
+		Traces: []bench.Trace{}, Scenario: string(f.scenario.YAML()), Environment: f.environment(),
+	}
+	if s.Deaths == nil {
+		s.Deaths = []bench.Mark{}
+	}
 	if f.manifest.Architecture != bench.Sync {
-		s.Lag = g.lag.CDF()
+		s.Lag = curve(&g.lag)
+	}
+	if t.watched {
+		s.Invocations, s.Failed = &t.invocations, &t.failed
 	}
 	return s
+}
+
+// curve is a distribution function, never null.
+func curve(h *stats.Histogram) []bench.CDFPoint { return append([]bench.CDFPoint{}, h.CDF()...) }
+
+// environment is what a figure may depend on and no other file of a report says.
+func (f *files) environment() []bench.Fact {
+	m := f.manifest
+	facts := []bench.Fact{
+		{Name: "processor", Value: m.Processor}, {Name: "Go", Value: m.Go}, {Name: "retries of the AWS SDK", Value: m.SDKRetries},
+		{Name: "API", Value: m.Endpoints.API},
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Libraries)) {
+		facts = append(facts, bench.Fact{Name: name, Value: m.Libraries[name]})
+	}
+	return slices.DeleteFunc(facts, func(f bench.Fact) bool { return f.Value == "" })
+}
+
+// writeSeries writes series.json for a result that was written as these bytes.
+func writeSeries(dir string, s *bench.Series, result []byte) error {
+	s.Result = ledger.Sum(result)
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("write series as JSON: %w", err)
+	}
+	return writeFile(filepath.Join(dir, seriesFile), append(ledger.AppendSum(b), '\n'))
+}
+
+// errNoSeries says that there is no series.json of a judgement; it can be made
+// from the run's other files.
+var errNoSeries = errors.New("no series of this judgement")
+
+// readSeries reads series.json, if it belongs to a result of these bytes.
+func readSeries(dir string, result []byte) (*bench.Series, error) {
+	b, err := os.ReadFile(filepath.Join(dir, seriesFile))
+	if err != nil {
+		return nil, errors.Join(errNoSeries, err)
+	}
+	s := new(bench.Series)
+	found, err := ledger.CheckSum(bytes.TrimSuffix(b, []byte("\n")))
+	if err := errors.Join(err, json.Unmarshal(b, s)); err != nil || !found {
+		return nil, errors.Join(errNoSeries, err)
+	}
+	if s.Schema != bench.SeriesSchema || s.Result != ledger.Sum(result) {
+		return nil, errNoSeries
+	}
+	return s, nil
+}
+
+// chosen are the findings whose lives a series tells: the first of each verdict.
+type chosen struct {
+	of  map[bench.ItemVerdict]int
+	all []bench.Finding
+}
+
+func (c *chosen) finding(f bench.Finding) {
+	if c.of == nil {
+		c.of = map[bench.ItemVerdict]int{}
+	}
+	if c.of[f.Verdict] < bench.MaxTracesOfKind && len(c.all) < bench.MaxTraces {
+		c.of[f.Verdict]++
+		c.all = append(c.all, f)
+	}
 }
 
 // notes says what a reader must know to read the figures right.

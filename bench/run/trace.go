@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -28,32 +29,60 @@ func Trace(dir, name string) (*bench.Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	var finding *bench.Finding
+	finding := bench.Finding{Seq: seq}
 	account := f.account(func(found bench.Finding) {
 		if found.Seq == seq {
-			finding = &found
+			finding = found
 		}
 	})
-	t := &tracer{f: f, seq: seq, id: f.plan.ID(seq).String()}
+	if seq >= uint64(f.plan.Len()) && account.Of(seq) == bench.NoVerdict {
+		return nil, fmt.Errorf("%s: the run planned %d requests, and nothing was found of a request %d; the last is %s",
+			name, f.plan.Len(), seq, f.plan.ID(uint64(f.plan.Len()-1)))
+	}
+	return &f.traces(&account, []bench.Finding{finding})[0], nil
+}
+
+// traces tells the lives of some requests, each named by a finding; one of no
+// verdict only names its request. The files are gone through once for all.
+func (f *files) traces(account *reconcile.Account, findings []bench.Finding) []bench.Trace {
+	if len(findings) == 0 {
+		return nil
+	}
+	all := tracers{}
+	for _, finding := range findings {
+		all[finding.Seq] = f.tracer(account, finding)
+	}
+	j := newJoiner(f, account, int64(len(findings)))
+	j.choose(slices.Collect(maps.Keys(all)))
+	all.stream(f)
+	all.tables(f)
+	var traces []bench.Trace
+	for _, finding := range findings {
+		t := all[finding.Seq]
+		t.client(j)
+		t.deliveries()
+		t.effects()
+		t.doubts()
+		t.order()
+		traces = append(traces, t.Trace)
+	}
+	return traces
+}
+
+func (f *files) tracer(account *reconcile.Account, finding bench.Finding) *tracer {
+	t := &tracer{f: f, seq: finding.Seq}
 	t.Trace = bench.Trace{
-		Schema: bench.TraceSchema, ID: t.id, Seq: seq, Planned: f.plan.Len(),
+		Schema: bench.TraceSchema, ID: f.plan.ID(t.seq).String(), Seq: t.seq, Planned: f.plan.Len(),
 		Run: bench.TraceRun{
 			ID: f.manifest.Run, Scenario: f.scenario.Name, Target: f.manifest.Target, Architecture: f.manifest.Architecture,
 			Started: f.started.UTC().Format(time.RFC3339Nano),
 		},
-		Verdict: account.Of(seq).String(), Faults: []bench.TraceFault{}, Steps: []bench.TraceStep{}, Unknown: []string{},
+		Verdict: account.Of(t.seq).String(), Faults: []bench.TraceFault{}, Steps: []bench.TraceStep{}, Unknown: []string{},
 	}
-	if !t.planned() && account.Of(seq) == bench.NoVerdict {
-		return nil, fmt.Errorf("%s: the run planned %d requests, and nothing was found of a request %d; the last is %s",
-			name, f.plan.Len(), seq, f.plan.ID(uint64(f.plan.Len()-1)))
+	if finding.Verdict != bench.NoVerdict {
+		t.Finding = &finding
 	}
-	t.Finding = finding
-	t.client(&account)
-	t.stream()
-	t.tables()
-	t.doubts()
-	t.order()
-	return &t.Trace, nil
+	return t
 }
 
 // find gives the number of a request from its id or its number.
@@ -85,8 +114,72 @@ type tracer struct {
 	bench.Trace
 	f   *files
 	seq uint64
-	id  string
 	due time.Duration
+
+	// What the files hold of it.
+	commits   []bench.Commit
+	delivered []bench.Delivery
+	applied   []bench.Effect
+	letters   []bench.DeadLetter
+}
+
+// tracers are those of some requests.
+type tracers map[uint64]*tracer
+
+// of gives the tracer of an id; nil: nobody asks for it.
+func (all tracers) of(f *files, id string) *tracer {
+	seq, ours := f.seq(id)
+	if !ours {
+		return nil
+	}
+	return all[seq]
+}
+
+// stream gathers what the machines were seen to do.
+func (all tracers) stream(f *files) {
+	if f.log == nil {
+		return
+	}
+	if f.watching() {
+		for c := range f.log.Commits() {
+			if t := all.of(f, c.ID); t != nil {
+				t.commits = append(t.commits, c)
+			}
+		}
+		for d := range f.log.Deliveries() {
+			if t := all.of(f, d.ID); t != nil {
+				t.delivered = append(t.delivered, d)
+			}
+		}
+	}
+}
+
+// tables gathers what the final reads found. Both reads see the same effects, so
+// equal ones are told once.
+func (all tracers) tables(f *files) {
+	for _, read := range f.reads {
+		for e := range read.Effects() {
+			if t := all[e.Seq]; t != nil && !slices.Contains(t.applied, e) {
+				t.applied = append(t.applied, e)
+			}
+		}
+	}
+	for _, read := range f.lastReads() {
+		for d := range read.DeadLetters() {
+			if t := all[d.Seq]; t != nil && !slices.Contains(t.letters, d) {
+				t.letters = append(t.letters, d)
+			}
+		}
+	}
+	if f.log == nil {
+		return
+	}
+	for d := range f.log.DeadLetters() {
+		t := all[d.Seq]
+		if t != nil && !slices.ContainsFunc(t.letters, func(l bench.DeadLetter) bool { return l.At.UnixMilli() == d.At.UnixMilli() }) {
+			t.letters = append(t.letters, d)
+		}
+	}
 }
 
 func (t *tracer) planned() bool { return t.seq < uint64(t.f.plan.Len()) }
@@ -117,14 +210,12 @@ func (t *tracer) unknown(format string, args ...any) {
 
 // client tells what the client did and saw. It takes the figures from the row
 // that an export has of the request, so that both say the same.
-func (t *tracer) client(account *reconcile.Account) {
+func (t *tracer) client(j *joiner) {
 	if !t.planned() {
 		t.Ledger, t.Outcome, t.Class = ledger.Unsent.String(), bench.Unsent.String(), bench.ClassNone.String()
 		t.unknown("who wrote it: it carries this run's id, and the run never sent it")
 		return
 	}
-	j := newJoiner(t.f, account, 1)
-	j.window(t.seq, 1)
 	row := j.row(t.seq)
 	t.due = row.Due
 	t.DueMs = optionalMs(row.Due)
@@ -187,22 +278,12 @@ func answer(r *ledger.Row) string {
 	return text
 }
 
-// stream tells what the machines were seen to do.
-func (t *tracer) stream() {
-	if !t.f.watching() {
-		return
+// deliveries tells what the machines were seen to do.
+func (t *tracer) deliveries() {
+	for _, c := range t.commits {
+		t.step(t.position(c.At), bench.TraceStep{Kind: bench.TraceCommitted, Text: "in the table and its stream", Shard: c.Shard, Sequence: c.Sequence})
 	}
-	for c := range t.f.log.Commits() {
-		if c.ID == t.id {
-			t.step(t.position(c.At), bench.TraceStep{Kind: bench.TraceCommitted, Text: "in the table and its stream", Shard: c.Shard, Sequence: c.Sequence})
-		}
-	}
-	var all []bench.Delivery
-	for d := range t.f.log.Deliveries() {
-		if d.ID == t.id {
-			all = append(all, d)
-		}
-	}
+	all := t.delivered
 	slices.SortStableFunc(all, func(a, b bench.Delivery) int { return a.At.Compare(b.At) })
 	for i, d := range all {
 		until := time.Duration(math.MaxInt64)
@@ -251,41 +332,17 @@ var deliveryTexts = map[bench.DeliveryOutcome]string{
 	bench.DeliveryCrash:   "handed to the processor, which died",
 }
 
-// tables tells what the final reads found. Both reads see the same effects, so
-// equal ones are told once.
-func (t *tracer) tables() {
-	var effects []bench.Effect
-	var letters []bench.DeadLetter
-	for _, read := range t.f.reads {
-		for e := range read.Effects() {
-			if e.Seq == t.seq && !slices.Contains(effects, e) {
-				effects = append(effects, e)
-			}
-		}
-	}
-	for _, e := range effects {
+// effects tells what the final reads found.
+func (t *tracer) effects() {
+	for _, e := range t.applied {
 		s := bench.TraceStep{Kind: bench.TraceEffect, Text: t.effect(e)}
 		if !e.Sequence.IsZero() {
 			s.Sequence = e.Sequence.String()
 		}
 		t.step(t.position(e.At), s)
 	}
-	for _, read := range t.f.lastReads() {
-		for d := range read.DeadLetters() {
-			if d.Seq == t.seq && !slices.Contains(letters, d) {
-				letters = append(letters, d)
-			}
-		}
-	}
-	readable := slices.ContainsFunc(letters, func(d bench.DeadLetter) bool { return d.Readable })
-	if t.f.log != nil {
-		for d := range t.f.log.DeadLetters() {
-			if d.Seq == t.seq && !slices.ContainsFunc(letters, func(l bench.DeadLetter) bool { return l.At.UnixMilli() == d.At.UnixMilli() }) {
-				letters = append(letters, d)
-			}
-		}
-	}
-	for _, d := range letters {
+	readable := slices.ContainsFunc(t.letters, func(d bench.DeadLetter) bool { return d.Readable })
+	for _, d := range t.letters {
 		text := "handed to the on-failure destination, and can be read back"
 		if !readable {
 			text = "handed to the on-failure destination, and cannot be read back"

@@ -66,12 +66,14 @@ func (s *span) fill() {
 	var side sync.WaitGroup
 	if log := s.f.log; log != nil {
 		side.Go(func() {
+			invocation := s.f.timeline.watch(log, s.f.started)
 			for c := range log.Commits() {
 				if i, ok := s.index(c.ID); ok && !c.Removed {
 					s.stored[i] = min(s.stored[i], c.At.Sub(s.f.started))
 				}
 			}
 			for d := range log.Deliveries() {
+				invocation.delivery(d)
 				if i, ok := s.index(d.ID); ok {
 					s.handed[i] = min(s.handed[i], d.At.Sub(s.f.started))
 				}

@@ -361,7 +361,7 @@ func (m *maker) deliveries() error {
 		log.Committed(bench.Commit{Shard: shard, Sequence: number, ID: id, At: at})
 		if f.effect {
 			log.Delivered([]bench.Delivery{{
-				Shard: shard, Sequence: number, ID: id, Batch: seq / 100, Attempt: 1, At: m.effectAt(seq, f).Add(-time.Millisecond), Outcome: bench.Delivered,
+				Shard: shard, Sequence: number, ID: id, Batch: seq, Attempt: 1, At: m.effectAt(seq, f).Add(-time.Millisecond), Outcome: bench.Delivered,
 			}})
 		}
 	}

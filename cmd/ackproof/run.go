@@ -30,6 +30,7 @@ type runFlags struct {
 	trials                                     int
 	set, env                                   []string
 	hold, data, json, quiet, forGiven          bool
+	untold                                     bool // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -231,7 +232,9 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		return done{}, errors.Join(doErr, err)
 	}
 	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
-	d.reported = reports.Write(r.Dir(), result, series)
+	if !f.untold {
+		d.reported = reports.Write(r.Dir(), result, series)
+	}
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
 		d.code = exitInterrupted

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/reports"
+)
+
+// TestConformanceCapacity finds the limit of a real processor of which it is known:
+// one process that waits 20 ms for each record does 50 a second at most, and no write
+// of an effect takes so long that it does less than 40.
+func TestConformanceCapacity(t *testing.T) {
+	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
+		t.Skip("a search of half a minute; make conformance runs it")
+	}
+	s := startAckproof(t, "capacity", "baseline", "--only", "backlog", "--from", "25/s", "--hold", "4s", "--settle", "500ms", "--repeats", "1", "--precision", "15%",
+		"--set", "table.shards=1", "--set", "processor.concurrency=1", "--set", "processor.work=20ms")
+	if code := s.code(); code != exitPass {
+		t.Fatalf("exit code %d", code)
+	}
+	dir := s.latest()
+	c := readJSON[bench.Capacity](t, filepath.Join(dir, "capacity.json"))
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(reports.CapacitySchema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resolved.Validate(readJSON[any](t, filepath.Join(dir, "capacity.json"))); err != nil {
+		t.Error(err)
+	}
+	a := c.Backlog
+	if a.Status != bench.CapacityFound || *a.Low > 50 || *a.High < 40 || *a.High > 1.5**a.Low {
+		t.Errorf("%s; want an interval about the limit, which lies between 40 and 50", a.Text)
+	}
+	for _, p := range c.Probes { // every figure comes from a run that is there
+		r := resultOf(t, filepath.Join(dir, p.Dir))
+		if last := r.Phases[len(r.Phases)-1]; p.P99 == nil || *last.ResponseTime.P99 != *p.P99 {
+			t.Errorf("%s: the p99 of the probe is not that of its run", p.Dir)
+		}
+	}
+	for _, name := range []string{"capacity.html", "capacity.md", "plots/capacity-lag.svg", "plots/capacity-response.png"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
