@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -187,5 +188,38 @@ func TestSequenceBefore(t *testing.T) {
 		if err != nil || n.Before().String() != tt[1] {
 			t.Errorf("before %s comes %s (%v), want %s", tt[0], n.Before(), err, tt[1])
 		}
+	}
+}
+
+// Every request has one id, and every id of these agents one request.
+func TestNumbering(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := Numbering{Run: "k3v9x2ab", First: rapid.Uint8Range(0, 40).Draw(t, "first"), Agents: rapid.IntRange(1, 59).Draw(t, "agents")}
+		seq := rapid.Uint64Range(0, MaxSeq).Draw(t, "seq")
+		if got, ours := n.Seq(n.ID(seq)); !ours || got != seq {
+			t.Fatalf("%+v: request %d has id %s, which is of %d, %v", n, seq, n.ID(seq), got, ours)
+		}
+		id := ID{Run: n.Run, Agent: rapid.Uint8Range(0, 99).Draw(t, "agent"), Seq: seq}
+		got, ours := n.Seq(id)
+		if inside := id.Agent >= n.First && int(id.Agent) < int(n.First)+n.Agents; ours != inside || ours && n.ID(got) != id {
+			t.Fatalf("%+v: %s is of %d, %v", n, id, got, ours)
+		}
+		if _, ours := n.Seq(ID{Run: "k3v9x2ac", Agent: n.First}); ours {
+			t.Fatal("an id of another run")
+		}
+	})
+}
+
+// Times of rows are those of time.Time, as far as a Duration goes.
+func TestOrigin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from := time.Unix(rapid.Int64Range(-1e9, 1e10).Draw(t, "s"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns"))
+		ms := from.UnixMilli() + rapid.Int64Range(-9e12, 9e12).Draw(t, "ms")
+		if got, want := OriginOf(from).Since(uint64(ms)), time.UnixMilli(ms).Sub(from); got != want {
+			t.Fatalf("%v since %v: %s, want %s", ms, from, got, want)
+		}
+	})
+	if late, early := OriginOf(time.Time{}).Since(1<<62), OriginOf(time.Time{}).Since(1<<63); late < 1<<62 || early > -1<<62 {
+		t.Errorf("beyond what a Duration holds: %s, %s", late, early)
 	}
 }

@@ -114,3 +114,25 @@ func parseDigits(s string) (uint64, error) {
 	}
 	return n, nil
 }
+
+// Numbering says which ids the requests of a run have. One agent numbers its own
+// requests. Several that share a plan take turns: request 0 is the first agent's
+// first one, request 1 the second's.
+type Numbering struct {
+	Run    RunID
+	First  uint8 // number of the first agent; 0 where there is one alone
+	Agents int   // at least 1
+}
+
+// ID is the id of a request.
+func (n Numbering) ID(seq uint64) ID {
+	agents := uint64(n.Agents)
+	return ID{Run: n.Run, Agent: n.First + uint8(seq%agents), Seq: seq / agents}
+}
+
+// Seq is the number of the request that an id belongs to; false: it is none of these
+// agents'.
+func (n Numbering) Seq(id ID) (uint64, bool) {
+	agent := uint64(id.Agent - n.First) // far beyond Agents where it lies before First
+	return id.Seq*uint64(n.Agents) + agent, id.Run == n.Run && agent < uint64(n.Agents)
+}

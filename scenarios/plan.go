@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type Plan struct {
 	run     bench.RunID
 	agent   uint8
-	seed    uint64
+	random  clock.Numbers // that payloads are made of
 	pieces  []piece
 	count   int64
 	length  time.Duration
@@ -44,11 +45,12 @@ type piece struct {
 	StageInfo
 	area     float64 // of all stages before
 	from, to float64 // requests per second
+	slope    float64 // by which the rate changes in a second
 }
 
 // NewPlan makes the plan of a valid scenario.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{run: run, agent: agent, seed: seed, payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
+	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
 	}
@@ -58,6 +60,7 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 		from, to := stage.Rates()
 		pc := piece{area: area, from: float64(from), to: float64(to)}
 		pc.StageInfo = StageInfo{Name: stage.Name, From: p.length, To: p.length + stage.For, Warmup: stage.Warmup}
+		pc.slope = (pc.to - pc.from) / (pc.To - pc.From).Seconds()
 		area += (pc.from + pc.to) / 2 * stage.For.Seconds()
 		first, end := wholeUp(pc.area), wholeUp(area)
 		pc.First, pc.Count = uint64(first), end-first
@@ -92,8 +95,12 @@ func (p *Plan) Stages() []StageInfo {
 // Stage is the index of the stage that a request belongs to. Beyond the plan it
 // is the last one.
 func (p *Plan) Stage(seq uint64) int {
-	i := sort.Search(len(p.pieces), func(i int) bool { return seq < p.pieces[i].First+uint64(p.pieces[i].Count) })
-	return min(i, len(p.pieces)-1)
+	for i := range p.pieces { // a few
+		if pc := &p.pieces[i]; seq < pc.First+uint64(pc.Count) {
+			return i
+		}
+	}
+	return len(p.pieces) - 1
 }
 
 // Due is when a request is to be sent, from the start of load; never before the
@@ -114,9 +121,10 @@ func (pc *piece) due(seq uint64) time.Duration {
 	if n <= 0 {
 		return pc.From
 	}
-	span := (pc.To - pc.From).Seconds()
-	slope := (pc.to - pc.from) / span
-	root := math.Sqrt(math.Max(0, pc.from*pc.from+2*slope*n))
+	root := pc.from // of a constant rate
+	if pc.slope != 0 {
+		root = math.Sqrt(max(0, pc.from*pc.from+2*pc.slope*n))
+	}
 	t := time.Duration(math.Round(2 * n / (pc.from + root) * float64(time.Second)))
 	return min(pc.From+t, pc.To)
 }
@@ -149,6 +157,16 @@ func (p *Plan) Digest(seq uint64) bench.Digest {
 	return bench.DigestOf(p.AppendPayload(room[:0], seq))
 }
 
+// Digests gives the digests of as many payloads as into has room for, from first
+// on.
+func (p *Plan) Digests(first uint64, into []bench.Digest) {
+	room := make([]byte, 0, p.payload+charsPerDraw)
+	for i := range into {
+		room = p.AppendPayload(room[:0], first+uint64(i))
+		into[i] = bench.DigestOf(room)
+	}
+}
+
 // payloadAlphabet has 64 characters that need no escaping in JSON, so that six
 // random bits make one. It has no colon: no payload starts with PoisonPrefix by
 // chance.
@@ -166,13 +184,26 @@ func (p *Plan) AppendPayload(dst []byte, seq uint64) []byte {
 		dst = append(dst, PoisonPrefix...)
 		size -= len(PoisonPrefix)
 	}
+	dst = slices.Grow(dst, max(size, 0)+charsPerDraw)
 	for draw := seq * maxDraws; size > 0; draw++ {
-		bits := clock.Bits(p.seed, "payload", draw)
-		for range min(charsPerDraw, size) {
-			dst = append(dst, payloadAlphabet[bits&63])
-			bits >>= 6
+		bits := p.random.At(draw)
+		n := min(charsPerDraw, size)
+		// Two characters at a time, whether the last one is wanted or not.
+		room := dst[len(dst) : len(dst)+charsPerDraw]
+		for i := 0; i < n; i += 2 {
+			*(*[2]byte)(room[i:]) = payloadPairs[bits&(1<<12-1)]
+			bits >>= 12
 		}
-		size -= charsPerDraw
+		dst = dst[:len(dst)+n]
+		size -= n
 	}
 	return dst
 }
+
+// payloadPairs are all pairs of characters of a payload, by their twelve bits.
+var payloadPairs = func() (all [1 << 12][2]byte) {
+	for i := range all {
+		all[i] = [2]byte{payloadAlphabet[i&63], payloadAlphabet[i>>6]}
+	}
+	return all
+}()

@@ -3,12 +3,14 @@ package scenarios
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"pgregory.net/rapid"
 )
 
@@ -187,5 +189,27 @@ func BenchmarkDue(b *testing.B) {
 	p := benchPlan(b)
 	for seq := uint64(0); b.Loop(); seq++ {
 		p.Due(seq % 9850)
+	}
+}
+
+// A payload is six bits of chance a character: this is the definition, which no
+// faster way of making it may change, since digests of old runs hang on it.
+func TestPayloadsAreWhatTheyWere(t *testing.T) {
+	for _, size := range []int{0, 1, 9, 10, 11, 32, 256, 1001} {
+		s := mustParse(t, fmt.Sprintf("name: x\nload: [{name: a, for: 1s, rate: 10/s}]\nworkload: {payload: %dB, poison: [3]}\n", max(size, 20)))
+		s.Workload.Payload = Size(size)
+		plan := NewPlan(s, "k3v9x2ab", 0, 99)
+		for _, seq := range []uint64{0, 1, 7, 1 << 40} {
+			var want []byte
+			for i := range size {
+				want = append(want, payloadAlphabet[clock.Bits(99, "payload", seq*maxDraws+uint64(i/10))>>(6*(i%10))&63])
+			}
+			if got := plan.AppendPayload([]byte("x"), seq); string(got) != "x"+string(want) {
+				t.Errorf("payload of %d bytes, request %d: %q, want %q", size, seq, got[1:], want)
+			}
+			if plan.Digest(seq) != bench.DigestOf(want) {
+				t.Errorf("payload of %d bytes, request %d: another digest", size, seq)
+			}
+		}
 	}
 }

@@ -73,14 +73,22 @@ func Rand(seed uint64, label string) *rand.Rand {
 // Draw returns the n-th number in [0, 1) of a seed and a label, whatever was
 // drawn before.
 func Draw(seed uint64, label string, n uint64) float64 {
-	return float64(mix(mix(seed^labelHash(label))+n)>>11) / (1 << 53)
+	return float64(Bits(seed, label, n)>>11) / (1 << 53)
 }
 
 // Bits returns 64 bits for a seed, a label and a number, whatever was drawn
 // before.
-func Bits(seed uint64, label string, n uint64) uint64 {
-	return mix(mix(seed^labelHash(label)) + n)
-}
+func Bits(seed uint64, label string, n uint64) uint64 { return NumbersOf(seed, label).At(n) }
+
+// Numbers are the random numbers of a seed and a label, as [Bits] gives them, for
+// who asks often.
+type Numbers struct{ origin uint64 }
+
+// NumbersOf gives those of a seed and a label.
+func NumbersOf(seed uint64, label string) Numbers { return Numbers{mix(seed ^ labelHash(label))} }
+
+// At is the n-th one.
+func (r Numbers) At(n uint64) uint64 { return mix(r.origin + n) }
 
 func labelHash(label string) uint64 {
 	h := fnv.New64a()

@@ -169,6 +169,14 @@ func (l *Ledger) At(seq uint64) (bench.Attempt, State) {
 	return decodeCell(l.cells[seq*cellSize:][:cellSize], seq)
 }
 
+// Attempts gives what is known of as many requests as into has room for, from
+// first on. Whoever was sent is not bench.Unsent.
+func (l *Ledger) Attempts(first uint64, into []bench.Attempt) {
+	for i := range into {
+		into[i], _ = l.At(first + uint64(i))
+	}
+}
+
 // Request is At in the form that the judge asks for.
 func (l *Ledger) Request(seq uint64) (_ bench.Attempt, sent bool) {
 	a, s := l.At(seq)

@@ -128,33 +128,24 @@ func (r *Read) Foreign() (count int64, samples []string) { return r.foreign, r.s
 func (r *Read) Problems() []string { return r.problems.all() }
 
 // Items gives the rows of the items table, in the order in which they were read.
-func (r *Read) Items() iter.Seq[bench.Item] {
-	return rowsOf(r, Items, func(r row) bench.Item {
-		return bench.Item{Seq: r.seq, Digest: r.digest, HasDigest: r.hasDigest}
-	})
-}
+func (r *Read) Items() iter.Seq[bench.Item] { return bench.Each(r.Pages(Items), (*bench.Rows).Item) }
 
 // Effects gives the rows of the results table.
 func (r *Read) Effects() iter.Seq[bench.Effect] {
-	return rowsOf(r, Effects, func(r row) bench.Effect {
-		return bench.Effect{
-			Seq: r.seq, Count: r.count, Sequence: r.sequence, Digest: r.digest, HasDigest: r.hasDigest, At: r.at,
-		}
-	})
+	return bench.Each(r.Pages(Effects), (*bench.Rows).Effect)
 }
 
 // DeadLetters gives the dead letters.
 func (r *Read) DeadLetters() iter.Seq[bench.DeadLetter] {
-	return rowsOf(r, DeadLetters, func(r row) bench.DeadLetter {
-		return bench.DeadLetter{Seq: r.seq, Readable: r.readable, At: r.at}
-	})
+	return bench.Each(r.Pages(DeadLetters), (*bench.Rows).DeadLetter)
 }
 
-// rowsOf goes through the sound pages of one file. Errors are not lost here:
-// OpenRead has been through the same bytes, and said what is wrong with them.
-func rowsOf[T any](r *Read, t Table, from func(row) T) iter.Seq[T] {
-	return func(yield func(T) bool) {
+// Pages gives the sound pages of one file. Errors are not lost here: OpenRead has
+// been through the same bytes, and said what is wrong with them.
+func (r *Read) Pages(t Table) iter.Seq[*bench.Rows] {
+	return func(yield func(*bench.Rows) bool) {
 		var seen problems
+		var rows bench.Rows
 		_ = scanBlocks(filepath.Join(r.dir, string(t)), &seen, func(b block) bool {
 			if b.kind == blockTrailer {
 				return false // what follows was never written by us
@@ -163,12 +154,8 @@ func rowsOf[T any](r *Read, t Table, from func(row) T) iter.Seq[T] {
 			if !ok {
 				return true
 			}
-			for words := range page.all() {
-				if !yield(from(words.row())) {
-					return false
-				}
-			}
-			return true
+			page.decode(&rows)
+			return yield(&rows)
 		})
 	}
 }

@@ -35,10 +35,6 @@ const (
 	rowSize     = 56 // of the first version
 	rowsPerPage = 1024
 
-	flagDigest   = 1
-	flagReadable = 2
-	flagTime     = 4
-
 	// MaxForeign is how many foreign ids a file keeps as text; all are counted.
 	MaxForeign = 100
 	// maxForeignText bounds one of them: a key of DynamoDB may have 2,048 bytes.
@@ -101,8 +97,8 @@ type ReadWriter struct {
 type tableWriter struct {
 	mu   sync.Mutex
 	f    *os.File
-	rows []words // of the page being filled
-	page []byte  // a block being made
+	rows bench.Rows // of the page being filled
+	page []byte     // a block being made
 	end  trailer
 	err  error // the first one; nothing is written after it
 }
@@ -122,7 +118,7 @@ func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
 			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
 		}
 		h.Format, h.Table = ReadFormat, t
-		w.tables[i] = &tableWriter{f: f, rows: make([]words, 0, rowsPerPage)}
+		w.tables[i] = &tableWriter{f: f}
 		if err := w.tables[i].json(blockHeader, h); err != nil {
 			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
 		}
@@ -132,19 +128,17 @@ func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
 
 // Item writes one row of the items table.
 func (w *ReadWriter) Item(i bench.Item) error {
-	return w.tables[0].row(row{seq: i.Seq, digest: i.Digest, hasDigest: i.HasDigest})
+	return w.tables[0].row(i.Row())
 }
 
 // Effect writes one row of the results table.
 func (w *ReadWriter) Effect(e bench.Effect) error {
-	return w.tables[1].row(row{
-		seq: e.Seq, at: e.At, count: e.Count, sequence: e.Sequence, digest: e.Digest, hasDigest: e.HasDigest,
-	})
+	return w.tables[1].row(e.Row())
 }
 
 // DeadLetter writes one dead letter.
 func (w *ReadWriter) DeadLetter(d bench.DeadLetter) error {
-	return w.tables[2].row(row{seq: d.Seq, at: d.At, readable: d.Readable})
+	return w.tables[2].row(d.Row())
 }
 
 // Foreign notes a key of a table that is no id of this run and agent.
@@ -183,7 +177,7 @@ func (w *ReadWriter) Close() error {
 	return errors.Join(errs...)
 }
 
-func (w *tableWriter) row(r row) error {
+func (w *tableWriter) row(r bench.Row) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.f == nil && w.err == nil {
@@ -192,11 +186,10 @@ func (w *tableWriter) row(r row) error {
 	if w.err != nil {
 		return fmt.Errorf("write read: %w", w.err)
 	}
-	words := r.words()
-	w.rows = append(w.rows, words)
-	w.end.Fingerprint.add(words.hash())
+	w.rows.Append(r)
+	w.end.Fingerprint.add(hashRow(r))
 	w.end.Rows++
-	if len(w.rows) < rowsPerPage {
+	if w.rows.Len() < rowsPerPage {
 		return nil
 	}
 	return w.flush()
@@ -225,16 +218,16 @@ func hashText(s string) uint64 {
 
 // flush writes the page, if it holds anything. The lock is held.
 func (w *tableWriter) flush() error {
-	if len(w.rows) == 0 || w.err != nil {
+	if w.rows.Len() == 0 || w.err != nil {
 		return w.err
 	}
-	w.page = appendColumns(append(w.page[:0], make([]byte, blockHead)...), w.rows)
-	sealBlock(w.page, blockColumns, len(w.rows))
+	w.page = appendColumns(append(w.page[:0], make([]byte, blockHead)...), &w.rows)
+	sealBlock(w.page, blockColumns, w.rows.Len())
 	if err := w.write(w.page); err != nil {
 		return err
 	}
 	w.end.Pages++
-	w.rows = w.rows[:0]
+	w.rows.Reset()
 	return nil
 }
 

@@ -2,60 +2,19 @@ package ledger
 
 import (
 	"encoding/binary"
-	"iter"
-	"time"
+	"slices"
 
 	"github.com/ackproof/ackproof/bench"
 )
 
-// row is a row of any of the three tables of a final read.
-type row struct {
-	seq                 uint64
-	at                  time.Time
-	count               int64
-	sequence            bench.Sequence
-	digest              bench.Digest
-	hasDigest, readable bool
-}
+// rowColumns are the columns of a page.
+const rowColumns = len(bench.Row{})
 
-// The columns of a page.
-const rowColumns = 7
-
-// words are the columns of one row. A count has 1 added: -1, which says that the
-// table does not tell, is then beside the others and not 2⁶⁴ away.
-type words [rowColumns]uint64
-
-func (r row) words() words {
-	var flags, ms uint64
-	if r.hasDigest {
-		flags |= flagDigest
-	}
-	if r.readable {
-		flags |= flagReadable
-	}
-	if !r.at.IsZero() {
-		flags |= flagTime
-		ms = uint64(r.at.UnixMilli())
-	}
-	return words{r.seq, ms, uint64(r.count + 1), r.sequence.Hi, r.sequence.Lo, uint64(r.digest), flags}
-}
-
-func (w words) row() row {
-	r := row{
-		seq: w[0], count: int64(w[2]) - 1, sequence: bench.Sequence{Hi: w[3], Lo: w[4]}, digest: bench.Digest(w[5]),
-		hasDigest: w[6]&flagDigest != 0, readable: w[6]&flagReadable != 0,
-	}
-	if w[6]&flagTime != 0 {
-		r.at = time.UnixMilli(int64(w[1])).UTC()
-	}
-	return r
-}
-
-// hash mixes a row for the fingerprint. Each word is multiplied in full, so that
+// hashRow mixes a row for the fingerprint. Each word is multiplied in full, so that
 // rows that differ in a bit of one word differ everywhere.
-func (w words) hash() uint64 {
+func hashRow(row bench.Row) uint64 {
 	x := uint64(14695981039346656037)
-	for _, v := range w {
+	for _, v := range row {
 		x = (x ^ v) * 0x9fb21c651e98df25
 		x ^= x >> 32
 	}
@@ -74,21 +33,18 @@ const (
 
 // appendColumns appends rows as columns: of each, how many bytes a value takes (0
 // to 8), the smallest value, and what the values have beyond it.
-func appendColumns(b []byte, rows []words) []byte {
-	for c := range rowColumns {
-		least, most := rows[0][c], rows[0][c]
-		for i := range rows {
-			least, most = min(least, rows[i][c]), max(most, rows[i][c])
-		}
+func appendColumns(b []byte, rows *bench.Rows) []byte {
+	for _, column := range rows.Columns() {
+		least, most := slices.Min(*column), slices.Max(*column)
 		width := 0
 		for beyond := most - least; beyond > 0; beyond >>= 8 {
 			width++
 		}
 		b = append(b, byte(width))
 		b = binary.LittleEndian.AppendUint64(b, least)
-		for i := range rows {
+		for _, v := range *column {
 			var value [8]byte
-			binary.LittleEndian.PutUint64(value[:], rows[i][c]-least)
+			binary.LittleEndian.PutUint64(value[:], v-least)
 			b = append(b, value[:width]...)
 		}
 	}
@@ -139,29 +95,46 @@ func openPage(b block) (p page, ok bool) {
 	return p, at+columnTail == len(b.body)
 }
 
-// all gives the rows.
-func (p *page) all() iter.Seq[words] {
-	return func(yield func(words) bool) {
-		for i := range p.rows {
-			if !yield(p.words(i)) {
-				return
-			}
+// decode reads all columns.
+func (p *page) decode(into *bench.Rows) {
+	for c, column := range into.Columns() {
+		if cap(*column) < p.rows {
+			*column = make([]uint64, p.rows)
 		}
+		*column = (*column)[:p.rows]
+		if p.fixed != nil {
+			p.decodeFixed(c, *column)
+			continue
+		}
+		p.cols[c].decode(p.body, *column)
 	}
 }
 
-func (p *page) words(i int) (w words) {
-	if p.fixed != nil {
-		for c := range w {
-			w[c] = binary.LittleEndian.Uint64(p.fixed[i*rowSize+8*c:])
+func (k *column) decode(body []byte, into []uint64) {
+	if k.width == 0 {
+		for i := range into {
+			into[i] = k.base
 		}
-		w[2]++
-		w[6] &= 0xff
-		return w
+		return
 	}
-	for c := range w {
-		k := &p.cols[c]
-		w[c] = k.base + binary.LittleEndian.Uint64(p.body[k.at+i*k.width:])&k.mask
+	body = body[k.at:]
+	for i := range into {
+		into[i] = k.base + binary.LittleEndian.Uint64(body)&k.mask
+		body = body[k.width:]
 	}
-	return w
+}
+
+// decodeFixed reads a column of a page of the first version, whose counts have
+// nothing added and whose flags are a byte.
+func (p *page) decodeFixed(c int, into []uint64) {
+	for i := range into {
+		v := binary.LittleEndian.Uint64(p.fixed[i*rowSize+8*c:])
+		switch c {
+		case 2:
+			v++
+		case 6:
+			v &= 0xff
+		}
+		into[i] = v
+	}
 }

@@ -20,30 +20,21 @@ import (
 func TestColumnsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 300), rapid.Just(^uint64(0)))
-		rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) row {
-			r := row{
-				seq: number.Draw(t, "seq"), count: int64(number.Draw(t, "count")),
-				sequence: bench.Sequence{Hi: number.Draw(t, "high"), Lo: number.Draw(t, "low")},
-				digest:   bench.Digest(number.Draw(t, "digest")), hasDigest: rapid.Bool().Draw(t, "has digest"), readable: rapid.Bool().Draw(t, "readable"),
+		var rows bench.Rows
+		for range rapid.IntRange(1, 40).Draw(t, "rows") {
+			var row bench.Row
+			for c := range row {
+				row[c] = number.Draw(t, "value")
 			}
-			if rapid.Bool().Draw(t, "dated") {
-				r.at = time.UnixMilli(rapid.Int64Range(-1e12, 1e13).Draw(t, "ms")).UTC()
-			}
-			return r
-		}), 1, 40).Draw(t, "rows")
-		var all []words
-		for _, r := range rows {
-			all = append(all, r.words())
+			rows.Append(row)
 		}
-		p, ok := openPage(block{kind: blockColumns, rows: len(rows), body: appendColumns(nil, all)})
+		p, ok := openPage(block{kind: blockColumns, rows: rows.Len(), body: appendColumns(nil, &rows)})
 		if !ok {
 			t.Fatal("the page cannot be read")
 		}
-		var got []row
-		for w := range p.all() {
-			got = append(got, w.row())
-		}
-		if d := cmp.Diff(rows, got, cmp.AllowUnexported(row{})); d != "" {
+		var got bench.Rows
+		p.decode(&got)
+		if d := cmp.Diff(rows, got); d != "" {
 			t.Fatal(d)
 		}
 	})
@@ -63,7 +54,7 @@ func TestRowsTakeFewBytes(t *testing.T) {
 }
 
 // firstVersion writes a file of a read as the first version did.
-func firstVersion(t *testing.T, dir string, table Table, rows []row) {
+func firstVersion(t *testing.T, dir string, table Table, rows ...bench.Row) {
 	t.Helper()
 	var file []byte
 	add := func(kind byte, rows int, body []byte) {
@@ -80,10 +71,9 @@ func firstVersion(t *testing.T, dir string, table Table, rows []row) {
 	}
 	add(blockHeader, 0, text(ReadHeader{Format: firstReadFormat, Table: table, Run: testRun, Number: 1, Begun: testStart}))
 	var body []byte
-	for _, r := range rows {
-		w := r.words()
-		w[2]--
-		for _, v := range w {
+	for _, row := range rows {
+		row[2]--
+		for _, v := range row {
 			body = binary.LittleEndian.AppendUint64(body, v)
 		}
 	}
@@ -99,26 +89,30 @@ func firstVersion(t *testing.T, dir string, table Table, rows []row) {
 func TestReadsOfTheFirstVersionAreRead(t *testing.T) {
 	dir := t.TempDir()
 	at := time.UnixMilli(1_770_000_000_123).UTC()
-	firstVersion(t, dir, Items, []row{{seq: 3, digest: 9, hasDigest: true}, {seq: 1}})
-	firstVersion(t, dir, Effects, []row{{seq: 3, count: -1, at: at}, {seq: 4, count: 2, sequence: bench.Sequence{Hi: 5, Lo: 6}, digest: 8, hasDigest: true}})
-	firstVersion(t, dir, DeadLetters, nil)
+	items := []bench.Item{{Seq: 3, Digest: 9, HasDigest: true}, {Seq: 1}}
+	effects := []bench.Effect{{Seq: 3, Count: -1, At: at}, {Seq: 4, Count: 2, Sequence: bench.Sequence{Hi: 5, Lo: 6}, Digest: 8, HasDigest: true}}
+	firstVersion(t, dir, Items, items[0].Row(), items[1].Row())
+	firstVersion(t, dir, Effects, effects[0].Row(), effects[1].Row())
+	firstVersion(t, dir, DeadLetters)
 	r := openRead(t, dir)
 	// Each of the three files says 7, and 7 ^ 7 ^ 7 is that.
 	if !r.Complete() || r.Fingerprint() != (Fingerprint{Count: 4, Xor: 7}) {
 		t.Errorf("complete %v, %v, problems %q", r.Complete(), r.Fingerprint(), r.Problems())
 	}
-	if d := cmp.Diff([]bench.Item{{Seq: 3, Digest: 9, HasDigest: true}, {Seq: 1}}, slices.Collect(r.Items())); d != "" {
+	if d := cmp.Diff(items, slices.Collect(r.Items())); d != "" {
 		t.Error(d)
 	}
-	want := []bench.Effect{{Seq: 3, Count: -1, At: at}, {Seq: 4, Count: 2, Sequence: bench.Sequence{Hi: 5, Lo: 6}, Digest: 8, HasDigest: true}}
-	if d := cmp.Diff(want, slices.Collect(r.Effects())); d != "" {
+	if d := cmp.Diff(effects, slices.Collect(r.Effects())); d != "" {
 		t.Error(d)
 	}
 }
 
 // FuzzColumns opens pages of any content: what opens can be gone through.
 func FuzzColumns(f *testing.F) {
-	f.Add(appendColumns(nil, []words{{1, 2, 3, 4, 5, 6, 7}, {8, 1 << 40}}), uint16(2))
+	var two bench.Rows
+	two.Append(bench.Row{1, 2, 3, 4, 5, 6, 7})
+	two.Append(bench.Row{8, 1 << 40})
+	f.Add(appendColumns(nil, &two), uint16(2))
 	f.Add(bytes.Repeat([]byte{0}, rowColumns*columnHead+columnTail), uint16(9))
 	f.Fuzz(func(t *testing.T, body []byte, rows uint16) {
 		for _, kind := range []byte{blockColumns, blockPage} {
@@ -126,15 +120,12 @@ func FuzzColumns(f *testing.F) {
 			if !ok {
 				continue
 			}
-			n := 0
-			for w := range p.all() {
-				if w.row().words()[0] != w[0] {
-					t.Fatal("a row does not come back")
+			var got bench.Rows
+			p.decode(&got)
+			for _, column := range got.Columns() {
+				if len(*column) != int(rows) {
+					t.Fatalf("%d rows of %d", len(*column), rows)
 				}
-				n++
-			}
-			if n != int(rows) {
-				t.Fatalf("%d rows of %d", n, rows)
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"slices"
-	"sync"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -22,8 +21,8 @@ const (
 	fresh                          // an effect is of the newest write
 	stale                          // an effect is of an older write
 	onTime                         // an effect within the deadline, or of unknown time
-	seenFirst                      // a row in the first read of the results table
-	seenSecond                     // and in the second
+	here                           // a counted row in the read of the results table that is gone through
+	told                           // an item has told what the digest must be, where the evidence cannot
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
 
@@ -36,22 +35,18 @@ type extraID struct {
 	seen flags
 }
 
-// judge is the work under way.
+// judge is the work under way: as a whole, and of one window.
 type judge struct {
 	e      *Evidence
 	n      uint64
 	w      *window
 	counts counts
-	beyond map[uint64]flags // what was seen of ids behind the plan
 	shards map[string]bench.Sequence
+	origin bench.Origin
 
 	itemsKnown   bool // what is not in the items table is known not to be there
 	effectsKnown bool
 	drained      bool
-
-	uncounted  int64 // effects of this run whose applications nobody counted
-	untimed    int64 // of them all, those without a time, where there is a deadline
-	uncompared int64 // and those with neither digest nor sequence to compare
 
 	account Account
 }
@@ -59,10 +54,10 @@ type judge struct {
 // seq gives the number of an id of this run, as text; false: it is none.
 func (j *judge) seq(id string) (uint64, bool) {
 	v, err := bench.ParseKey(id)
-	if err != nil || v.Run != j.e.Run || v.Agent != j.e.Agent {
+	if err != nil {
 		return 0, false
 	}
-	return v.Seq, true
+	return j.e.IDs.Seq(v)
 }
 
 // mark notes what was seen of an id.
@@ -71,14 +66,14 @@ func (j *judge) mark(seq uint64, f flags) {
 		j.w.seen[i] |= f
 		return
 	}
-	j.markBeyond(j.beyond, seq, f)
+	j.markBeyond(seq, f)
 }
 
 // markBeyond notes what was seen of an id behind the plan, in the first window
 // alone: it is in none.
-func (j *judge) markBeyond(beyond map[uint64]flags, seq uint64, f flags) {
+func (j *judge) markBeyond(seq uint64, f flags) {
 	if j.w.first == 0 && seq >= j.n && !j.sentinel(seq) {
-		beyond[seq] |= f
+		j.counts.Beyond[seq] |= f
 	}
 }
 
@@ -94,44 +89,32 @@ func (j *judge) collect() {
 	j.deadLetters()
 }
 
-// tables goes through the final reads: through one of them where both found the
-// same. Items and effects meet only in the expected digests, so that two cores
-// can go through them side by side, unless it is the items that say what to
-// expect.
+// tables goes through the final reads, and through one of those that found the
+// same.
 func (j *judge) tables() {
-	reads := j.e.Reads[:]
-	if a, b := &reads[0], &reads[1]; a.Complete && b.Complete && a.Fingerprint == b.Fingerprint && a.Fingerprint != "" {
-		reads = reads[:1]
-	}
-	beyond := map[uint64]flags{}
-	items := func() {
+	var done []*Read
+	for _, reads := range [][]Read{j.e.Reads[:], j.e.Earlier} {
 		for r := range reads {
-			j.items(&reads[r], beyond)
+			read := &reads[r]
+			same := func(d *Read) bool {
+				return d.Complete && read.Complete && d.Fingerprint == read.Fingerprint && d.Fingerprint != ""
+			}
+			if slices.ContainsFunc(done, same) {
+				continue
+			}
+			if len(done) > 0 {
+				j.w.again()
+			}
+			done = append(done, read)
+			j.items(read)
+			j.effects(read)
 		}
-	}
-	effects := func() {
-		mark := [...]flags{seenFirst, seenSecond}
-		for r := range reads {
-			j.effects(&reads[r], mark[r])
-		}
-	}
-	if j.e.Digest == nil {
-		items()
-		effects()
-	} else {
-		var side sync.WaitGroup
-		side.Go(items)
-		effects()
-		side.Wait()
-	}
-	for seq, f := range beyond {
-		j.beyond[seq] |= f
 	}
 }
 
 // unplanned lists the ids of this run that were never planned, and are there.
 func (j *judge) unplanned() {
-	for seq, f := range j.beyond {
+	for seq, f := range j.counts.Beyond {
 		if f&found != 0 && !j.e.TablesShared {
 			j.account.extra = append(j.account.extra, extraID{seq, f})
 		}
@@ -175,7 +158,7 @@ func (j *judge) commits() {
 			w.newest[i] = n
 		}
 	}
-	j.account.Deliveries.Records = &records
+	j.counts.Records = records
 }
 
 // settled gives, by shard, the sequence number up to which everything is over:
@@ -239,123 +222,160 @@ func (j *judge) deliveries() {
 		}
 		j.mark(seq, mark)
 	}
-	if before := j.account.Deliveries.Redelivered; before != nil {
-		again += *before
-	}
-	j.account.Deliveries.Delivered = &all
-	j.account.Deliveries.Redelivered = &again
+	j.counts.Delivered, j.counts.Redelivered = all, again
 }
 
-func (j *judge) items(r *Read, beyond map[uint64]flags) {
+func (j *judge) items(r *Read) {
 	if r.Items == nil || !j.e.ItemsObserved {
 		return
 	}
 	w := j.w
-	for v := range r.Items {
-		i, here := w.at(v.Seq)
-		if !here {
-			j.markBeyond(beyond, v.Seq, inItems)
-			continue
-		}
-		w.items.set(i)
-		switch {
-		case !v.HasDigest:
-		case j.e.Digest == nil:
-			w.expect(i, v.Digest) // the effect must be of what is stored, at least
-		case v.Digest != w.digest(i):
-			w.wrong.set(i)
+	for page := range r.Items {
+		j.beyondPage(page, func(int) flags { return inItems })
+		w.pick(page)
+		for k, i := range w.places {
+			row := w.rows[k]
+			f := inItems
+			switch digest := bench.Digest(page.Digest[row]); {
+			case page.Flags[row]&bench.RowHasDigest == 0:
+			case j.e.Digests == nil:
+				w.expected[i] = digest // the effect must be of what is stored, at least
+				f |= told
+			case digest != w.want[k]:
+				f |= wrongDigest
+			}
+			w.seen[i] |= f
 		}
 	}
 }
+
+// beyondPage notes the rows of a page that lie behind the plan.
+func (j *judge) beyondPage(page *bench.Rows, is func(row int) flags) {
+	if j.w.first > 0 {
+		return
+	}
+	for row, seq := range page.Seq {
+		if seq >= j.n {
+			if f := is(row); f != 0 {
+				j.markBeyond(seq, f)
+			}
+		}
+	}
+}
+
+// The count of a row, as [bench.Rows] has it, with 1 added.
+const (
+	countUnknown = 0
+	countNone    = 1 // a row that says it was never applied
+	countOnce    = 2
+)
 
 // effects notes the applications that one read found. Rows of one id within
 // one read add up; across reads they are the same ones.
-func (j *judge) effects(r *Read, here flags) {
+func (j *judge) effects(r *Read) {
 	if r.Effects == nil || !j.e.EffectsObserved {
 		return
 	}
-	for v := range r.Effects {
-		if v.Count == 0 {
-			continue // a row that says it was never applied
-		}
-		i, inside := j.w.at(v.Seq)
-		if !inside {
-			j.mark(v.Seq, applied)
-			continue
-		}
-		s := &j.w.seen[i]
-		if v.Count > 1 || v.Count > 0 && *s&here != 0 {
-			*s |= twice
-		}
-		if v.Count < 0 {
-			j.uncounted++
-		} else {
-			*s |= here
-		}
-		*s |= applied
-		if !j.compare(i, v) {
-			j.uncompared++
-		}
-		if j.e.Guarantee.Deadline != 0 && v.At.IsZero() {
-			j.untimed++
-		}
-		if j.e.Guarantee.Deadline == 0 || v.At.IsZero() ||
-			v.At.Sub(j.e.Started)-j.e.Due(v.Seq) <= j.e.Guarantee.Deadline {
-			*s |= onTime
-		}
-	}
-}
-
-// compare holds an effect against what it should be; false: there was nothing
-// to compare.
-func (j *judge) compare(i uint64, v bench.Effect) bool {
-	compared := false
-	w := j.w
-	s := &w.seen[i]
-	if v.HasDigest && (j.e.Digest != nil || w.known.has(i)) {
-		compared = true
-		if v.Digest != w.digest(i) {
-			*s |= wrongDigest
-		}
-	}
-	if !v.Sequence.IsZero() && w.newest != nil && !w.newest[i].IsZero() {
-		compared = true
-		if v.Sequence.Compare(w.newest[i]) < 0 {
-			*s |= stale
-		} else {
-			*s |= fresh
-		}
-	}
-	return compared
-}
-
-// deadLetters takes the last read that is complete, else whatever there is.
-func (j *judge) deadLetters() {
-	reads := make([]*Read, 0, 2)
-	for r := range j.e.Reads {
-		if j.e.Reads[r].DeadLetters != nil {
-			reads = append(reads, &j.e.Reads[r])
-		}
-	}
-	for _, r := range slices.Backward(reads) {
-		if r.Complete {
-			reads = []*Read{r}
-			break
-		}
-	}
-	for _, r := range reads {
-		var n int64
-		for d := range r.DeadLetters {
-			if j.sentinel(d.Seq) {
+	w, deadline := j.w, j.e.Guarantee.Deadline
+	for page := range r.Effects {
+		j.beyondPage(page, func(row int) flags {
+			if page.Count[row] == countNone {
+				return 0
+			}
+			return applied
+		})
+		w.pick(page)
+		for k, i := range w.places {
+			row := w.rows[k]
+			count := page.Count[row]
+			if count == countNone {
 				continue
 			}
-			n++
-			if d.Readable {
-				j.mark(d.Seq, deadReadable)
+			s := &w.seen[i]
+			f := applied
+			if int64(count) > countOnce || count == countOnce && *s&here != 0 {
+				f |= twice
 			}
-		}
-		if c := &j.account.Deliveries.DeadLettered; *c == nil || **c < n {
-			*c = &n
+			if int64(count) <= countUnknown {
+				j.counts.Uncounted++
+			} else {
+				f |= here
+			}
+			compared := j.compare(*s, i, page, row, w.want[k])
+			if compared == 0 {
+				j.counts.Uncompared++
+			}
+			dated := page.Flags[row]&bench.RowHasTime != 0
+			if deadline != 0 && !dated {
+				j.counts.Untimed++
+			}
+			if deadline == 0 || !dated || j.origin.Since(page.Ms[row])-j.e.Due(page.Seq[row]) <= deadline {
+				f |= onTime
+			}
+			*s |= f | compared&^comparedOnly
 		}
 	}
+}
+
+// comparedOnly says that an effect was compared and found right.
+const comparedOnly = flags(1 << 15)
+
+// compare holds an effect against what it should be; 0: there was nothing to
+// compare.
+func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want bench.Digest) (f flags) {
+	if page.Flags[row]&bench.RowHasDigest != 0 && (j.e.Digests != nil || seen&told != 0) {
+		f |= comparedOnly
+		if j.e.Digests == nil {
+			want = j.w.expected[i] // told after the page was picked, perhaps
+		}
+		if bench.Digest(page.Digest[row]) != want {
+			f |= wrongDigest
+		}
+	}
+	sequence := bench.Sequence{Hi: page.Hi[row], Lo: page.Lo[row]}
+	if !sequence.IsZero() && j.w.newest != nil && !j.w.newest[i].IsZero() {
+		f |= comparedOnly | fresh
+		if sequence.Compare(j.w.newest[i]) < 0 {
+			f ^= fresh | stale
+		}
+	}
+	return f
+}
+
+// deadLetters notes the dead letters.
+func (j *judge) deadLetters() {
+	for _, r := range j.letters() {
+		var n int64
+		for page := range r.DeadLetters {
+			for row, seq := range page.Seq {
+				if j.sentinel(seq) {
+					continue
+				}
+				n++
+				if page.Flags[row]&bench.RowReadable != 0 {
+					j.mark(seq, deadReadable)
+				}
+			}
+		}
+		j.counts.DeadLettered = max(j.counts.DeadLettered, n)
+	}
+}
+
+// letters lists the reads of which the dead letters count: the last that is
+// complete and has any, else all.
+func (j *judge) letters() []*Read {
+	var all []*Read
+	for _, reads := range [][]Read{j.e.Earlier, j.e.Reads[:]} {
+		for r := range reads {
+			if reads[r].DeadLetters != nil {
+				all = append(all, &reads[r])
+			}
+		}
+	}
+	for _, r := range slices.Backward(all) {
+		if r.Complete {
+			return []*Read{r}
+		}
+	}
+	return all
 }

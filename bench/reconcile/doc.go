@@ -50,9 +50,10 @@
 //
 // # Memory
 //
-// Ids are dense, so sets are slices and bit planes indexed by the sequence number
+// Ids are dense, so sets are slices indexed by the sequence number
 // in the id: a map of strings would cost a hundred times as much. A byte is kept
 // for each id of the plan, its verdict and its last station; all else is of the
 // ids that are judged together, the window: 10 bytes each, and 16 more
-// for each of the two logs, commits and deliveries. Findings are handed over and not kept.
+// for each of the two logs, commits and deliveries. Each core judges a part of the
+// window, and goes through all rows for it. Findings are handed over and not kept.
 package reconcile

@@ -12,30 +12,30 @@ import (
 // through more than once, must give the same each time, and several of them may
 // be under way at once.
 type Evidence struct {
-	Run          bench.RunID
-	Agent        uint8
+	IDs          bench.Numbering
 	Architecture string    // bench.Streams, bench.Sync or bench.FireAndForget
 	Started      time.Time // time of day of the start of load
 
-	// The ledger. Request tells what the client did and saw of a planned
-	// request, and whether a byte of it was sent; one that was sent and whose
-	// outcome nobody knows is Unknown. Numbers run from 0 to Planned − 1, and are
-	// asked for in that order.
+	// The ledger. Attempts tells what the client did and saw of the requests from
+	// first on; one that was sent and whose outcome nobody knows is Unknown. Numbers
+	// run from 0 to Planned − 1. It is asked from several goroutines, each request
+	// once.
 	Planned        int64
-	Request        func(seq uint64) (a bench.Attempt, sent bool)
+	Attempts       func(first uint64, into []bench.Attempt)
 	LedgerProblems []string
 
-	// The plan. Due and Stage are pure functions; Stages is indexed by Stage.
-	// Digest is what the payload's digest must be; nil: not known. It is asked
-	// from several goroutines.
-	Due    func(seq uint64) time.Duration
-	Stage  func(seq uint64) int
-	Digest func(seq uint64) bench.Digest
-	Stages []Stage
+	// The plan. Due and Stage are pure functions that never fall as seq rises; Stages
+	// is indexed by Stage. Digests gives what the digests of the payloads from first
+	// on must be; nil: not known. All are asked from several goroutines.
+	Due     func(seq uint64) time.Duration
+	Stage   func(seq uint64) int
+	Digests func(first uint64, into []bench.Digest)
+	Stages  []Stage
 
 	// The tables. Sentinels is how many ids behind the plan are the harness's
 	// own, written to prove the drain: they are neither judged nor unexpected.
 	Reads           [2]Read
+	Earlier         []Read // reads from before those two: what they found was there
 	ReadProblems    []string
 	ItemsObserved   bool  // an items table is named
 	EffectsObserved bool  // a results table is named
@@ -71,6 +71,8 @@ type Evidence struct {
 	Window uint64
 	// Found is given every finding, by seq, when all is judged.
 	Found func(bench.Finding)
+
+	cores uint64 // that share a window; 0: as many as it is worth. For tests
 }
 
 // Stage is one stage of the load.
@@ -82,13 +84,13 @@ type Stage struct {
 
 // Read is one final read of the tables.
 type Read struct {
-	Items       iter.Seq[bench.Item]
-	Effects     iter.Seq[bench.Effect]
-	DeadLetters iter.Seq[bench.DeadLetter] // nil: there is no destination to read
-	Foreign     int64                      // keys that are no id of this run and agent
-	ForeignIDs  []string                   // the first few of them
-	Complete    bool                       // every page was read: what is absent is known to be absent
-	Fingerprint string                     // equal for reads that found the same, whatever the order; the second is then not gone through
+	Items       iter.Seq[*bench.Rows]
+	Effects     iter.Seq[*bench.Rows]
+	DeadLetters iter.Seq[*bench.Rows] // nil: there is no destination to read
+	Foreign     int64                 // keys that are no id of this run and agent
+	ForeignIDs  []string              // the first few of them
+	Complete    bool                  // every page was read: what is absent is known to be absent
+	Fingerprint string                // equal for reads that found the same, whatever the order; the second is then not gone through
 }
 
 // Fault is one fault of the scenario, and what it did. Its window runs from

@@ -22,9 +22,9 @@ func (j *judge) findings() {
 		f := j.finding(seq, v, d.station())
 		f.DuringFault = j.duringFault(seq)
 		switch {
-		case seq < c.first:
+		case seq < c.First:
 			f.Position = "head"
-		case seq > c.last:
+		case seq > c.Last:
 			f.Position = "tail"
 		default:
 			f.Position = "middle"
@@ -69,7 +69,7 @@ func (j *judge) finding(seq uint64, v bench.ItemVerdict, last bench.Station) ben
 }
 
 func (j *judge) id(seq uint64) string {
-	return bench.ID{Run: j.e.Run, Agent: j.e.Agent, Seq: seq}.String()
+	return j.e.IDs.ID(seq).String()
 }
 
 // station is the last one at which an id was seen. What is only taken as
@@ -92,7 +92,7 @@ func station(s flags, o bench.Outcome) judged {
 func (j *judge) duringFault(seq uint64) string {
 	due := j.e.Due(seq)
 	for i := range j.e.Faults {
-		if j.e.Faults[i].covers(due) {
+		if j.e.Faults[i].side(due) == inside {
 			return j.e.Faults[i].Text
 		}
 	}

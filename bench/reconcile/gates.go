@@ -66,11 +66,11 @@ func (j *judge) gatePlanComplete() (bool, string) {
 func (j *judge) gateRateKept() (bool, string) {
 	ok, worst := true, 1.0
 	var low []string
-	for i, s := range j.counts.stages {
-		if s.planned == 0 {
+	for i, s := range j.counts.Stages {
+		if s.Planned == 0 {
 			continue
 		}
-		share := float64(s.sent) / float64(s.planned)
+		share := float64(s.Sent) / float64(s.Planned)
 		worst = min(worst, share)
 		if share < j.e.Thresholds.RateKept {
 			ok = false
@@ -78,7 +78,7 @@ func (j *judge) gateRateKept() (bool, string) {
 			if len(j.e.Stages) > 0 {
 				name = fmt.Sprintf("stage %q", j.e.Stages[i].Name)
 			}
-			low = append(low, fmt.Sprintf("%s sent %s of %s requests (%s)", name, num(s.sent), num(s.planned), percent(share)))
+			low = append(low, fmt.Sprintf("%s sent %s of %s requests (%s)", name, num(s.Sent), num(s.Planned), percent(share)))
 		}
 	}
 	if ok {
@@ -91,7 +91,7 @@ func (j *judge) gateRateKept() (bool, string) {
 // fault that met no load has proven nothing. A moment without a width has no
 // inside.
 func (j *judge) gateAround() (bool, string) {
-	around := j.counts.around
+	around := j.counts.Around
 	if len(around) == 0 {
 		return true, "no fault was planned"
 	}
@@ -105,14 +105,14 @@ func (j *judge) gateAround() (bool, string) {
 				lacks = append(lacks, fmt.Sprintf("fault %q: %s of %s needed requests were %s it", f.Text, num(n), num(need), what))
 			}
 		}
-		lack(a.sentBefore, need, "sent before")
-		lack(a.sentAfter, need, "sent after")
-		lack(a.ackBefore, 1, "acknowledged before")
-		lack(a.ackAfter, 1, "acknowledged after")
+		lack(a.SentBefore, need, "sent before")
+		lack(a.SentAfter, need, "sent after")
+		lack(a.AckBefore, 1, "acknowledged before")
+		lack(a.AckAfter, 1, "acknowledged after")
 		if f.To > f.From {
-			lack(a.sentIn, need, "sent during")
+			lack(a.SentIn, need, "sent during")
 			if !f.AcceptPath {
-				lack(a.ackIn, 1, "acknowledged during")
+				lack(a.AckIn, 1, "acknowledged during")
 			}
 		}
 	}
@@ -266,10 +266,10 @@ func (j *judge) gateEffects() (bool, string) {
 		return false, "no results table is named, so that no effect was seen"
 	case g == ExactlyOnce && !j.countsObserved():
 		return false, fmt.Sprintf("exactly-once is promised, and %s not tell how often they were applied",
-			plural(j.uncounted, "effect row")+doDoes(j.uncounted))
-	case j.untimed > 0:
+			plural(j.counts.Uncounted, "effect row")+doDoes(j.counts.Uncounted))
+	case j.counts.Untimed > 0:
 		return false, fmt.Sprintf("a deadline is promised, and %s not tell when they were applied",
-			plural(j.untimed, "effect row")+doDoes(j.untimed))
+			plural(j.counts.Untimed, "effect row")+doDoes(j.counts.Untimed))
 	}
 	return true, "the results table was read"
 }

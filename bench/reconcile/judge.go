@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -16,7 +18,7 @@ func Judge(e Evidence) Account {
 	}
 	n := uint64(max(e.Planned, 0))
 	e.Planned = int64(n)
-	j := &judge{e: &e, n: n, beyond: map[uint64]flags{}}
+	j := &judge{e: &e, n: n, origin: bench.OriginOf(e.Started)}
 	complete := e.Reads[0].Complete || e.Reads[1].Complete
 	j.itemsKnown = e.ItemsObserved && complete
 	j.effectsKnown = e.EffectsObserved && complete
@@ -24,20 +26,7 @@ func Judge(e Evidence) Account {
 	j.shards = j.settled()
 	j.counts = newCounts(&e)
 	j.account.judged = make([]judged, n)
-
-	size := n
-	if e.Window > 0 {
-		size = min(n, e.Window)
-	}
-	j.w = newWindow(&e, size)
-	for first := uint64(0); ; first += size { // once even of an empty plan: something may be there
-		j.w.begin(first, min(size, n-first))
-		j.collect()
-		j.decide()
-		if first+size >= n {
-			break
-		}
-	}
+	j.windows()
 	j.unplanned()
 	j.books()
 	j.balance()
@@ -62,22 +51,85 @@ func isDrained(e *Evidence) bool {
 	return false
 }
 
-// decide gives the ids of the window their verdicts, and counts them.
-func (j *judge) decide() {
-	verdicts := j.account.judged[j.w.first:][:j.w.n]
-	for i := range verdicts {
-		seq := j.w.first + uint64(i)
-		outcome := bench.Unsent
-		if a, sent := j.e.Request(seq); sent {
-			outcome = a.Outcome
-			if outcome != bench.Acknowledged && outcome != bench.Refused {
-				outcome = bench.Unknown // sent without an outcome is one that nobody knows
+// smallestWindow is how many ids are worth a window of their own.
+const smallestWindow = 1 << 16
+
+// windows judges window by window, each core one at a time. A window asks nothing of
+// another, and what they count is added up.
+func (j *judge) windows() {
+	size := j.n
+	if j.e.Window > 0 {
+		size = min(size, j.e.Window)
+	}
+	cores := j.e.cores
+	if cores == 0 {
+		cores = max(1, min(uint64(runtime.GOMAXPROCS(0)), size/smallestWindow))
+	}
+	size = max(1, (size+cores-1)/cores) // of an empty plan too: something may be there
+	rooms := make([]*window, cores)
+	for first := uint64(0); first == 0 || first < j.n; first += size * cores {
+		var side sync.WaitGroup
+		parts := make([]*judge, cores)
+		for c := range cores {
+			from := first + c*size
+			if from >= j.n && from > 0 {
+				break
+			}
+			side.Go(func() {
+				if rooms[c] == nil {
+					rooms[c] = newWindow(j.e, min(size, j.n))
+				}
+				parts[c] = j.window(rooms[c], from, min(size, j.n-from))
+			})
+		}
+		side.Wait()
+		for _, part := range parts {
+			if part != nil {
+				j.counts.join(&part.counts)
 			}
 		}
-		s := j.w.flags(uint64(i))
-		v := j.verdict(s, outcome)
-		verdicts[i] = asJudged(v, station(s, outcome))
-		j.count(seq, outcome, v)
+	}
+}
+
+// window judges the n ids from first on.
+func (j *judge) window(w *window, first, n uint64) *judge {
+	part := *j
+	part.w, part.counts = w, newCounts(j.e)
+	w.begin(first, n)
+	part.collect()
+	part.decide()
+	return &part
+}
+
+// block is how many requests are decided at a time.
+const block = 1024
+
+// decide gives the ids of the window their verdicts, and counts them.
+func (j *judge) decide() {
+	var attempts [block]bench.Attempt
+	for from := uint64(0); from < j.w.n; from += block {
+		n, first := min(block, j.w.n-from), j.w.first+from
+		j.e.Attempts(first, attempts[:n])
+		alike := j.alike(first, first+n-1)
+		var same [bench.Unknown + 1]perVerdict
+		for i := range n {
+			outcome, s := attempts[i].Outcome, j.w.seen[from+i]
+			v := j.verdict(s, outcome)
+			j.account.judged[first+i] = asJudged(v, station(s, outcome))
+			j.note(first+i, outcome, v)
+			if alike {
+				same[outcome][v]++
+			} else {
+				j.count(first+i, outcome, v, 1)
+			}
+		}
+		for o := range same {
+			for v, n := range same[o] {
+				if n > 0 {
+					j.count(first, bench.Outcome(o), bench.ItemVerdict(v), n)
+				}
+			}
+		}
 	}
 }
 
@@ -205,8 +257,22 @@ func (j *judge) balance() {
 	}
 }
 
-// covers reports whether a moment lies in the fault's window. A window without
-// a width holds its one moment.
-func (f *Fault) covers(t time.Duration) bool {
-	return t >= f.From && (t < f.To || t == f.From)
+// side says where a moment lies beside a fault.
+type side int
+
+const (
+	before side = iota
+	inside
+	after
+)
+
+// side of a fault's window. One without a width holds its one moment.
+func (f *Fault) side(t time.Duration) side {
+	switch {
+	case t < f.From:
+		return before
+	case t < f.To || t == f.From:
+		return inside
+	}
+	return after
 }

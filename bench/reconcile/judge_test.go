@@ -275,7 +275,7 @@ func TestObservability(t *testing.T) {
 	})
 	t.Run("the effect is held against what is stored", func(t *testing.T) {
 		w := newWorld(30)
-		w.e.Digest = nil
+		w.e.Digests = nil
 		w.changeEffect(4, func(v *bench.Effect) { v.Digest++ })
 		if a := w.judge(); *a.Items.WrongEffect != 1 || a.Of(4) != bench.WrongEffect {
 			t.Errorf("%+v", a.Items)
@@ -463,7 +463,7 @@ func TestSecondReadIsComparedByFingerprint(t *testing.T) {
 		}
 		e := w.evidence()
 		items, gone := e.Reads[1].Items, false
-		e.Reads[1].Items = func(yield func(bench.Item) bool) {
+		e.Reads[1].Items = func(yield func(*bench.Rows) bool) {
 			gone = true
 			items(yield)
 		}

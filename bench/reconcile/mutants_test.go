@@ -26,11 +26,12 @@ type mutant struct {
 // mutants are those that are not gates: counters swapped, evidence that is lost
 // without a word, verdicts that look away.
 var mutants = []mutant{
-	{"refused and acknowledged swapped", "counts.go", "r.Acknowledged++", "r.Refused++", "reconcile"},
-	{"unknown counted as refused", "counts.go", "r.Unknown++", "r.Refused++", "reconcile"},
-	{"before and after the fault swapped", "counts.go", "case due < f.From:", "case due >= f.From:", "reconcile"},
-	{"sent and acknowledged in the fault swapped", "counts.go", "a.sentIn++\n\t\t\ta.ackIn += ack", "a.ackIn++\n\t\t\ta.sentIn += ack", "reconcile"},
-	{"the losses in the fault not counted", "counts.go", "j.counts.loss[i] += lost", "j.counts.loss[i] += 0 * lost", "reconcile"},
+	{"refused and acknowledged swapped", "counts.go", "r.Acknowledged += n", "r.Refused += n", "reconcile"},
+	{"unknown counted as refused", "counts.go", "r.Unknown += n", "r.Refused += n", "reconcile"},
+	{"before and after the fault swapped", "judge.go", "case t < f.From:\n\t\treturn before", "case t < f.From:\n\t\treturn after", "reconcile"},
+	{"a window left out of the books", "counts.go", "c.Items.add(&o.Items)", "_ = o.Items", "reconcile"},
+	{"sent and acknowledged in the fault swapped", "counts.go", "a.SentIn += n\n\t\t\ta.AckIn += ack", "a.AckIn += n\n\t\t\ta.SentIn += ack", "reconcile"},
+	{"the losses in the fault not counted", "counts.go", "j.counts.Loss[i] += lost", "j.counts.Loss[i] += 0 * lost", "reconcile"},
 	{"lost writes taken for lost processing", "judge.go", "return j.missing(s, bench.LostWrite)", "return j.missing(s, bench.LostProcessing)", "reconcile"},
 	{"refused and stored is nothing", "judge.go", "return bench.Phantom", "return bench.Rejected", "reconcile"},
 	{"twice is once", "judge.go", "return bench.Duplicated", "return bench.Processed", "reconcile"},

@@ -339,10 +339,11 @@ func compareWithOracle(t *rapid.T, seen map[string]int) {
 func sameInWindows(t *rapid.T, w *world, want Account) {
 	e := w.evidence()
 	e.Window = rapid.Uint64Range(1, uint64(len(w.outcomes))+1).Draw(t, "window")
+	e.cores = rapid.Uint64Range(1, 4).Draw(t, "cores")
 	var found []bench.Finding
 	e.Found = func(f bench.Finding) { found = append(found, f) }
 	if got := Judge(e); !reflect.DeepEqual(got, want) {
-		t.Fatalf("in windows of %d: %+v, at once %+v", e.Window, got, want)
+		t.Fatalf("in windows of %d, %d cores: %+v, at once %+v", e.Window, e.cores, got, want)
 	}
 	if !slices.Equal(found, want.Findings) {
 		t.Fatalf("in windows of %d: found %v, at once %v", e.Window, found, want.Findings)
@@ -406,24 +407,23 @@ func BenchmarkJudge(b *testing.B) {
 	e.Stage = func(uint64) int { return 0 }
 	e.Stages = e.Stages[:1]
 	e.Faults[0].From, e.Faults[0].To = due(n/3), due(2*n/3)
-	e.Request = func(seq uint64) (bench.Attempt, bool) {
-		return bench.Attempt{Seq: seq, Outcome: bench.Acknowledged}, true
+	e.Attempts = func(first uint64, into []bench.Attempt) {
+		for i := range into {
+			into[i] = bench.Attempt{Seq: first + uint64(i), Outcome: bench.Acknowledged}
+		}
+	}
+	var items, effects []*bench.Rows // as a reader hands them over
+	for seq := range uint64(n) {
+		if seq%1024 == 0 {
+			items, effects = append(items, &bench.Rows{}), append(effects, &bench.Rows{})
+		}
+		items[len(items)-1].Append(bench.Item{Seq: seq, Digest: digestOf(seq), HasDigest: true}.Row())
+		if seq%10_000 != 0 {
+			effects[len(effects)-1].Append(goodEffect(seq).Row())
+		}
 	}
 	for r := range e.Reads {
-		e.Reads[r].Items = func(yield func(bench.Item) bool) {
-			for seq := range uint64(n) {
-				if !yield(bench.Item{Seq: seq, Digest: digestOf(seq), HasDigest: true}) {
-					return
-				}
-			}
-		}
-		e.Reads[r].Effects = func(yield func(bench.Effect) bool) {
-			for seq := range uint64(n) {
-				if seq%10_000 != 0 && !yield(goodEffect(seq)) {
-					return
-				}
-			}
-		}
+		e.Reads[r].Items, e.Reads[r].Effects = slices.Values(items), slices.Values(effects)
 	}
 	commits := make([]bench.Commit, n)
 	for seq := range commits {

@@ -34,7 +34,7 @@ func (j *judge) reasons() {
 		if n == 0 || effect == bench.Pass {
 			continue
 		}
-		r := bench.Reason{Code: bench.Code(v.String()), Text: itemsText(v, n, j.counts.acked[v], j.firstOf(v))}
+		r := bench.Reason{Code: bench.Code(v.String()), Text: itemsText(v, n, j.counts.Acked[v], j.firstOf(v))}
 		if effect == bench.Fail {
 			fails = append(fails, r)
 		} else {
@@ -58,7 +58,7 @@ func (j *judge) reasons() {
 
 // firstOf names the first finding of a verdict; "": there is none.
 func (j *judge) firstOf(v bench.ItemVerdict) string {
-	if seq, ok := j.counts.firsts[v]; ok {
+	if seq, ok := j.counts.Firsts[v]; ok {
 		return j.id(seq)
 	}
 	if v == bench.Unexpected && len(j.account.extra) > 0 {

@@ -1,48 +1,32 @@
 package reconcile
 
 import (
-	"runtime"
-	"sync"
-
 	"github.com/ackproof/ackproof/bench"
 )
 
-// plane is a set of small numbers, a bit each.
-type plane []uint64
-
-func newPlane(n uint64) plane       { return make(plane, (n+63)/64) }
-func (p plane) set(i uint64)        { p[i/64] |= 1 << (i % 64) }
-func (p plane) has(i uint64) bool   { return p[i/64]&(1<<(i%64)) != 0 }
-func (p plane) bit(i uint64) uint64 { return p[i/64] >> (i % 64) & 1 }
-
 // window is what was seen of the ids that are judged together: everything is
 // indexed by seq − first. Rows come in the order of the tables, which is none,
-// so what does not fit into memory at once is judged window by window, and each
-// goes through all rows. That costs time in proportion and changes nothing else.
-//
-// What the items table says is kept in planes of its own, so that one core can
-// go through the items while another goes through the effects.
+// so that each window goes through all of them, and takes what is its own. That
+// costs time in proportion and changes nothing else.
 type window struct {
 	e        *Evidence
 	first, n uint64
 
 	seen     []flags
-	items    plane                     // found in a final read of the items table
-	wrong    plane                     // found with a payload whose digest is wrong
-	expected []bench.Digest            // what digests must be
-	known    plane                     // where the evidence cannot tell: those that an item told
-	made     sync.Once                 // all of expected, where the evidence can tell
+	expected []bench.Digest            // what digests must be; where the evidence cannot tell, what an item told
+	made     bool                      // expected is filled in, where the evidence can tell
 	newest   []bench.Sequence          // of the commits that wrote; nil: no commits were seen
 	handed   []bench.Sequence          // of the record that was first handed over
 	removals map[uint64]bench.Sequence // by seq: the commit that took the item away, if one did
+
+	rows   []int    // of a page, those of this window
+	places []uint64 // and where in it they are
+	want   []bench.Digest
 }
 
 // newWindow makes a window for up to n ids.
 func newWindow(e *Evidence, n uint64) *window {
-	w := &window{e: e, seen: make([]flags, n), items: newPlane(n), wrong: newPlane(n), expected: make([]bench.Digest, n)}
-	if e.Digest == nil {
-		w.known = newPlane(n)
-	}
+	w := &window{e: e, seen: make([]flags, n), expected: make([]bench.Digest, n)}
 	if e.Commits != nil {
 		w.newest = make([]bench.Sequence, n)
 	}
@@ -53,14 +37,10 @@ func newWindow(e *Evidence, n uint64) *window {
 }
 
 // begin empties the window for the n ids from first on. What is left of another
-// window in expected and handed is never looked at: known, made and seen say
-// what holds.
+// window in expected and handed is never looked at: made and seen say what holds.
 func (w *window) begin(first, n uint64) {
-	w.first, w.n, w.made, w.removals = first, n, sync.Once{}, map[uint64]bench.Sequence{}
+	w.first, w.n, w.made, w.removals = first, n, false, map[uint64]bench.Sequence{}
 	clear(w.seen)
-	clear(w.items)
-	clear(w.wrong)
-	clear(w.known)
 	clear(w.newest)
 }
 
@@ -70,36 +50,42 @@ func (w *window) at(seq uint64) (uint64, bool) {
 	return i, i < w.n
 }
 
-// flags is everything that was seen of an id.
-func (w *window) flags(i uint64) flags {
-	return w.seen[i] | flags(w.items.bit(i))*inItems | flags(w.wrong.bit(i))*wrongDigest
-}
-
-// digest is what the digest of an id's payload must be. Making a payload again
-// costs more than everything else here: it is done once per id, by all cores,
-// when the first row shows a digest. A table may show none.
-func (w *window) digest(i uint64) bench.Digest {
-	if w.e.Digest != nil {
-		w.made.Do(w.makeAll)
+// pick finds the rows of a page that are of the window, and what digests they must
+// have. That is a loop of its own: the places are far from each other, and a
+// processor waits for many of them at once, but not beyond a branch that it guesses
+// wrong.
+func (w *window) pick(page *bench.Rows) {
+	w.rows = page.Within(w.first, w.n, w.rows)
+	found := len(w.rows)
+	if cap(w.places) < found {
+		w.places, w.want = make([]uint64, page.Len()), make([]bench.Digest, page.Len())
 	}
-	return w.expected[i]
-}
-
-func (w *window) makeAll() {
-	share := w.n/uint64(runtime.GOMAXPROCS(0)) + 1
-	var cores sync.WaitGroup
-	for from := uint64(0); from < w.n; from += share {
-		cores.Go(func() {
-			for i := from; i < min(from+share, w.n); i++ {
-				w.expected[i] = w.e.Digest(w.first + i)
-			}
-		})
+	w.places, w.want = w.places[:found], w.want[:found]
+	if w.e.Digests != nil && !w.made && found > 0 && shown(page) {
+		w.made = true
+		w.e.Digests(w.first, w.expected[:w.n])
 	}
-	cores.Wait()
+	for k, row := range w.rows {
+		i := page.Seq[row] - w.first
+		w.places[k], w.want[k] = i, w.expected[i]
+	}
 }
 
-// expect takes the digest that an item showed for the one to expect.
-func (w *window) expect(i uint64, d bench.Digest) {
-	w.expected[i] = d
-	w.known.set(i)
+// shown reports whether a row of a page has a digest. Making payloads again costs
+// more than everything else here, and a table may show none.
+func shown(page *bench.Rows) bool {
+	for _, f := range page.Flags {
+		if f&bench.RowHasDigest != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// again makes a second row of an id in a read that has not begun yet tell apart
+// from one of the reads before.
+func (w *window) again() {
+	for i := range w.seen {
+		w.seen[i] &^= here
+	}
 }

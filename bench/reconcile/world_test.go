@@ -32,6 +32,12 @@ func idOf(seq uint64) string { return bench.ID{Run: testRun, Seq: seq}.String() 
 
 func digestOf(seq uint64) bench.Digest { return bench.Digest(seq*7919 + 1) }
 
+func digestsOf(first uint64, into []bench.Digest) {
+	for i := range into {
+		into[i] = digestOf(first + uint64(i))
+	}
+}
+
 func due(seq uint64) time.Duration { return time.Duration(seq) * 10 * time.Millisecond }
 
 func goodEffect(seq uint64) bench.Effect {
@@ -58,8 +64,8 @@ func newWorld(n uint64) *world {
 	sendDelay, response, cpu := 2*time.Millisecond, 20*time.Millisecond, 0.4
 	clean, planned := true, int64(3)
 	w.e = Evidence{
-		Run: testRun, Architecture: bench.Streams, Started: testStart,
-		Planned: int64(n), Due: due, Digest: digestOf,
+		IDs: bench.Numbering{Run: testRun, Agents: 1}, Architecture: bench.Streams, Started: testStart,
+		Planned: int64(n), Due: due, Digests: digestsOf,
 		Stage: func(seq uint64) int {
 			if seq < n/2 {
 				return 0
@@ -84,15 +90,17 @@ func newWorld(n uint64) *world {
 // evidence makes the evidence of the world as it stands.
 func (w *world) evidence() Evidence {
 	e := w.e
-	e.Request = func(seq uint64) (bench.Attempt, bool) {
-		o := w.outcomes[seq]
-		return bench.Attempt{Seq: seq, Outcome: o}, o != bench.Unsent
+	e.Attempts = func(first uint64, into []bench.Attempt) {
+		for i := range into {
+			seq := first + uint64(i)
+			into[i] = bench.Attempt{Seq: seq, Outcome: w.outcomes[seq]}
+		}
 	}
 	for r := range e.Reads {
-		e.Reads[r].Items = all(w.reads[r].items)
-		e.Reads[r].Effects = all(w.reads[r].effects)
+		e.Reads[r].Items = pages(slices.Values(w.reads[r].items), bench.Item.Row)
+		e.Reads[r].Effects = pages(slices.Values(w.reads[r].effects), bench.Effect.Row)
 		if w.reads[r].letters != nil {
-			e.Reads[r].DeadLetters = slices.Values(w.reads[r].letters)
+			e.Reads[r].DeadLetters = pages(slices.Values(w.reads[r].letters), bench.DeadLetter.Row)
 		}
 	}
 	if e.Reads[0].Fingerprint == "same" && !reflect.DeepEqual(w.reads[0], w.reads[1]) {
@@ -100,6 +108,25 @@ func (w *world) evidence() Evidence {
 	}
 	e.Commits, e.Deliveries = all(w.commits), all(w.deliveries)
 	return e
+}
+
+// pages makes pages of rows, of a few each.
+func pages[T any](rows iter.Seq[T], row func(T) bench.Row) iter.Seq[*bench.Rows] {
+	return func(yield func(*bench.Rows) bool) {
+		var page bench.Rows
+		for r := range rows {
+			page.Append(row(r))
+			if page.Len() == 7 {
+				if !yield(&page) {
+					return
+				}
+				page.Reset()
+			}
+		}
+		if page.Len() > 0 {
+			yield(&page)
+		}
+	}
 }
 
 // all is slices.Values, but nil stays nil: not observed.

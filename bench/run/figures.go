@@ -55,14 +55,13 @@ func (f *files) figures() *figures {
 			g, open := all[core], openSlot{timeline: f.timeline}
 			block := from / blockSize
 			own := newExtents(to - block*blockSize)
-			for seq := from; seq < to; seq++ {
-				a, sent := f.ledger.Request(seq)
-				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, &a, sent)
-				g.request(&g.stages[number], a, sent, times, s.handedAt(seq), due, stages[number].Warmup)
+			f.each(from, to, func(seq uint64, a *bench.Attempt) {
+				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, a)
+				g.request(&g.stages[number], a, times, s.handedAt(seq), due, stages[number].Warmup)
 				g.backlog.Add(times)
 				own.add(seq/blockSize-block, times)
-				open.request(a, sent, times.Effect, due)
-			}
+				open.request(a, times.Effect, due)
+			})
 			open.close()
 			mu.Lock()
 			defer mu.Unlock()
@@ -110,7 +109,8 @@ func (g *figures) merge(o *figures) {
 
 // request enters one request. Response time and lag of the whole run are those of
 // its stages.
-func (g *figures) request(st *stage, a bench.Attempt, sent bool, item stats.Times, handed, due time.Duration, warmup bool) {
+func (g *figures) request(st *stage, a *bench.Attempt, item stats.Times, handed, due time.Duration, warmup bool) {
+	sent := a.Outcome != bench.Unsent
 	if !sent && due > g.end {
 		return // the run was cut off before
 	}
@@ -306,19 +306,20 @@ func (f *files) moments(from, to time.Duration) (joined, left []time.Duration) {
 	for s := range f.spans(part) {
 		shares(s.first, s.n, func(_ int, first, end uint64) {
 			var j, l []time.Duration
-			for seq := first; seq < end; seq++ {
-				if !part(seq, 1) {
-					seq |= blockSize - 1 // so is the rest of its block
-					continue
+			for seq := first; seq < end; {
+				next := min(end, seq|(blockSize-1)+1)
+				if part(seq, 1) { // and so is the rest of its block
+					f.each(seq, next, func(seq uint64, a *bench.Attempt) {
+						in, out, ok := s.times(seq, a).Pending()
+						if ok && in > from && in <= to {
+							j = append(j, in)
+						}
+						if ok && out > from && out <= to {
+							l = append(l, out)
+						}
+					})
 				}
-				a, sent := f.ledger.Request(seq)
-				in, out, ok := s.times(seq, &a, sent).Pending()
-				if ok && in > from && in <= to {
-					j = append(j, in)
-				}
-				if ok && out > from && out <= to {
-					l = append(l, out)
-				}
+				seq = next
 			}
 			mu.Lock()
 			defer mu.Unlock()

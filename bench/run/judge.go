@@ -309,9 +309,9 @@ func (f *files) info() bench.RunInfo {
 func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
 	e := reconcile.Evidence{
-		Run: f.manifest.Run, Architecture: f.manifest.Architecture, Started: f.started,
-		Planned: f.plan.Len(), Request: f.request, LedgerProblems: f.ledger.Problems(),
-		Due: f.plan.Due, Stage: f.plan.Stage, Digest: f.plan.Digest,
+		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.started,
+		Planned: f.plan.Len(), Attempts: f.attempts, LedgerProblems: f.ledger.Problems(),
+		Due: f.plan.Due, Stage: f.plan.Stage, Digests: f.plan.Digests,
 		ReadProblems:  f.problems,
 		ItemsObserved: s.Target.HasItems(), EffectsObserved: s.Target.HasResults(), OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
@@ -338,7 +338,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	for n, read := range f.reads {
 		foreign, samples := read.Foreign()
 		e.Reads[n] = reconcile.Read{
-			Items: read.Items(), Effects: read.Effects(), DeadLetters: read.DeadLetters(),
+			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), DeadLetters: read.Pages(ledger.DeadLetters),
 			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint().String(),
 		}
 	}
@@ -362,13 +362,13 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	return e
 }
 
-// request is what the judge asks the ledger, in order.
-func (f *files) request(seq uint64) (bench.Attempt, bool) {
-	const told = 1 << 20 // requests
-	if seq%told == 0 {
-		f.spent(min(told, uint64(f.plan.Len())-seq), costWindow+costJudge)
-	}
-	return f.ledger.Request(seq)
+// ids says which ids the run's requests have.
+func (f *files) ids() bench.Numbering { return bench.Numbering{Run: f.manifest.Run, Agents: 1} }
+
+// attempts is what the judge asks the ledger.
+func (f *files) attempts(first uint64, into []bench.Attempt) {
+	f.ledger.Attempts(first, into)
+	f.spent(uint64(len(into)), f.portions.judge)
 }
 
 // blocked lists the shards that were held up when the drain gave up. The target

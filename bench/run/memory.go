@@ -39,6 +39,7 @@ type portions struct {
 	span   uint64 // requests whose times are held at once
 	window uint64 // requests that are judged at once
 	bytes  int64
+	judge  float64 // what the judge's work costs for each request, ns of one core
 	work   work
 }
 
@@ -51,11 +52,11 @@ type work struct {
 // What the steps cost for each request, in ns of one core, with the files in the
 // system's cache, on a machine of 2024. They are for the time left alone.
 const (
-	costCheck  = 60  // of the ledger and of each read, when they are opened
-	costSpan   = 40  // looking for the requests of a span in the tables
-	costFigure = 350 // of all distributions
-	costWindow = 60  // as costSpan, in both tables, once
-	costJudge  = 500 // above all, making the payload again for its digest
+	costCheck  = 15  // of the ledger and of each read, when they are opened
+	costSpan   = 30  // looking for the requests of a span in the tables
+	costFigure = 120 // of all distributions
+	costWindow = 100 // as costSpan, of a window in both tables
+	costJudge  = 150 // above all, making the payload again for its digest
 )
 
 const (
@@ -72,9 +73,9 @@ func (f *files) allot(memory int64) error {
 		memory = DefaultMemory
 	}
 	watched := exists(filepath.Join(f.dir, deliveriesDir, "log"))
-	span, window := int64(8), int64(11)
+	span, window := int64(8), int64(10)
 	if watched {
-		span, window = 24, 11+2*16
+		span, window = 24, 10+2*16
 	}
 	n := f.plan.Len()
 	fixed := f.countsBytes() + fixedBytes
@@ -89,7 +90,8 @@ func (f *files) allot(memory int64) error {
 	f.portions.window = uint64(min(n, (free-n-n/8)/window))
 	f.portions.bytes = fixed + max(int64(f.portions.span)*span, n+n/8+int64(f.portions.window)*window)
 	pieces := func(size uint64) float64 { return float64((uint64(n) + size - 1) / max(size, 1)) }
-	f.portions.work.total = float64(n) * (3*costCheck + pieces(f.portions.span)*costSpan + costFigure + costWindow + costJudge)
+	f.portions.judge = pieces(f.portions.window)*costWindow + costJudge
+	f.portions.work.total = float64(n) * (3*costCheck + pieces(f.portions.span)*costSpan + costFigure + f.portions.judge)
 	return nil
 }
 

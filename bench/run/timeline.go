@@ -182,7 +182,7 @@ type openSlot struct {
 	now      slot
 }
 
-func (o *openSlot) request(a bench.Attempt, sent bool, effect, due time.Duration) {
+func (o *openSlot) request(a *bench.Attempt, effect, due time.Duration) {
 	at := o.timeline.due(due)
 	if o.begun && at != o.at {
 		if o.passed {
@@ -201,9 +201,6 @@ func (o *openSlot) request(a bench.Attempt, sent bool, effect, due time.Duration
 	o.at, o.begun = at, true
 	row := &o.now.row
 	row.Offered++
-	if !sent {
-		return
-	}
 	switch a.Outcome {
 	case bench.Acknowledged:
 		row.Acknowledged++
@@ -215,7 +212,7 @@ func (o *openSlot) request(a bench.Attempt, sent bool, effect, due time.Duration
 	case bench.Unknown:
 		row.Unknown++
 	}
-	if a.Class != bench.ClassNone { // else nobody knows when it ended
+	if a.Outcome != bench.Unsent && a.Class != bench.ClassNone { // else nobody knows when it ended
 		o.now.response.Record(a.End - due)
 		o.now.least = min(o.now.least, a.End-due)
 	}

@@ -55,46 +55,61 @@ func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 	}
 }
 
-// fill looks for the requests of the span in tables and log, which have nothing
-// in common.
+// fill looks for the requests of the span in tables and log: each core for those of
+// a share, where they are many enough for going through the files once more.
 func (s *span) fill() {
-	for _, times := range [][]time.Duration{s.effect, s.stored, s.handed} {
-		for i := range times {
-			times[i] = stats.Never
-		}
+	if s.n < 1<<16 {
+		s.look(s.first, s.n)
+	} else {
+		shares(s.first, s.n, func(_ int, from, to uint64) { s.look(from, to-from) })
 	}
-	var side sync.WaitGroup
-	if log := s.f.log; log != nil {
-		side.Go(func() {
-			invocation := s.f.timeline.watch(log, s.f.started)
-			for c := range log.Commits() {
-				if i, ok := s.index(c.ID); ok && !c.Removed {
-					s.stored[i] = min(s.stored[i], c.At.Sub(s.f.started))
-				}
-			}
-			for d := range log.Deliveries() {
-				invocation.delivery(d)
-				if i, ok := s.index(d.ID); ok {
-					s.handed[i] = min(s.handed[i], d.At.Sub(s.f.started))
-				}
-			}
-		})
-	}
-	for _, read := range s.f.differing() {
-		for e := range read.Effects() {
-			if i := e.Seq - s.first; i < s.n && !e.At.IsZero() { // far beyond n where it lies before the span
-				s.effect[i] = min(s.effect[i], e.At.Sub(s.f.started))
-			}
-		}
-	}
-	side.Wait()
 	s.f.spent(s.n, costSpan)
 }
 
-// index is the place of an id in the span.
-func (s *span) index(id string) (uint64, bool) {
-	seq, ok := s.f.seq(id)
-	return seq - s.first, ok && seq-s.first < s.n
+// look goes through tables and log for the n requests from first on.
+func (s *span) look(first, n uint64) {
+	at := first - s.first
+	for _, times := range [][]time.Duration{s.effect, s.stored, s.handed} {
+		if times == nil {
+			continue
+		}
+		for i := range times[at : at+n] {
+			times[at+uint64(i)] = stats.Never
+		}
+	}
+	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.started)
+	var rows []int
+	for _, read := range s.f.differing() {
+		for page := range read.Pages(ledger.Effects) {
+			rows = page.Within(first, n, rows)
+			for _, row := range rows {
+				t := stats.Never
+				if page.Flags[row]&bench.RowHasTime != 0 {
+					t = origin.Since(page.Ms[row])
+				}
+				i := page.Seq[row] - first
+				effect[i] = min(effect[i], t)
+			}
+		}
+	}
+	if s.f.log == nil {
+		return
+	}
+	for c := range s.f.log.Commits() {
+		if seq, ok := s.f.seq(c.ID); ok && seq-first < n && !c.Removed {
+			s.stored[seq-s.first] = min(s.stored[seq-s.first], c.At.Sub(s.f.started))
+		}
+	}
+	var invocation invocation
+	if first == 0 {
+		invocation = s.f.timeline.watch(s.f.log, s.f.started)
+	}
+	for d := range s.f.log.Deliveries() {
+		invocation.delivery(d)
+		if seq, ok := s.f.seq(d.ID); ok && seq-first < n {
+			s.handed[seq-s.first] = min(s.handed[seq-s.first], d.At.Sub(s.f.started))
+		}
+	}
 }
 
 // seq is the number of an id of this run.
@@ -114,10 +129,10 @@ func (f *files) differing() []*ledger.Read {
 }
 
 // times gives what is known of a request of the span.
-func (s *span) times(seq uint64, a *bench.Attempt, sent bool) stats.Times {
+func (s *span) times(seq uint64, a *bench.Attempt) stats.Times {
 	i := seq - s.first
 	t := stats.Times{Acked: stats.Never, Stored: stats.Never, Effect: s.effect[i]}
-	if sent && a.Outcome == bench.Acknowledged {
+	if a.Outcome == bench.Acknowledged {
 		t.Acked = a.End
 	}
 	if s.stored != nil {
@@ -201,16 +216,28 @@ type observation struct {
 	lastSent time.Duration
 }
 
+// each calls do for what the ledger knows of some requests.
+func (f *files) each(from, to uint64, do func(seq uint64, a *bench.Attempt)) {
+	var attempts [512]bench.Attempt
+	for ; from < to; from += uint64(len(attempts)) {
+		some := attempts[:min(uint64(len(attempts)), to-from)]
+		f.ledger.Attempts(from, some)
+		for i := range some {
+			do(from+uint64(i), &some[i])
+		}
+	}
+}
+
 // observe goes through the ledger once.
 func (f *files) observe() observation {
 	all := make([]observation, cores())
 	shares(0, uint64(f.plan.Len()), func(core int, from, to uint64) {
 		var o observation
-		for seq := from; seq < to; seq++ {
-			if a, sent := f.ledger.Request(seq); sent {
+		f.each(from, to, func(_ uint64, a *bench.Attempt) {
+			if a.Outcome != bench.Unsent {
 				o.lastSent, o.end = max(o.lastSent, a.Sent), max(o.end, a.End)
 			}
-		}
+		})
 		all[core] = o
 	})
 	o := observation{end: f.story.last, effects: f.scenario.Target.EffectsTimed() && (f.reads[0].Complete() || f.reads[1].Complete())}

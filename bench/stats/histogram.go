@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"sort"
 	"time"
@@ -37,8 +38,30 @@ type Histogram struct {
 	count    int64   // values seen to end
 	censored int64
 	bound    time.Duration // the smallest bound of a censored value
-	sum      float64       // ns, of values seen to end
+	sum      total         // ns, of values seen to end
 	max      time.Duration
+}
+
+// total is a sum of 128 bits. One of floating point numbers would depend on their
+// order, and with it the figures on how many cores have made them.
+type total struct {
+	hi int64
+	lo uint64
+}
+
+func (t *total) add(n int64) { t.join(total{hi: n >> 63, lo: uint64(n)}) }
+
+func (t *total) join(o total) {
+	lo, carry := bits.Add64(t.lo, o.lo, 0)
+	t.hi, t.lo = t.hi+o.hi+int64(carry), lo
+}
+
+func (t total) float() float64 {
+	if t.hi < 0 {
+		lo, borrow := bits.Sub64(0, t.lo, 0)
+		return -total{hi: -t.hi - int64(borrow), lo: lo}.float()
+	}
+	return float64(t.hi)*(1<<64) + float64(t.lo)
 }
 
 // Record counts one value.
@@ -47,7 +70,7 @@ func (h *Histogram) Record(d time.Duration) {
 		h.max = d
 	}
 	h.count++
-	h.sum += float64(d)
+	h.sum.add(int64(d))
 	if d > top || d < -top {
 		h.over = append(h.over, int64(d/unit))
 		return
@@ -107,7 +130,7 @@ func (h *Histogram) Merge(other *Histogram) {
 	}
 	h.count += other.count
 	h.censored += other.censored
-	h.sum += other.sum
+	h.sum.join(other.sum)
 	h.over = append(h.over, other.over...)
 	mergeHDR(&h.pos, other.pos)
 	mergeHDR(&h.neg, other.neg)
@@ -189,7 +212,7 @@ func (h *Histogram) Latency() bench.Latency {
 	}
 	l.P50, l.P90, l.P95, l.P99, l.P999 = at(0.50), at(0.90), at(0.95), at(0.99), at(0.999)
 	if h.censored == 0 {
-		mean, most := h.sum/float64(h.count)/1e6, float64(h.max)/1e6
+		mean, most := h.sum.float()/float64(h.count)/1e6, float64(h.max)/1e6
 		l.Mean, l.Max = &mean, &most
 	}
 	return l

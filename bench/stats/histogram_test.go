@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -231,4 +232,26 @@ func BenchmarkLatency(b *testing.B) {
 	for range b.N {
 		h.Latency()
 	}
+}
+
+// The mean is that of the values, whatever their order and their signs, and however
+// they were shared out.
+func TestSumIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfN(rapid.Int64Range(-1<<62, 1<<62), 1, 30).Draw(t, "values")
+		want := new(big.Int)
+		var parts [3]Histogram
+		for i, v := range values {
+			want.Add(want, big.NewInt(v))
+			parts[i%3].Record(time.Duration(v))
+		}
+		var all Histogram
+		for i := range parts {
+			all.Merge(&parts[i])
+		}
+		f, _ := new(big.Float).SetInt(want).Float64()
+		if got := all.sum.float(); math.Abs(got-f) > math.Abs(f)*1e-15 {
+			t.Fatalf("%v: %v, want %v", values, got, f)
+		}
+	})
 }
