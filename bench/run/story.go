@@ -77,6 +77,18 @@ func tell(events []ledger.TimedEvent, faults int) story {
 	return s
 }
 
+// ahead takes in what is known only of a system that is not ours.
+func (s *story) ahead(e ledger.TimedEvent) {
+	var c canaries
+	var st stopped
+	switch {
+	case e.Text == evidenceCanary && json.Unmarshal(e.Data, &c) == nil:
+		s.canary = &c
+	case e.Text == evidenceStopped && json.Unmarshal(e.Data, &st) == nil:
+		s.stopped = st.Why
+	}
+}
+
 // evidence takes in one piece. What cannot be read is evidence that is missing.
 func (s *story) evidence(e ledger.TimedEvent) {
 	var machine struct {
@@ -105,16 +117,8 @@ func (s *story) evidence(e ledger.TimedEvent) {
 			clean := c.Items == 0 && c.Effects == 0
 			s.clean = &clean
 		}
-	case evidenceCanary:
-		var c canaries
-		if json.Unmarshal(e.Data, &c) == nil {
-			s.canary = &c
-		}
-	case evidenceStopped:
-		var st stopped
-		if json.Unmarshal(e.Data, &st) == nil {
-			s.stopped = st.Why
-		}
+	case evidenceCanary, evidenceStopped:
+		s.ahead(e)
 	case evidenceGenerator:
 		var g generator
 		if json.Unmarshal(e.Data, &g) == nil {
