@@ -116,7 +116,7 @@ func htmlPage(r *bench.Result, s *bench.Series, pictures map[string][]byte) ([]b
 			continue
 		}
 		p := htmlPicture{f.title, f.alt, template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(svg))}
-		if f.name == "response-time" || f.name == "backlog" {
+		if f.name == "response-time" || f.name == "backlog" || f.name == "availability" {
 			page.Timelines = append(page.Timelines, p)
 		} else {
 			page.Distributions = append(page.Distributions, p)
@@ -172,6 +172,7 @@ func definitions() [][]string {
 	return [][]string{
 		{"acknowledged, refused, unknown", "What the client was told. A 5xx, a time-out or a broken connection is unknown, not refused: the request may have been accepted."},
 		{"response time", "From when the schedule wanted the request sent (due) to its answer read to the end, warm-up left out. A slow answer delays no other request, so a stall is counted in full. An unknown request counts until it was given up; an unsent one counts as never answered."},
+		{"availability", "Acknowledged of the requests that were due outside of warm-up, by the second in which they were due. In a dark second nothing was acknowledged."},
 		{"service time", "From the first byte handed to a connection to the answer read to the end. It hides waiting and is not the API's response time."},
 		{"processing lag", "From acknowledged to effect; negative where the effect was quicker than the answer. Items without an effect count as slower than all others."},
 		{"completion time", "From due to effect: the figure to compare architectures by."},

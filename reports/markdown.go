@@ -34,7 +34,7 @@ func Markdown(r *bench.Result) []byte {
 		}
 	}
 	b.WriteString("\n")
-	markdownTable(&b, "Expectations", []string{"expected", "actual", "result"}, expectationRows(r))
+	markdownTable(&b, "Expectations", []string{"expected", "actual", "result", "why"}, expectationRows(r))
 	markdownTable(&b, "Faults", []string{"fault", "bitten", "undone", "recovery", "lost"}, faultRows(r))
 	markdownTable(&b, "Items by verdict", []string{"verdict", "items"}, itemRows(&r.Items))
 	markdownTable(&b, "Evidence that is missing", []string{"gate", "detail"}, gateRows(r))

@@ -162,7 +162,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"junit.xml"}
-	for _, p := range []string{"backlog", "flow", "lag-cdf", "response-cdf", "response-time"} {
+	for _, p := range []string{"availability", "backlog", "flow", "lag-cdf", "response-cdf", "response-time"} {
 		want = append(want, "plots/"+p+".png", "plots/"+p+".svg")
 	}
 	want = append(want, "report.html", "summary.md")
@@ -173,8 +173,8 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(imageData.FindAll(page, -1)); n != 4 {
-		t.Errorf("report.html holds %d pictures, want 4", n)
+	if n := len(imageData.FindAll(page, -1)); n != 5 {
+		t.Errorf("report.html holds %d pictures, want 5", n)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {

@@ -22,9 +22,9 @@ func expectationRows(r *bench.Result) [][]string {
 	for _, e := range r.Expectations {
 		actual := notObserved
 		if e.Actual != nil {
-			actual = number(*e.Actual)
+			actual = inUnit(e.Unit, *e.Actual)
 		}
-		rows = append(rows, []string{clean(e.Expect, lineLimit), actual, expectationResult(e)})
+		rows = append(rows, []string{clean(e.Expect, lineLimit), actual, expectationResult(e), clean(e.Why, lineLimit)})
 	}
 	return rows
 }
