@@ -97,10 +97,10 @@ func (r *Run) sendCanary(ctx context.Context, plan *scenarios.Plan, seq uint64) 
 }
 
 // lastAnswer is a book of one request.
-type lastAnswer struct{ bench.Attempt }
-
-// Sent forgets.
-func (*lastAnswer) Sent(uint64, time.Duration) {}
+type lastAnswer struct {
+	noBook
+	bench.Attempt
+}
 
 // Done remembers.
 func (l *lastAnswer) Done(a bench.Attempt) { l.Attempt = a }
