@@ -26,8 +26,8 @@ func Markdown(r *bench.Result) []byte {
 	b.WriteString("\n")
 	for _, f := range flow(r) {
 		fmt.Fprintf(&b, "%s **%s**", f.Name, countOf(f.Count))
-		if f.Left != "" {
-			fmt.Fprintf(&b, " (%s)", f.Left)
+		if len(f.Left) > 0 {
+			fmt.Fprintf(&b, " (%s)", f.left())
 		}
 		if f.Name != "processed" {
 			b.WriteString(" → ")

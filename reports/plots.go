@@ -199,14 +199,10 @@ func drawCDF(c draw.Canvas, title, xLabel string, curves []curve) {
 // scaleMs sets an axis of milliseconds: linear where the values are near to
 // each other, else logarithmic outside 0 ± 100 µs.
 func scaleMs(a *plot.Axis, lo, hi float64) {
-	if lo >= 0 && hi < 10*lo || hi-lo < 2 {
-		a.Min, a.Max, a.Tick.Marker = min(0, lo), max(hi*1.08, lo+0.1), msTicks{linear: true}
-		return
-	}
-	a.Scale, a.Tick.Marker = logish{}, msTicks{}
-	a.Min, a.Max = lo, hi+math.Abs(hi)*0.15
-	if lo > 0 { // down to a round number, for the lowest label
-		a.Min = math.Pow10(int(math.Floor(math.Log10(lo))))
+	s := timeScale(lo, hi)
+	a.Min, a.Max, a.Tick.Marker = s.lo, s.hi, msTicks{linear: !s.log}
+	if s.log {
+		a.Scale = logish{}
 	}
 }
 
@@ -334,8 +330,8 @@ func drawFlow(c draw.Canvas, r *bench.Result) {
 			bar(y, end, max(before, end+1), orange)
 		}
 		c.FillText(write(11, ink, text.XLeft, heavy), vg.Point{X: max(before, end) + 8, Y: y}, count(*s.Count))
-		if s.Left != "" {
-			c.FillText(write(9.5, orange, text.XLeft, regular), vg.Point{X: left, Y: y - 17}, s.Left)
+		if len(s.Left) > 0 {
+			c.FillText(write(9.5, orange, text.XLeft, regular), vg.Point{X: left, Y: y - 17}, s.left())
 		}
 		before = end
 	}
