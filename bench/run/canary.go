@@ -88,22 +88,22 @@ func (r *Run) sendCanary(ctx context.Context, plan *scenarios.Plan, seq uint64) 
 	switch {
 	case err != nil:
 		return err
-	case answer.Outcome == bench.Acknowledged:
+	case answer.got.Outcome == bench.Acknowledged:
 		return nil
-	case answer.Status != 0:
-		return fmt.Errorf("the first request, a canary, was answered %d by %s: correct target.url, request or request.ack", answer.Status, url)
+	case answer.got.Status != 0:
+		return fmt.Errorf("the first request, a canary, was answered %d by %s: correct target.url, request or request.ack", answer.got.Status, url)
 	}
-	return fmt.Errorf("the first request, a canary, had no answer from %s (%s): is that the URL of the API?", url, answer.Class)
+	return fmt.Errorf("the first request, a canary, had no answer from %s (%s): is that the URL of the API?", url, answer.got.Class)
 }
 
 // lastAnswer is a book of one request.
 type lastAnswer struct {
 	noBook
-	bench.Attempt
+	got bench.Attempt
 }
 
 // Done remembers.
-func (l *lastAnswer) Done(a bench.Attempt) { l.Attempt = a }
+func (l *lastAnswer) Done(a bench.Attempt) { l.got = a }
 
 var errFound = errors.New("found")
 
