@@ -324,61 +324,6 @@ type Gates struct {
 	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of all the host's CPU time, taken by the generator, at most
 }
 
-// TargetSettings names a system that is not ours.
-type TargetSettings struct {
-	URL         string         `yaml:"url,omitempty"` // of the API, in front of request.path
-	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
-	Items       TargetItems    `yaml:"items,omitempty"`
-	Results     TargetResults  `yaml:"results,omitempty"`
-	Stream      string         `yaml:"stream,omitempty"` // auto, none, or an ARN
-	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
-	Canary      time.Duration  `yaml:"canary,omitempty"` // how long the first request may take until its effect is seen
-	Limits      TargetLimits   `yaml:"limits,omitempty"`
-	Stop        TargetStop     `yaml:"stop,omitempty"`
-}
-
-// TargetLimits bound what is fired at it.
-type TargetLimits struct {
-	Rate Rate          `yaml:"rate,omitempty"`
-	For  time.Duration `yaml:"for,omitempty"`
-}
-
-// TargetStop says when the load is ended early.
-type TargetStop struct {
-	Errors Percent `yaml:"errors,omitempty"` // of the last ten seconds' requests that were not acknowledged; 0: never
-}
-
-// TargetDynamoDB is where the tables are.
-type TargetDynamoDB struct {
-	Endpoint string `yaml:"endpoint,omitempty"`
-	Region   string `yaml:"region,omitempty"`
-	Profile  string `yaml:"profile,omitempty"`
-}
-
-// TargetItems is the items table and its attributes.
-type TargetItems struct {
-	Table   string `yaml:"table,omitempty"`
-	ID      string `yaml:"id,omitempty"`
-	Payload string `yaml:"payload,omitempty"`
-}
-
-// TargetResults is the results table and its attributes.
-type TargetResults struct {
-	Table       string `yaml:"table,omitempty"`
-	ID          string `yaml:"id,omitempty"`
-	ProcessedAt string `yaml:"processedAt,omitempty"`
-	Count       string `yaml:"count,omitempty"`
-	Digest      string `yaml:"digest,omitempty"`
-	Sequence    string `yaml:"sequence,omitempty"`
-	PerKey      bool   `yaml:"perKey,omitempty"`
-}
-
-// TargetLetters is where dead letters go.
-type TargetLetters struct {
-	Queue  string `yaml:"queue,omitempty"`
-	Bucket string `yaml:"bucket,omitempty"`
-}
-
 // defaults returns the scenario that an empty file would be, without a load.
 func defaults() *Scenario {
 	return &Scenario{
