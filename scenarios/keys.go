@@ -169,6 +169,9 @@ func (c *checker) checkVersions() {
 	if c.Table.TimeToLive != "" {
 		c.failf("table.timeToLive", "an item of several versions that expires has no final one to compare with; leave it out")
 	}
+	if c.Target.named() {
+		c.failf("workload.kind", "versions are not supported of a system that is not ours: its tables would need a row for each version, beside the latest of each key; use unique")
+	}
 	if c.Read.By == ReadGet {
 		c.failf("read.by", "get asks for the items of single requests, and versions share theirs; say scan")
 	}
