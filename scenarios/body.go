@@ -71,22 +71,27 @@ func (b *body) has(name string) bool {
 // Kind is the number of a request's kind: there is one.
 func (p *Plan) Kind(uint64) int { return 0 }
 
-// Body is the HTTP body of a request.
+// Body is the HTTP body of a request, as it is sent first.
 func (p *Plan) Body(seq uint64) []byte {
-	return p.AppendBody(make([]byte, 0, p.body.length+p.payload+64), seq)
+	return p.AppendBody(make([]byte, 0, p.body.length+p.payload+64), seq, 0)
 }
 
-// AppendBody appends the HTTP body of a request to dst and returns it. All that
+// AppendBody appends the HTTP body of an attempt at a request to dst and returns
+// it. A retry says the same again, or has an id of its own. All that
 // is filled in is safe inside a JSON string: ids, digits and payloads have no
 // character that needs escaping.
-func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
+func (p *Plan) AppendBody(dst []byte, seq uint64, retry int) []byte {
 	for i, name := range p.body.names {
 		dst = append(dst, p.body.texts[i]...)
 		switch name {
 		case placeID:
-			dst = append(dst, p.ID(seq).String()...)
+			dst = append(dst, p.AttemptID(seq, retry)...)
 		case placeKey:
-			dst = append(dst, p.Key(seq)...)
+			if p.shares(seq) {
+				dst = append(dst, p.Key(seq)...)
+			} else {
+				dst = append(dst, p.AttemptID(seq, retry)...)
+			}
 		case placePayload:
 			dst = p.AppendPayload(dst, seq)
 		case placeSeq:

@@ -24,6 +24,8 @@ type Plan struct {
 	payload int
 	poison  map[uint64]bool // a handful
 	keys    *keys           // nil: each request has an item of its own
+	retries Retries
+	waits   clock.Numbers // that back-offs are made of
 	body    *body
 }
 
@@ -54,7 +56,7 @@ type piece struct {
 
 // NewPlan makes the plan of a valid scenario.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
+	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), retries: s.Request.Retries, waits: clock.NumbersOf(seed, "back-off"), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
 	}
