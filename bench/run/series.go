@@ -106,6 +106,7 @@ func (f *files) notes(r *bench.Result) {
 		r.Notes = append(r.Notes, "the tables were not in the embedded DynamoDB but at "+url+", whose stream has the shards that it chose itself; times include a hop through ackproof's proxy")
 	}
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
+	r.Notes = append(r.Notes, f.clocks.notes()...)
 	if f.story.targetDeath != "" {
 		r.Notes = append(r.Notes, "the run ended early: "+f.story.targetDeath)
 	}
