@@ -34,8 +34,8 @@ type pace struct {
 }
 
 var (
-	paceLocal = pace{every: 20 * time.Millisecond, poll: 50 * time.Millisecond}
-	paceAway  = pace{every: 500 * time.Millisecond, poll: 250 * time.Millisecond}
+	paceHere = pace{every: 20 * time.Millisecond, poll: 50 * time.Millisecond}
+	paceAway = pace{every: 500 * time.Millisecond, poll: 250 * time.Millisecond}
 )
 
 const (
@@ -71,14 +71,14 @@ type sampler struct {
 // seen. Nobody asks where that would cost a budget, or could not be told from the
 // processor's own reading of the items.
 func (r *Run) sample(ctx context.Context, rd *reader, started time.Time) (stop func()) {
-	e := rd.endpoints
-	if e.ResultsTable == "" || e.ResultsTable == e.ItemsTable || r.opts.Scenario.Read.Capacity > 0 || r.opts.Scenario.Guarantee.Effects == scenarios.NoEffects {
+	effects := rd.effects
+	if effects.table == "" || effects.table == rd.items.table || effects.names[rowProcessedAt] == "" || r.opts.Scenario.Read.Capacity > 0 || r.opts.Scenario.Guarantee.Effects == scenarios.NoEffects {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &sampler{r: r, reader: rd, started: started, open: map[string]sample{}, pace: paceAway}
-	if r.opts.Target.Name() == "local" {
-		s.pace = paceLocal
+	s := &sampler{r: r, reader: rd, started: started, open: map[string]sample{}, pace: paceHere}
+	if name := r.opts.Target.Name(); name == "aws" || name == "http" {
+		s.pace = paceAway
 	}
 	done := make(chan struct{})
 	go func() {
@@ -120,23 +120,22 @@ func (s *sampler) choose(now time.Duration) {
 
 // ask looks at all open items with one request. One that fails says nothing.
 func (s *sampler) ask(ctx context.Context) {
-	now := s.r.since(s.started)
+	now, effects := s.r.since(s.started), s.reader.effects
 	var keys []attributes
 	for id, item := range s.open {
 		if now-s.r.plan.Due(item.Seq) > sampleGiveUp {
 			delete(s.open, id)
 			continue
 		}
-		keys = append(keys, attributes{"id": &types.AttributeValueMemberS{Value: id}})
+		keys = append(keys, attributes{effects.names[rowID]: &types.AttributeValueMemberS{Value: id}})
 	}
 	if len(keys) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sampleWait)
 	defer cancel()
-	table := s.reader.endpoints.ResultsTable
 	out, err := s.reader.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-		RequestItems: map[string]types.KeysAndAttributes{table: {ConsistentRead: aws.Bool(true), Keys: keys}},
+		RequestItems: map[string]types.KeysAndAttributes{effects.table: {ConsistentRead: aws.Bool(true), Keys: keys}},
 	})
 	if err != nil {
 		return
@@ -145,8 +144,8 @@ func (s *sampler) ask(ctx context.Context) {
 	if len(out.UnprocessedKeys) > 0 {
 		return // nobody has looked for some of them
 	}
-	for _, found := range out.Responses[table] {
-		row := values(found)
+	for _, found := range out.Responses[effects.table] {
+		row := effects.values(found)
 		id := text(row[rowID])
 		item, asked := s.open[id]
 		at, err := strconv.ParseInt(number(row[rowProcessedAt]), 10, 64)
