@@ -168,15 +168,21 @@ func (w *Writer) Reserve(ctx context.Context, seq uint64, retry int) error {
 		return err
 	}
 	block := seq / blockRows
+	if w.hasSlot(block) {
+		return nil
+	}
+	return w.await(ctx, &w.waiting.firsts, func() bool { return w.table[block].Load() != nil })
+}
+
+// hasSlot says whether a block has its slot, or had it, and has those that follow it
+// prepared.
+func (w *Writer) hasSlot(block uint64) bool {
 	for front := w.front.Load(); block > front; front = w.front.Load() {
 		if w.front.CompareAndSwap(front, block) {
 			w.sealer.nudge()
 		}
 	}
-	if w.table[block].Load() != nil {
-		return nil
-	}
-	return w.await(ctx, &w.waiting.firsts, func() bool { return w.table[block].Load() != nil })
+	return w.table[block].Load() != nil
 }
 
 // await waits until something is there that the sealer makes.
@@ -252,7 +258,7 @@ func (w *Writer) failed() error {
 
 func (w *Writer) put(mark byte, a *bench.Attempt) {
 	// Whoever has not reserved, such as a test, waits here.
-	reserved := a.Retry == 0 && a.Seq < w.planned && w.table[a.Seq/blockRows].Load() != nil
+	reserved := a.Retry == 0 && a.Seq < w.planned && w.hasSlot(a.Seq/blockRows)
 	if !reserved && w.Reserve(context.Background(), a.Seq, a.Retry) != nil {
 		return // nothing was sent: its Reserve had failed
 	}
