@@ -123,6 +123,9 @@ func (w *Writer) begin(h Header) (err error) {
 	sealBlock(b, blockHeader, 0)
 	err = s.append(b)
 	if err == nil {
+		err = makeSpare(w.dir)
+	}
+	if err == nil {
 		err = s.assign()
 	}
 	if err == nil {
@@ -134,8 +137,17 @@ func (w *Writer) begin(h Header) (err error) {
 	if err != nil {
 		s.window.close()
 		os.Remove(cells)
+		os.Remove(filepath.Join(w.dir, spareFile))
 	}
 	return err
+}
+
+func makeSpare(dir string) error {
+	f, err := os.Create(filepath.Join(dir, spareFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(reserve(f, spareSize), f.Close())
 }
 
 // attemptsHeader begins the file of sealed attempts.
@@ -321,7 +333,8 @@ func (w *Writer) errorText(text string) uint16 {
 }
 
 // Close seals what is left, and writes down that it did. A second call does
-// nothing. Where the ledger could not be written, its error is that of Reserve.
+// nothing. Where the ledger could not be written, its error is that of Reserve; if
+// that was for lack of room, what was recorded is sealed all the same.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
