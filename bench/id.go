@@ -46,12 +46,16 @@ func (r RunID) Valid() bool {
 	return true
 }
 
+// CanaryAgent is the agent in the ids of canaries, which go ahead of a load to see
+// that the system works: no load has it, and nobody counts them.
+const CanaryAgent = 99
+
 // ID identifies one request. It is derived from the run, the agent and the
 // sequence number alone, and it is dense in Seq, so that a set of ids can be a
 // bit plane.
 type ID struct {
 	Run   RunID
-	Agent uint8 // 0 to 99
+	Agent uint8 // 0 to 99, CanaryAgent
 	Seq   uint64
 }
 

@@ -149,16 +149,16 @@ func (c *checker) hasFault(named string) bool {
 }
 
 // checkCapacity refuses a plan that the processor cannot follow: its backlog
-// would be the plan's doing, not the faults'.
+// would be the plan's doing, not the faults'. Of a system that is not ours it is
+// not known what it can follow.
 func (c *checker) checkCapacity() {
-	if c.Overload || !c.readable("load", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
+	if c.Overload || c.Target.named() || !c.readable("load", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
 		return
 	}
 	each := c.Processor.Work + c.Processor.Burn
 	peak := Rate(0)
 	for _, stage := range c.Load {
-		from, to := stage.Rates()
-		peak = max(peak, from, to)
+		peak = max(peak, stage.Peak())
 	}
 	busy, workers := c.busy(peak)
 	if busy > busiest {
