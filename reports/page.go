@@ -55,13 +55,13 @@ var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"tone":  tone,
 	"words": words,
 	"wrong": func(cell string) bool { return slices.Contains([]string{"DOWN", "NO", "missed"}, cell) },
-	"chart": func(l lane, t *htmlTimeline) laneOn { return laneOn{l, t} },
+	"chart": func(l lane, on any) laneOn { return laneOn{l, on} },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
-// laneOn is a lane with the timeline that it lies on.
+// laneOn is a lane with what it lies on: a timeline, or the overlay of several.
 type laneOn struct {
 	lane
-	On *htmlTimeline
+	On any
 }
 
 // htmlTable is what the template "table" prints.
