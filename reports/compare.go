@@ -9,13 +9,16 @@ import (
 	"github.com/ackproof/ackproof/bench/stats"
 )
 
-// comparedFigures are the rows of a comparison in the order in which they are
-// read: losses first, then what the client was told, then times.
-var comparedFigures = []struct {
+// comparedFigure is a figure of a result that runs are compared by.
+type comparedFigure struct {
 	name, title, unit string
 	of                func(*bench.Result) *float64
 	never             func(*bench.Result) bool // why there is no value; nil: it was not observed
-}{
+}
+
+// comparedFigures are the rows of a comparison in the order in which they are
+// read: losses first, then what the client was told, then times.
+var comparedFigures = []comparedFigure{
 	{"lost", "lost", "items", func(r *bench.Result) *float64 { n, _ := lost(&r.Items); return fromInt(n) }, nil},
 	{"lost_share", "lost, share of acknowledged", "%", lostShare, nil},
 	{"items.duplicated", "duplicated", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.Duplicated) }, nil},
