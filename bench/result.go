@@ -28,6 +28,7 @@ type Result struct {
 	Completion   *Latency      `json:"completion_time"`
 	DispatchLag  *Latency      `json:"dispatch_lag"`
 	Phases       []Phase       `json:"phases"`
+	Control      *Control      `json:"control"` // null where no fault was planned
 	Faults       []FaultResult `json:"faults"`
 	Expectations []Expectation `json:"expectations"`
 	Backlog      []BacklogRow  `json:"backlog"`
@@ -165,7 +166,7 @@ type Finding struct {
 	ID          string      `json:"id"`
 	Seq         uint64      `json:"seq"`
 	LastStation Station     `json:"last_station"`
-	DuringFault string      `json:"during_fault"` // text of the fault in whose window it was due; "": outside all
+	DuringFault string      `json:"during_fault"` // text of the fault in whose window it was due, or that it was under way for; "": none
 	Position    string      `json:"position"`     // head, middle or tail of its writer's order; "": nothing is missing
 }
 
@@ -205,6 +206,20 @@ type Latency struct {
 	P99      *float64 `json:"p99"`
 	P999     *float64 `json:"p999"`
 	Max      *float64 `json:"max"`
+	// AtLeast has the lower bounds: with every censored value taken as ended when it
+	// was last known to go on. The figures above are the upper ones, null where there
+	// is none. Null where nothing is censored: then they are exact.
+	AtLeast *AtLeast `json:"at_least"`
+}
+
+// AtLeast are lower bounds of a distribution's figures in milliseconds.
+type AtLeast struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P95  float64 `json:"p95"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
 }
 
 // ResponseBy splits response time by the client's outcome.
@@ -237,6 +252,17 @@ type Phase struct {
 	// fault. Null after any other, where it never came back, or where nobody saw.
 	RecoveryMs         *float64 `json:"recovery_ms"`
 	RecoveredAfterLoad bool     `json:"recovered_after_load"`
+}
+
+// Control is the phase before anything was broken, judged apart: the requests that
+// were due, and normally done with, before the first fault struck.
+type Control struct {
+	ToMs         float64 `json:"to_ms"` // it lasts from the start of load to here
+	Sent         int64   `json:"sent"`
+	Acknowledged int64   `json:"acknowledged"`
+	Items        Items   `json:"items"`
+	Failed       int64   `json:"failed"` // items that fail the run, and that no fault can have spoilt
+	Clean        *bool   `json:"clean"`  // null: nobody can tell
 }
 
 // FaultResult says what a fault did.

@@ -31,9 +31,9 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -66,13 +66,21 @@ type Plan interface {
 	AppendBody(dst []byte, seq uint64) []byte
 }
 
-// Book is told of every request. Sent is called before the first byte is handed
-// to a connection, Done when the request is over. Both are on the path of the
-// load: they must be quick, and safe for concurrent use with different numbers.
+// Book is told of every attempt at a request: 0 is the first, n the nth retry. An
+// attempt that cannot be reserved is not made, and the attack ends with the error.
+// Sent is called before the first byte is handed to a connection, Done when an
+// attempt that was reserved is over, also where it was never sent. All are on the
+// path of the load: they must be quick, and safe for concurrent use with different
+// attempts.
 type Book interface {
-	Sent(seq uint64, at time.Duration)
+	Reserve(ctx context.Context, seq uint64, retry int) error
+	Sent(seq uint64, retry int, at time.Duration)
 	Done(a bench.Attempt)
 }
+
+// Sign signs a request, whose body is given beside it. It is called from many
+// goroutines.
+type Sign func(r *http.Request, body []byte, now time.Time) error
 
 // Config says how to send.
 type Config struct {
@@ -84,6 +92,7 @@ type Config struct {
 	Connections int           // at most, all to one host
 	Start       time.Time     // start of load: due times count from here
 	Dialer      bench.Dialer  // nil: the machine's network
+	Sign        Sign          // nil: requests are not signed
 	Clock       clock.Clock
 
 	// Workers bounds the requests under way; 0: [WorkerCap]. With a plan in which
@@ -95,14 +104,6 @@ type Config struct {
 type Kind struct {
 	Method, Path string
 	Header       map[string]string
-}
-
-// Figures is what the generator knows of itself after an attack.
-type Figures struct {
-	WorkerCapHit bool
-	CPUShare     float64 // of all cores, by this process, from start to end of the attack; -1: the system does not tell
-	GCPause      time.Duration
-	Connections  Connections
 }
 
 // Attack is one run of a plan. Make it with New, run it once with Run.
@@ -147,6 +148,8 @@ func set(statuses []int) map[int]bool {
 // nothing more is sent, and what is under way is given up after a grace of one
 // second.
 func (a *Attack) Run(ctx context.Context) (Figures, error) {
+	ctx, noBook := context.WithCancelCause(ctx)
+	defer noBook(nil)
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 	defer a.sender.close()
@@ -158,21 +161,26 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &roundTripper{attack: a, ctx: work},
+			Transport:     &roundTripper{attack: a, ctx: work, noBook: noBook},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.Workers(min(a.cfg.Workers, vegeta.DefaultWorkers)),
 		vegeta.MaxWorkers(a.cfg.Workers),
 	)
+	defer lazierGC()()
 	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodPost, URL: "http://ackproof/"}) // the sender knows better
 	before := readUsage(a.cfg.Clock)
 	var results int64
 	for range attacker.Attack(targeter, &pacer{attack: a, ctx: ctx}, 0, "") {
 		results++
 	}
-	figures := usageSince(before, readUsage(a.cfg.Clock))
+	figures := readUsage(a.cfg.Clock).since(before)
+	figures.InFlight, figures.Unsent = a.peak.Load(), a.counts[bench.Unsent].Load()
 	figures.Connections = a.sender.connections()
 	figures.WorkerCapHit = a.peak.Load() >= int64(WorkerCap)
+	if lost, ok := errors.AsType[bookError](context.Cause(ctx)); ok {
+		return figures, fmt.Errorf("load: no request can be recorded any more, so that none is sent: %w", lost.error)
+	}
 	if ctx.Err() == nil && results != a.plan.Len() {
 		return figures, fmt.Errorf("load: %d of %d requests came back from vegeta", results, a.plan.Len())
 	}
@@ -211,6 +219,17 @@ func (p *pacer) Rate(time.Duration) float64 { return 0 }
 
 func (a *Attack) elapsed() time.Duration { return a.cfg.Clock.Now().Sub(a.cfg.Start) }
 
+// Counts is how many requests are over, by outcome.
+type Counts struct{ Acknowledged, Refused, Unknown int64 }
+
+// Done is how many there are.
+func (c Counts) Done() int64 { return c.Acknowledged + c.Refused + c.Unknown }
+
+// Counts tells how many requests are over. Anybody may call it at any time.
+func (a *Attack) Counts() Counts {
+	return Counts{a.counts[bench.Acknowledged].Load(), a.counts[bench.Refused].Load(), a.counts[bench.Unknown].Load()}
+}
+
 // Snapshot is the state of an attack under way.
 type Snapshot struct {
 	Sent, Acknowledged, Refused, Unknown int64
@@ -223,12 +242,8 @@ func (a *Attack) Snapshot() Snapshot {
 	recent := a.recent
 	a.recent = nil
 	a.mu.Unlock()
-	s := Snapshot{
-		Acknowledged: a.counts[bench.Acknowledged].Load(),
-		Refused:      a.counts[bench.Refused].Load(),
-		Unknown:      a.counts[bench.Unknown].Load(),
-	}
-	s.Sent = s.Acknowledged + s.Refused + s.Unknown
+	counts := a.Counts()
+	s := Snapshot{Acknowledged: counts.Acknowledged, Refused: counts.Refused, Unknown: counts.Unknown, Sent: counts.Done()}
 	if n := len(recent); n > 0 {
 		slices.Sort(recent)
 		s.P50, s.P99 = recent[n/2], recent[n*99/100]
@@ -240,30 +255,12 @@ func (a *Attack) Snapshot() Snapshot {
 func (a *Attack) done(at bench.Attempt) {
 	a.book.Done(at)
 	a.counts[at.Outcome].Add(1)
+	if at.Outcome == bench.Unsent {
+		return
+	}
 	a.mu.Lock()
 	if len(a.recent) < maxRecent { // nobody may be looking
 		a.recent = append(a.recent, at.End-a.plan.Due(at.Seq))
 	}
 	a.mu.Unlock()
-}
-
-// usage is what the process has used so far.
-type usage struct {
-	at    time.Time
-	cpu   time.Duration // -1: unknown
-	pause time.Duration
-}
-
-func readUsage(c clock.Clock) usage {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return usage{at: c.Now(), cpu: processCPU(), pause: time.Duration(m.PauseTotalNs)}
-}
-
-func usageSince(before, after usage) Figures {
-	f := Figures{CPUShare: -1, GCPause: after.pause - before.pause}
-	if wall := after.at.Sub(before.at); before.cpu >= 0 && after.cpu >= 0 && wall > 0 {
-		f.CPUShare = float64(after.cpu-before.cpu) / float64(wall) / float64(runtime.NumCPU())
-	}
-	return f
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -75,9 +73,12 @@ func (r *Run) bySentinels(ctx context.Context, l *line, w *watcher) {
 // round sends sentinels until each shard has shown them done. An error says that it
 // is too late, and why it has come so far.
 func (r *Run) round(ctx context.Context, l *line, late func() bool) error {
-	l.round = newRound(r.stack.Mapping.ParallelizationFactor, len(l.open()), uint64(r.plan.Len())+uint64(l.sent))
 	var sentAt time.Time
-	for {
+	for l.moved = true; ; {
+		if l.moved { // what was sent before is in shards that are not all there are
+			l.round = newRound(r.stack.Mapping.ParallelizationFactor, len(l.open()), uint64(r.plan.Len())+uint64(l.sent))
+			l.moved, sentAt = false, time.Time{}
+		}
 		now := r.opts.Clock.Now()
 		if n := l.round.wants(l.open(), sentAt.IsZero(), now.Sub(sentAt) > sentAgain); n > 0 && l.sent+n <= maxSentinels {
 			if err := r.sendSentinels(ctx, l, n); err != nil {
@@ -85,17 +86,19 @@ func (r *Run) round(ctx context.Context, l *line, late func() bool) error {
 			}
 			sentAt = now
 		}
-		err := errors.Join(l.read(ctx), l.effects(ctx))
+		err := errors.Join(l.tail.Look(ctx), l.effects(ctx))
 		missing := l.round.missing(l.open())
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil && missing == "":
+		case err == nil && missing == "" && !l.moved:
 			return nil
-		case late() && err == nil:
-			return fmt.Errorf("%s: of what was sent after the load not all was seen to be processed", missing)
-		case late():
+		case late() && err != nil:
 			return err
+		case late() && missing == "":
+			return errors.New("the stream's shards came and went to the end")
+		case late():
+			return fmt.Errorf("%s: of what was sent after the load not all was seen to be processed", missing)
 		}
 		r.showDrain(-1)
 		wait(ctx, streamPoll)
@@ -204,8 +207,11 @@ func (p sentinelPlan) AppendBody(dst []byte, seq uint64) []byte {
 // stream shows.
 type noBook struct{}
 
+// Reserve has room.
+func (noBook) Reserve(context.Context, uint64, int) error { return nil }
+
 // Sent forgets.
-func (noBook) Sent(uint64, time.Duration) {}
+func (noBook) Sent(uint64, int, time.Duration) {}
 
 // Done forgets.
 func (noBook) Done(bench.Attempt) {}
@@ -215,17 +221,17 @@ func (l *line) effects(ctx context.Context) error {
 	var keys []attributes
 	for seq := range l.round.shard {
 		if !l.round.done[seq] {
-			keys = append(keys, attributes{"id": &types.AttributeValueMemberS{Value: l.reader.plan.ID(seq).String()}})
+			keys = append(keys, l.reader.key(l.reader.effects, seq))
 		}
 	}
-	one := l.reader.endpoints.ResultsTable == l.reader.endpoints.ItemsTable
+	one := l.reader.oneTable()
 	var mu sync.Mutex
 	for page := range slices.Chunk(keys, maxKeys) {
-		err := l.reader.getKeys(ctx, l.reader.endpoints.ResultsTable, page, func(items []attributes) error {
+		err := l.reader.getKeys(ctx, l.reader.effects.table, page, func(items []attributes) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, item := range items {
-				row := values(item)
+				row := l.reader.effects.values(item)
 				id, err := bench.ParseKey(text(row[rowID]))
 				if err == nil && (!one || row[rowProcessedAt].Type != "") {
 					l.round.done[id.Seq] = true

@@ -203,11 +203,12 @@ func (m *maker) attempt(seq uint64, o bench.Outcome) bench.Attempt {
 	bits := clock.Bits(m.opts.Seed, "client", seq)
 	sent := m.plan.Due(seq) + time.Duration(bits&0xffff) // up to 65 µs
 	a := bench.Attempt{Seq: seq, Outcome: o, Class: bench.ClassStatus, Status: 200, Sent: sent, End: sent + time.Millisecond + time.Duration(bits>>16&0x3fffff)}
+	a.FirstByte = a.End - time.Duration(bits>>40&0xffff)
 	switch o {
 	case bench.Refused:
 		a.Status = 429
 	case bench.Unknown:
-		a.Class, a.Status = bench.ClassReset, 0
+		a.Class, a.Status, a.FirstByte, a.Error = bench.ClassReset, 0, 0, "read: connection reset by peer"
 	}
 	return a
 }
@@ -233,14 +234,19 @@ func (m *maker) ledger() error {
 	if err != nil {
 		return err
 	}
-	share(uint64(m.plan.Len()), func(from, to uint64) {
-		for seq := from; seq < to; seq++ {
-			switch o := m.fate(seq).outcome; {
-			case o == bench.Unsent:
-			case o == bench.Unknown && seq%2 == 0: // on the wire when the client was killed
-				w.Sent(seq, m.attempt(seq, o).Sent)
-			default:
-				w.Done(m.attempt(seq, o))
+	n, cores := uint64(m.plan.Len()), uint64(runtime.GOMAXPROCS(0))
+	const block = 1 << 12 // in turns: a ledger is written from its begin to its end
+	share(cores, func(core, _ uint64) {
+		for first := core * block; first < n; first += cores * block {
+			for seq := first; seq < min(first+block, n); seq++ {
+				switch o := m.fate(seq).outcome; {
+				case o == bench.Unsent:
+					w.Done(bench.Attempt{Seq: seq})
+				case o == bench.Unknown && seq%2 == 0: // on the wire when the client was killed
+					w.Sent(seq, 0, m.attempt(seq, o).Sent)
+				default:
+					w.Done(m.attempt(seq, o))
+				}
 			}
 		}
 	})

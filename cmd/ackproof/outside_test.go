@@ -88,6 +88,7 @@ var abroads = []abroad{
 		}
 	}},
 	{name: "lost-answer", args: serial(0.1), check: checkOf("lost-answer")},
+	{name: "shapes", args: serial(0.1), exact: true, check: checkOf("shapes")},
 	{name: "lossy", args: serial(0.1), check: checkOf("lossy")},
 	{name: "poison", args: poisoned("--set", "drain.timeout=4s"), check: checkPoison(60)},
 	{name: "outage", args: serial(0.2), exact: true, check: checkOf("outage")},
@@ -153,6 +154,9 @@ var abroads = []abroad{
 	{name: "bisected", args: late("--set", "workload.poison=[30, 45, 60]"), check: checkTwice(30, 45, 60)},
 	{name: "done-twice", args: serial(0.1), check: checkOf("done-twice")},
 	{name: "new-id", args: serial(0.1), check: checkOf("new-id")},
+	{name: "versions", args: serial(0.2), check: checkOf("versions")},
+	{name: "hot-keys", args: serial(0.2), check: checkOf("hot-keys")},
+	{name: "stale-overwrite", args: serial(0.2, "--set", "workload.keys=20"), check: checkOf("stale-overwrite")},
 	{name: "old-version", args: late("--set", "workload.poison=[25]"), check: checkVersions(25)},
 	{name: "replayed", args: serial(0.1), check: checkOf("replayed")},
 	{name: "retried-batch", args: late("--set", "workload.poison=[30, 45, 60]"), check: checkTwice(30, 45, 60)},
