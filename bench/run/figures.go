@@ -226,7 +226,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
-	if f.manifest.Architecture == bench.Streams && f.log != nil {
+	if f.manifest.Architecture == bench.Streams && f.log != nil && !f.scenario.Named() {
 		dispatch := g.dispatch.Latency()
 		r.DispatchLag = &dispatch
 	}
@@ -286,6 +286,9 @@ func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Accoun
 		if p := predicted[i]; p != nil {
 			at := &r.Faults[i]
 			at.PredictedLoss, at.PredictedRange, at.PredictedBy = &p.Expected, &bench.Range{Low: p.Low, High: p.High}, p.Model
+		}
+		if !f.scenario.Target.HasItems() && !f.scenario.Target.HasResults() {
+			r.Faults[i].ObservedLoss = nil
 		}
 	}
 }
