@@ -245,6 +245,30 @@ func architectures() []bench.Result {
 	return []bench.Result{*streams, *sync, *forget}
 }
 
+// runsOf makes runs to compare; dirs and groups may be nil.
+func runsOf(results []bench.Result, dirs, groups []string) []Run {
+	var runs []Run
+	for i := range results {
+		r := Run{Result: &results[i]}
+		if i < len(dirs) {
+			r.Dir = dirs[i]
+		}
+		if i < len(groups) {
+			r.Group = groups[i]
+		}
+		runs = append(runs, r)
+	}
+	return runs
+}
+
+// settled are two runs with curves, whose settings differ.
+func settled() []Run {
+	a, before := passing()
+	b, after := failing()
+	after.Scenario = "name: crash\nload:\n  - {name: steady, for: 17s, rate: 900/s}\nmapping: {batchSize: 10}\n"
+	return []Run{{Result: a, Series: before, Dir: "a"}, {Result: b, Series: after, Dir: "b"}}
+}
+
 // trials are n runs a side; the sides are shift apart.
 func trials(n int, shift float64) []bench.Result {
 	var out []bench.Result
