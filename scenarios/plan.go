@@ -23,6 +23,7 @@ type Plan struct {
 	length  time.Duration
 	payload int
 	poison  map[uint64]bool // a handful
+	keys    *keys           // nil: each request has an item of its own
 	body    *body
 }
 
@@ -56,6 +57,9 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
+	}
+	if s.Workload.Kind == Versions {
+		p.keys = newKeys(s.Workload, seed)
 	}
 	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
