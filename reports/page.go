@@ -87,6 +87,8 @@ type htmlReport struct {
 	Timeline                                             *htmlTimeline
 	Curves                                               []*htmlCurves
 	Findings                                             htmlFindings
+	FaultColumns                                         []string
+	Control                                              string
 	Latencies, Faults, Items                             [][]string
 	Expectations, Gates, Phases, Run, Environment        [][]string
 	Definitions                                          [][]string
@@ -113,7 +115,7 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 		Verdict: upper(r.Verdict), Tone: tone(r.Verdict), Headline: headline(r),
 		About: clean(r.Run.About, lineLimit), Promise: promise(r), When: when(r),
 		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), Findings: newFindings(r, s),
-		Latencies: latencyRows(r), Faults: faultRows(r), Items: meaningRows(&r.Items),
+		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
 		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
 		Scenario: cleanLines(s.Scenario, scenarioLimit),
 	}
