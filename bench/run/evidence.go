@@ -99,6 +99,7 @@ const (
 	evidenceSentinels  = "sentinels"
 	evidenceAtRest     = "at_rest"
 	evidenceWritten    = "written"
+	evidenceSamples    = "samples"
 	evidenceFinished   = "finished"
 )
 
