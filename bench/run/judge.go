@@ -22,13 +22,14 @@ import (
 // files is a run directory, read.
 type files struct {
 	dir      string
+	agents   int // whose files these are together; 0: those of one run directory
 	manifest *manifest
 	scenario *scenarios.Scenario
 	faults   []faults.Fault
 	plan     *scenarios.Plan
-	ledger   *ledger.Ledger
-	reads    [2]*ledger.Read
-	log      *ledger.DeliveryLog // nil: the target keeps none
+	ledger   book
+	reads    [2]read
+	log      *deliveries // nil: the target keeps none
 	story    story
 	started  time.Time
 	portions portions
@@ -164,67 +165,112 @@ func (w *findings) finish() error {
 // error: damage further on is evidence that is missing.
 // Opts are those of a judgement; nil: none is meant.
 func open(dir string, opts *JudgeOptions) (*files, error) {
-	f := &files{dir: dir}
-	err := f.begin()
+	parts, err := begun(dir)
 	if err != nil {
 		return nil, err
 	}
-	f.faults = f.scenario.Faults
-	f.plan = scenarios.NewPlan(f.scenario, f.manifest.Run, 0, f.manifest.Seed)
-	if f.plan.Len() != f.manifest.Planned {
-		return nil, fmt.Errorf("%s: the scenario plans %d requests, the run was of %d", dir, f.plan.Len(), f.manifest.Planned)
+	f := parts[0]
+	if len(parts) > 1 || f.dir != dir {
+		whole := *f.manifest
+		f = &files{dir: dir, manifest: &whole, scenario: f.scenario, agents: len(parts)}
+		whole.Agent, whole.Planned = 0, 0
 	}
-	if opts != nil {
-		if err := f.allot(opts.Memory); err != nil {
-			return nil, err
+	if err := errors.Join(f.plans(parts), f.may(opts)); err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		if err := p.openAll(f.spent); err != nil {
+			return nil, errors.Join(err, f.close())
 		}
-		f.progress = opts.Progress
-		f.spent(0, 0)
 	}
-	if err := f.openFiles(); err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	events, problems, err := ledger.ReadEvents(filepath.Join(dir, eventsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		problems, err = []string{err.Error()}, nil // no event, hence no evidence
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	f.damage = append(f.damage, problems...)
-	if f.log != nil {
-		f.damage = append(f.damage, f.log.Problems()...)
-	}
-	f.story = tell(events, len(f.faults))
-	f.lengths()
-	f.strangers()
-	f.started = f.ledger.Started()
-	if f.started.IsZero() {
-		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
+	if f != parts[0] {
+		f.join(parts)
 	}
 	return f, nil
 }
 
+// plans makes the plans of the whole run and of its parts, which may be one.
+func (f *files) plans(parts []*files) error {
+	whole := scenarios.NewPlan(f.scenario, f.manifest.Run, 0, f.manifest.Seed)
+	for _, p := range parts {
+		p.faults, p.plan = p.scenario.Faults, whole.Share(p.manifest.share())
+		if p.plan.Len() != p.manifest.Planned {
+			return fmt.Errorf("%s: the scenario plans %d requests, the run was of %d", p.dir, p.plan.Len(), p.manifest.Planned)
+		}
+	}
+	if f.agents > 0 {
+		f.faults, f.plan = parts[0].faults, whole.Shared(parts[0].manifest.share().Whole(f.manifest.Run))
+		f.manifest.Planned = f.plan.Len()
+	}
+	return nil
+}
+
+// may says what a judgement may hold in memory. Nil: none is meant.
+func (f *files) may(opts *JudgeOptions) error {
+	if opts == nil {
+		return nil
+	}
+	if err := f.allot(opts.Memory); err != nil {
+		return err
+	}
+	f.progress = opts.Progress
+	f.spent(0, 0)
+	return nil
+}
+
+// openAll opens the files of one run directory.
+func (f *files) openAll(spent func(uint64, float64)) error {
+	if err := f.openFiles(spent); err != nil {
+		return errors.Join(err, f.close())
+	}
+	events, problems, err := ledger.ReadEvents(filepath.Join(f.dir, eventsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		problems, err = []string{err.Error()}, nil // no event, hence no evidence
+	}
+	if err != nil {
+		return errors.Join(err, f.close())
+	}
+	f.damage = append(f.damage, problems...)
+	if f.log != nil {
+		f.damage = append(f.damage, f.log.parts[0].Problems()...)
+	}
+	f.story = tell(events, len(f.faults))
+	f.lengths()
+	f.strangers()
+	f.started = f.ledger[0].Started()
+	if f.started.IsZero() {
+		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
+	}
+	return nil
+}
+
 // openFiles opens the large files, each of which is checked from end to end: side
 // by side, since they have nothing in common.
-func (f *files) openFiles() error {
+func (f *files) openFiles(spent func(uint64, float64)) error {
 	n := uint64(f.plan.Len())
 	var side sync.WaitGroup
 	errs := make([]error, 2+len(f.reads))
 	for i := range f.reads {
 		side.Go(func() {
-			f.reads[i], errs[i] = ledger.OpenRead(readDir(f.dir, i+1))
-			f.spent(n, costCheck)
+			one, err := ledger.OpenRead(readDir(f.dir, i+1))
+			f.reads[i], errs[i] = read{parts: []*ledger.Read{one}, ids: f.ids()}, err
+			spent(n, costCheck)
 		})
 	}
 	side.Go(func() {
-		f.ledger, errs[2] = ledger.Open(filepath.Join(f.dir, ledgerDir))
-		f.spent(n, costCheck)
+		one, err := ledger.Open(filepath.Join(f.dir, ledgerDir))
+		if errs[2] = err; err == nil {
+			f.ledger = book{one}
+		}
+		spent(n, costCheck)
 	})
 	side.Go(func() {
 		log, err := ledger.ReadDeliveries(filepath.Join(f.dir, deliveriesDir))
-		if !errors.Is(err, os.ErrNotExist) {
-			f.log, errs[3] = log, err
+		if errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if errs[3] = err; err == nil {
+			f.log = &deliveries{parts: []*ledger.DeliveryLog{log}, ids: f.ids()}
 		}
 	})
 	side.Wait()
@@ -237,12 +283,7 @@ func (f *files) openFiles() error {
 	return nil
 }
 
-func (f *files) close() error {
-	if f.ledger == nil {
-		return nil
-	}
-	return f.ledger.Close()
-}
+func (f *files) close() error { return f.ledger.Close() }
 
 // judge makes the result of a run from its files. found is given every finding.
 func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) {
@@ -315,7 +356,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		ReadProblems:  f.problems,
 		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
-		Sentinels:    uint64(max(0, story.sentinels)),
+		Sentinels:    uint64(max(0, story.sentinels) * f.ids().Agents),
 		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),
@@ -335,11 +376,12 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
 	}
-	for n, read := range f.reads {
+	for n := range f.reads {
+		read := &f.reads[n]
 		foreign, samples := read.Foreign()
 		e.Reads[n] = reconcile.Read{
 			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), DeadLetters: read.Pages(ledger.DeadLetters),
-			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint().String(),
+			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint(),
 		}
 	}
 	if f.manifest.Architecture == bench.Streams && f.log != nil {
@@ -357,7 +399,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 }
 
 // ids says which ids the run's requests have.
-func (f *files) ids() bench.Numbering { return bench.Numbering{Run: f.manifest.Run, Agents: 1} }
+func (f *files) ids() bench.Numbering { return f.plan.IDs() }
 
 // attempts is what the judge asks the ledger.
 func (f *files) attempts(first uint64, into []bench.Attempt) {

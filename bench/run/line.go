@@ -154,7 +154,10 @@ func (l *line) see(shard string, rec types.Record) {
 		return
 	}
 	id, err := bench.ParseKey(key.Value)
-	if err == nil && id.Run == l.reader.run && l.round != nil && id.Seq >= l.round.first {
-		l.round.shard[id.Seq] = shard
+	if err != nil || l.round == nil {
+		return
+	}
+	if seq, ours := l.reader.plan.IDs().Seq(id); ours && seq >= l.round.first {
+		l.round.shard[seq] = shard
 	}
 }

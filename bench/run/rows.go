@@ -43,15 +43,17 @@ func values(item attributes) []tableexport.Value {
 }
 
 // rowWriter writes the rows of two tables into final reads. A row whose key is no
-// id of the run is foreign. It is safe for concurrent use.
+// id of the run is foreign; one of another agent of the run is passed over, since
+// that agent reads it too. It is safe for concurrent use.
 type rowWriter struct {
-	run      bench.RunID
+	ids      bench.Numbering // of the run's own requests
+	share    bench.Share
 	oneTable bool                 // an item without an effect yet is none in the results table
 	reads    []*ledger.ReadWriter // each gets every row
 }
 
-func newRowWriter(run bench.RunID, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
-	return &rowWriter{run: run, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
+func newRowWriter(run bench.RunID, share bench.Share, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
+	return &rowWriter{ids: share.IDs(run), share: share, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
 }
 
 func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
@@ -65,10 +67,15 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
 	id, err := bench.ParseKey(key)
-	if err != nil || id.Run != w.run || id.Agent != 0 {
-		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
+	if err == nil {
+		if seq, ours := w.ids.Seq(id); ours {
+			return seq, true, nil
+		}
+		if _, others := w.share.Whole(w.ids.Run).Seq(id); others {
+			return 0, false, nil
+		}
 	}
-	return id.Seq, true, nil
+	return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 }
 
 func (w *rowWriter) item(row []tableexport.Value) error {

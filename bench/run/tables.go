@@ -42,7 +42,6 @@ type tableAPI interface {
 // reads: by Scan, or by BatchGetItem of the ids of the plan.
 type reader struct {
 	db        tableAPI
-	run       bench.RunID
 	endpoints bench.Endpoints
 	plan      *scenarios.Plan
 	by        string // scenarios.ReadScan or ReadGet
@@ -53,7 +52,7 @@ func newReader(e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read,
 	options := dynamoOptions(e, dialer)
 	options.Retryer = aws.NopRetryer{} // a page is tried again here, also where its body broke off
 	db := dynamodb.New(options)
-	return &reader{db: db, run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
+	return &reader{db: db, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
 }
 
 // dynamoOptions are those of every client of the run's tables and their stream.
