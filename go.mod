@@ -11,6 +11,8 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/dynamodb v1.73.2 // tables: the processor, the final reads
 	github.com/aws/aws-sdk-go-v2/service/dynamodbstreams v1.46.7 // streams: the event source mapping reads through the public API
 	github.com/aws/smithy-go v1.28.9 // error codes of the SDK
+	github.com/chromedp/cdproto v0.0.0-20250724212937-08a3db8b4327 // tests: the types of chromedp
+	github.com/chromedp/chromedp v0.14.2 // tests: report pages in a real browser
 	github.com/cockroachdb/apd/v3 v3.2.3 // DynamoDB numbers: 38 digits without loss
 	github.com/goccy/go-yaml v1.19.2 // scenarios: a syntax tree with positions
 	github.com/google/go-cmp v0.7.0 // tests: differences that can be read
@@ -50,6 +52,11 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sso v1.39.4 // indirect
 	github.com/aws/aws-sdk-go-v2/service/ssooidc v1.44.4 // indirect
 	github.com/aws/aws-sdk-go-v2/service/sts v1.51.9 // indirect
+	github.com/chromedp/sysutil v1.1.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20250725192818-e39067aee2d2 // indirect
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/gobwas/pool v0.2.1 // indirect
+	github.com/gobwas/ws v1.4.0 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect

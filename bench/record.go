@@ -63,14 +63,32 @@ func name(names []string, i uint8) string {
 }
 
 // Attempt is one row of the ledger: what the client did and saw. Times count
-// from the start of load; due is not kept, since the plan gives it.
+// from the start of load; due is not kept, since the plan gives it. Seq and Retry
+// together say which attempt it is.
 type Attempt struct {
-	Seq     uint64
-	Outcome Outcome
-	Class   Class
-	Status  int           // HTTP status, 0 where none was read
-	Sent    time.Duration // first byte handed to a connection
-	End     time.Duration // response read to its end, or given up
+	Seq       uint64
+	Retry     int // 0: the first attempt; n: the nth time that the request was sent again
+	Outcome   Outcome
+	Class     Class
+	Status    int           // HTTP status, 0 where none was read
+	Sent      time.Duration // first byte handed to a connection
+	FirstByte time.Duration // first byte of the answer came; 0: none did
+	End       time.Duration // response read to its end, or given up
+	Error     string        // what went wrong, in a few words; "": nothing, or nobody said
+}
+
+// Joined joins the account that the client has of a request with a later attempt at
+// it: acknowledged if any attempt was, else unknown if any was, else refused. Sent
+// stays that of the first attempt; all else is of the one that decided, which is
+// the first that was acknowledged, else the last of the joint outcome.
+func (a Attempt) Joined(later Attempt) Attempt {
+	if a.Outcome == Acknowledged || later.Outcome == Unsent || a.Outcome == Unknown && later.Outcome == Refused {
+		return a
+	}
+	if a.Outcome != Unsent {
+		later.Sent = a.Sent
+	}
+	return later
 }
 
 // Digest is the first eight bytes of the SHA-256 of a payload.

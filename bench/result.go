@@ -23,6 +23,7 @@ type Result struct {
 	ResponseTime Latency       `json:"response_time"`
 	ResponseBy   ResponseBy    `json:"response_time_by"`
 	ServiceTime  Latency       `json:"service_time"`
+	Availability Availability  `json:"availability"`
 	Lag          *Latency      `json:"processing_lag"`
 	Completion   *Latency      `json:"completion_time"`
 	DispatchLag  *Latency      `json:"dispatch_lag"`
@@ -213,6 +214,14 @@ type ResponseBy struct {
 	Unknown      Latency `json:"unknown"`
 }
 
+// Availability is how much of what clients wanted they were promised, outside of
+// warm-up, by the second in which a request was due.
+type Availability struct {
+	Share       *float64 `json:"share"`        // acknowledged of all that were due; null: nothing was
+	WorstSecond *float64 `json:"worst_second"` // the least share of any second in which something was due
+	DarkSeconds int64    `json:"dark_seconds"` // seconds in which something was due and nothing was acknowledged
+}
+
 // Phase is one stage of the load.
 type Phase struct {
 	Name         string   `json:"name"`
@@ -249,7 +258,9 @@ type FaultResult struct {
 type Expectation struct {
 	Expect string   `json:"expect"`
 	Actual *float64 `json:"actual"`
-	OK     *bool    `json:"ok"` // null: unknown
+	OK     *bool    `json:"ok"`   // null: unknown
+	Unit   string   `json:"unit"` // of actual: ms, /s, %, or "" of a plain number
+	Why    string   `json:"why"`  // missed: what it was and where to look; unknown: what is missing; met: ""
 }
 
 // BacklogRow is the state at one second.

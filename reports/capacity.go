@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -392,9 +391,5 @@ func capacityHTML(c *bench.Capacity, pictures map[string][]byte) ([]byte, error)
 	for _, p := range c.Probes {
 		page.Probes = append(page.Probes, htmlProbe{clean(p.Dir, lineLimit), exactRate(p.Rate), clean(p.For, nameLimit), string(p.Response), string(p.Backlog), clean(p.Why, lineLimit)})
 	}
-	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, "capacity", page); err != nil {
-		return nil, fmt.Errorf("make capacity.html: %w", err)
-	}
-	return b.Bytes(), nil
+	return execute("capacity", "capacity.html", page)
 }

@@ -64,7 +64,7 @@ func TestCapacity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".html", imageData.ReplaceAll(page, []byte("data:,picture")))
+		golden(t, name+".html", imageData.ReplaceAll(bare(page), []byte("data:,picture")))
 		checkPage(t, page)
 		if strings.ContainsAny(term.String(), "\x1b\u202e") {
 			t.Errorf("%s: text that steers a terminal gets through", name)

@@ -224,6 +224,8 @@ func inUnit(unit string, v float64) string {
 		return duration(v)
 	case "%":
 		return percent(v / 100)
+	case "/s":
+		return rate(v)
 	}
 	return number(v)
 }

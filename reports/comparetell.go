@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -120,6 +119,7 @@ func CompareMarkdown(c *bench.Comparison) []byte {
 
 // htmlComparison is what compare.html.tmpl prints.
 type htmlComparison struct {
+	Title                             string
 	Claims, Tolerated, Notes, Columns []string
 	Rows                              [][]string
 	Runs                              []htmlRun
@@ -131,18 +131,14 @@ type htmlRun struct{ Label, Scenario, ID, Dir string }
 // CompareHTML gives comparison.html: one file, like report.html. The links to
 // the runs' own reports are relative to it.
 func CompareHTML(c *bench.Comparison) ([]byte, error) {
-	page := htmlComparison{Claims: claims(c), Tolerated: tolerated(c), Columns: append([]string{""}, comparisonColumns(c)...), Rows: comparisonRows(c), Picture: newScatter(c)}
+	page := htmlComparison{Title: fmt.Sprintf("Comparison of %d runs", len(c.Runs)), Claims: claims(c), Tolerated: tolerated(c), Columns: append([]string{""}, comparisonColumns(c)...), Rows: comparisonRows(c), Picture: newScatter(c)}
 	for _, n := range c.Notes {
 		page.Notes = append(page.Notes, clean(n, lineLimit))
 	}
 	for i, r := range c.Runs {
 		page.Runs = append(page.Runs, htmlRun{runLabel(c, i), clean(r.Scenario, nameLimit), clean(string(r.ID), nameLimit), r.Dir})
 	}
-	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, "compare", page); err != nil {
-		return nil, fmt.Errorf("make comparison.html: %w", err)
-	}
-	return b.Bytes(), nil
+	return execute("compare", "comparison.html", page)
 }
 
 // runLabel names one run: by its architecture, with its id where several share

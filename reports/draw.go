@@ -241,7 +241,8 @@ func stepTicks(min, max float64, n int, label func(float64) string) []plot.Tick 
 	}
 	var ticks []plot.Tick
 	for i := math.Ceil(min/step - 1e-9); i*step <= max*(1+1e-9); i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: label(i * step)})
+		v := i*step + 0 // never -0
+		ticks = append(ticks, plot.Tick{Value: v, Label: label(v)})
 	}
 	return ticks
 }

@@ -25,7 +25,7 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 	s := &bench.Series{Schema: bench.SeriesSchema, WidthMs: 1000, LoadMs: secs * 1000, EndMs: 24_000}
 	lostSoFar := 0
 	for sec := range secs {
-		one := new(stats.Histogram)
+		one, late, gone := new(stats.Histogram), new(stats.Histogram), lostSoFar
 		for k := range perSecond {
 			due := time.Duration(sec)*time.Second + time.Duration(k)*2*time.Millisecond
 			took := time.Duration(1.4e6 * math.Exp(rng.NormFloat64()*0.45))
@@ -47,20 +47,28 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 				completion.RecordCensored(30 * time.Second)
 			} else {
 				lag.Record(it.Effect - it.Acked)
+				late.Record(it.Effect - it.Acked)
 				completion.Record(it.Effect - due)
 			}
 			one.Record(took)
 			items = append(items, it)
 		}
 		response.Merge(one)
-		l := one.Latency()
-		s.Rows = append(s.Rows, bench.SeriesRow{TMs: float64(sec) * 1000, Offered: perSecond, Acknowledged: perSecond, P50: l.P50, P99: l.P99, Max: l.Max})
+		l, behind := one.Latency(), late.Latency()
+		s.Rows = append(s.Rows, bench.SeriesRow{
+			TMs: float64(sec) * 1000, Offered: perSecond, Acknowledged: perSecond, Min: ptr(0.25), P50: l.P50, P90: l.P90, P99: l.P99, Max: l.Max,
+			LagP50: behind.P50, LagP99: behind.P99, LagMax: behind.Max, Lost: int64(lostSoFar - gone), Invocations: 25,
+		})
 	}
 	for k := range 6 {
 		s.Deaths = append(s.Deaths, bench.Mark{TMs: 6000 + float64(k)*1000, Text: "SIGKILL"})
 		s.Rows[6+k].Deaths++
+		s.Rows[6+k].Failed++
 		s.Died++
 	}
+	s.Invocations, s.Failed = ptr(int64(500)), ptr(int64(6))
+	s.Scenario = "name: crash\nload:\n  - {name: steady, for: 17s, rate: 500/s}\n"
+	s.Environment = []bench.Fact{{Name: "processor", Value: "built-in"}, {Name: "Go", Value: "go1.26.0"}}
 	s.Response, s.Lag, s.Completion = response.CDF(), lag.CDF(), completion.CDF()
 	backlog := stats.NewBacklog(25 * time.Second)
 	for _, it := range items {
@@ -140,6 +148,11 @@ func failing() (*bench.Result, *bench.Series) {
 		r.Findings = append(r.Findings, bench.Finding{Verdict: bench.LostProcessing, ID: bench.ID{Run: r.Run.ID, Seq: uint64(3500 + 40*i)}.String(),
 			Seq: uint64(3500 + 40*i), LastStation: bench.StationStored, DuringFault: r.Faults[0].Text, Position: "middle"})
 	}
+	for _, f := range r.Findings[:2] {
+		life := redelivered()
+		life.ID, life.Seq, life.Finding = f.ID, f.Seq, &f
+		s.Traces = append(s.Traces, *life)
+	}
 	return r, s
 }
 
@@ -191,6 +204,15 @@ func hostile() (*bench.Result, *bench.Series) {
 		r.Findings[i].ID, r.Findings[i].DuringFault, r.Findings[i].Position, r.Findings[i].LastStation = evil, evil, evil, bench.Station(evil)
 	}
 	r.Findings = r.Findings[:3]
+	for i := range s.Traces {
+		t := &s.Traces[i]
+		t.ID, t.Phase, t.Verdict, t.Unknown, t.Finding = evil, evil, evil, []string{evil}, &r.Findings[i]
+		t.Faults[0].Text = evil
+		for k := range t.Steps {
+			t.Steps[k].Kind, t.Steps[k].Text, t.Steps[k].Shard, t.Steps[k].Sequence = bench.TraceKind(evil), evil, evil, evil
+		}
+	}
+	s.Scenario, s.Environment = "name: x\n"+evil+"\n", []bench.Fact{{Name: evil, Value: evil}}
 	for i := range r.Faults {
 		r.Faults[i].Text, r.Faults[i].Kind = evil, evil
 	}

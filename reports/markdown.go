@@ -26,15 +26,15 @@ func Markdown(r *bench.Result) []byte {
 	b.WriteString("\n")
 	for _, f := range flow(r) {
 		fmt.Fprintf(&b, "%s **%s**", f.Name, countOf(f.Count))
-		if f.Left != "" {
-			fmt.Fprintf(&b, " (%s)", f.Left)
+		if len(f.Left) > 0 {
+			fmt.Fprintf(&b, " (%s)", f.left())
 		}
 		if f.Name != "processed" {
 			b.WriteString(" → ")
 		}
 	}
 	b.WriteString("\n")
-	markdownTable(&b, "Expectations", []string{"expected", "actual", "result"}, expectationRows(r))
+	markdownTable(&b, "Expectations", []string{"expected", "actual", "result", "why"}, expectationRows(r))
 	markdownTable(&b, "Faults", []string{"fault", "bitten", "undone", "recovery", "lost"}, faultRows(r))
 	markdownTable(&b, "Items by verdict", []string{"verdict", "items"}, itemRows(&r.Items))
 	markdownTable(&b, "Evidence that is missing", []string{"gate", "detail"}, gateRows(r))

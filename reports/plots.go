@@ -28,6 +28,8 @@ func figures(r *bench.Result, s *bench.Series) []picture {
 			func(c draw.Canvas) { drawFlow(c, r) }},
 		{"response-time", "Response time over time", "Lines: p50, p99 and maximum of response time over time, fault windows shaded.",
 			func(c draw.Canvas) { drawResponse(c, r, s) }},
+		{"availability", "Availability over time", "Lines: share of the requests due that were acknowledged, and that were refused, over time, fault windows shaded.",
+			func(c draw.Canvas) { drawAvailability(c, r, s) }},
 		{"backlog", "Backlog over time", "Area: items acknowledged or stored and without effect at each second, fault windows shaded, deaths of the processor marked.",
 			func(c draw.Canvas) { drawBacklog(c, r, s) }},
 		{"response-cdf", "Response time: share of requests answered within", "Curve: distribution of response time.",
@@ -80,6 +82,44 @@ func drawResponse(c draw.Canvas, r *bench.Result, s *bench.Series) {
 	p.Add(plotters...)
 	drawTimeline(c, p, r, nil)
 }
+
+// drawAvailability draws which share of the requests due was acknowledged, and which
+// was refused: the rest was told nothing, or something unclear.
+func drawAvailability(c draw.Canvas, r *bench.Result, s *bench.Series) {
+	share := func(of func(*bench.SeriesRow) int64) func(*bench.SeriesRow) *float64 {
+		return func(row *bench.SeriesRow) *float64 {
+			if row.Offered == 0 {
+				return nil
+			}
+			v := float64(of(row)) / float64(row.Offered)
+			return &v
+		}
+	}
+	acknowledged := share(func(row *bench.SeriesRow) int64 { return row.Acknowledged })
+	refused := share(func(row *bench.SeriesRow) int64 { return row.Refused })
+	p := newPlot("time since the start of load (s)", "share of requests due")
+	c = header(c, "Availability over time", append([]entry{{text: "acknowledged", line: &lineMain}, {text: "refused", line: &lineTail}}, faultEntry(r)...))
+	drawn := false
+	for _, part := range parts(s, acknowledged) {
+		p.Add(newLine(part, lineMain, plotter.NoStep))
+		drawn = true
+	}
+	for _, part := range parts(s, refused) {
+		p.Add(newLine(part, lineTail, plotter.NoStep))
+	}
+	if !drawn {
+		nothing(c)
+		return
+	}
+	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, 1, shareTicks
+	p.X.Min, p.X.Max = 0, loadEnd(r)
+	drawTimeline(c, p, r, nil)
+}
+
+// shareTicks marks an axis from 0 to 100 %.
+var shareTicks = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
+	return stepTicks(lo, hi, 5, func(v float64) string { return number(math.Round(v*1000)/10) + " %" })
+})
 
 // drawBacklog draws what was pending, with the deaths of the processor.
 func drawBacklog(c draw.Canvas, r *bench.Result, s *bench.Series) {
@@ -150,9 +190,7 @@ func drawCDF(c draw.Canvas, title, xLabel string, curves []curve) {
 	}
 	scaleMs(&p.X, lo, hi)
 	p.Y.Min, p.Y.Max = 0, 1
-	p.Y.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
-		return stepTicks(lo, hi, 5, func(v float64) string { return number(math.Round(v*1000)/10) + " %" })
-	})
+	p.Y.Tick.Marker = shareTicks
 	c = draw.Crop(c, 0, -8, 0, -6)
 	rules(p.DataCanvas(c), p)
 	p.Draw(c)
@@ -161,14 +199,10 @@ func drawCDF(c draw.Canvas, title, xLabel string, curves []curve) {
 // scaleMs sets an axis of milliseconds: linear where the values are near to
 // each other, else logarithmic outside 0 ± 100 µs.
 func scaleMs(a *plot.Axis, lo, hi float64) {
-	if lo >= 0 && hi < 10*lo || hi-lo < 2 {
-		a.Min, a.Max, a.Tick.Marker = min(0, lo), max(hi*1.08, lo+0.1), msTicks{linear: true}
-		return
-	}
-	a.Scale, a.Tick.Marker = logish{}, msTicks{}
-	a.Min, a.Max = lo, hi+math.Abs(hi)*0.15
-	if lo > 0 { // down to a round number, for the lowest label
-		a.Min = math.Pow10(int(math.Floor(math.Log10(lo))))
+	s := timeScale(lo, hi)
+	a.Min, a.Max, a.Tick.Marker = s.lo, s.hi, msTicks{linear: !s.log}
+	if s.log {
+		a.Scale = logish{}
 	}
 }
 
@@ -296,8 +330,8 @@ func drawFlow(c draw.Canvas, r *bench.Result) {
 			bar(y, end, max(before, end+1), orange)
 		}
 		c.FillText(write(11, ink, text.XLeft, heavy), vg.Point{X: max(before, end) + 8, Y: y}, count(*s.Count))
-		if s.Left != "" {
-			c.FillText(write(9.5, orange, text.XLeft, regular), vg.Point{X: left, Y: y - 17}, s.Left)
+		if len(s.Left) > 0 {
+			c.FillText(write(9.5, orange, text.XLeft, regular), vg.Point{X: left, Y: y - 17}, s.left())
 		}
 		before = end
 	}

@@ -49,17 +49,13 @@ func Write(dir string, r *bench.Result, s *bench.Series) error {
 	}
 	junit, err := JUnit(r)
 	add("junit.xml", junit, err)
-	pictures := make(map[string][]byte)
 	for _, f := range figures(r, s) {
 		svg, err := f.svg()
 		add(filepath.Join("plots", f.name+".svg"), svg, err)
-		if err == nil {
-			pictures[f.name] = svg
-		}
 		png, err := f.png()
 		add(filepath.Join("plots", f.name+".png"), png, err)
 	}
-	page, err := htmlPage(r, s, pictures)
+	page, err := HTML(r, s)
 	add("report.html", page, err)
 	if err := os.MkdirAll(filepath.Join(dir, "plots"), 0o755); err != nil {
 		return errors.Join(append(errs, fmt.Errorf("write report: %w", err))...)
@@ -91,22 +87,6 @@ func WriteComparison(dir string, c *bench.Comparison) error {
 		writeFile(filepath.Join(dir, "comparison.html"), page),
 		writeFile(filepath.Join(dir, "comparison.md"), CompareMarkdown(c)),
 	)
-}
-
-// HTML gives report.html with its pictures inside.
-func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
-	if s == nil {
-		s = new(bench.Series)
-	}
-	pictures := make(map[string][]byte)
-	for _, f := range figures(r, s) {
-		svg, err := f.svg()
-		if err != nil {
-			return nil, fmt.Errorf("draw %s: %w", f.name, err)
-		}
-		pictures[f.name] = svg
-	}
-	return htmlPage(r, s, pictures)
 }
 
 // Plots lists the names of the pictures that can be drawn.

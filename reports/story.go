@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ackproof/ackproof/bench"
@@ -167,29 +168,41 @@ func bites(f *bench.FaultResult) string {
 	return count(f.Bitten) + " of " + count(*f.Planned)
 }
 
-// station is one bar of the flow.
+// station is a place that requests pass on their way.
 type station struct {
 	Name  string
 	Count *int64 // nil: not observed
-	Left  string // what became of those that did not get here
+	Left  []fallen
+}
+
+// fallen are requests that did not get from the station before to this one.
+type fallen struct {
+	N    int64
+	What string
+	Bad  bool // a promise was broken, or nobody knows
+}
+
+func (f fallen) String() string { return count(f.N) + " " + f.What }
+
+// left says what became of those that did not get to the station.
+func (s *station) left() string {
+	var parts []string
+	for _, f := range s.Left {
+		parts = append(parts, f.String())
+	}
+	return strings.Join(parts, ", ")
 }
 
 // flow follows the requests from the plan to the effect.
 func flow(r *bench.Result) []station {
 	q, i := &r.Requests, &r.Items
-	left := func(pairs ...any) string {
-		var parts []string
-		for k := 0; k < len(pairs); k += 2 {
-			if n := pairs[k].(int64); n > 0 {
-				parts = append(parts, count(n)+" "+pairs[k+1].(string))
-			}
-		}
-		return strings.Join(parts, ", ")
+	left := func(all ...fallen) []fallen {
+		return slices.DeleteFunc(all, func(f fallen) bool { return f.N <= 0 })
 	}
 	stations := []station{
 		{Name: "planned", Count: &q.Planned},
-		{Name: "sent", Count: &q.Sent, Left: left(q.Unsent, "unsent")},
-		{Name: "acknowledged", Count: &q.Acknowledged, Left: left(q.Refused, "refused", q.Unknown, "unknown to the client")},
+		{Name: "sent", Count: &q.Sent, Left: left(fallen{q.Unsent, "unsent", true})},
+		{Name: "acknowledged", Count: &q.Acknowledged, Left: left(fallen{q.Refused, "refused", false}, fallen{q.Unknown, "unknown to the client", false})},
 	}
 	var dup, wrong int64
 	if i.Duplicated != nil {
@@ -213,9 +226,9 @@ func flow(r *bench.Result) []station {
 		return &n
 	}
 	return append(stations,
-		station{Name: "stored", Count: observed(stored), Left: left(i.LostWrite, "lost before they were stored")},
-		station{Name: "processed", Count: observed(processed), Left: left(i.LostProcessing, "stored and never processed",
-			i.DeadLettered, "dead-lettered", i.Pending, "still waiting", i.Unread, "not observed")},
+		station{Name: "stored", Count: observed(stored), Left: left(fallen{i.LostWrite, "lost before they were stored", true})},
+		station{Name: "processed", Count: observed(processed), Left: left(fallen{i.LostProcessing, "stored and never processed", true},
+			fallen{i.DeadLettered, "dead-lettered", false}, fallen{i.Pending, "still waiting", true}, fallen{i.Unread, "not observed", true})},
 	)
 }
 
@@ -226,9 +239,9 @@ type figureRow struct{ Name, Value string }
 func keyFigures(r *bench.Result) []figureRow {
 	lag := lagOf(r)
 	return []figureRow{
+		{"lost", lostText(&r.Items)},
 		{"response time p50 / p99", figureOf(&r.ResponseTime, r.ResponseTime.P50) + " / " + figureOf(&r.ResponseTime, r.ResponseTime.P99)},
 		{"processing lag p50 / p99", pair(figureOf(lag, lag.P50), figureOf(lag, lag.P99))},
-		{"lost", lostText(&r.Items)},
 		{"recovery", recoveryText(r)},
 	}
 }

@@ -22,9 +22,9 @@ func expectationRows(r *bench.Result) [][]string {
 	for _, e := range r.Expectations {
 		actual := notObserved
 		if e.Actual != nil {
-			actual = number(*e.Actual)
+			actual = inUnit(e.Unit, *e.Actual)
 		}
-		rows = append(rows, []string{clean(e.Expect, lineLimit), actual, expectationResult(e)})
+		rows = append(rows, []string{clean(e.Expect, lineLimit), actual, expectationResult(e), clean(e.Why, lineLimit)})
 	}
 	return rows
 }
@@ -84,14 +84,19 @@ func gateRows(r *bench.Result) [][]string {
 
 func findingRows(r *bench.Result, limit int) [][]string {
 	var rows [][]string
-	for _, f := range r.Findings[:min(limit, len(r.Findings))] {
-		during := clean(f.DuringFault, lineLimit)
-		if during == "" {
-			during = "outside faults"
-		}
-		rows = append(rows, []string{words(f.Verdict.String()), clean(f.ID, nameLimit), clean(string(f.LastStation), nameLimit), during, clean(f.Position, nameLimit)})
+	for i := range r.Findings[:min(limit, len(r.Findings))] {
+		rows = append(rows, findingCells(&r.Findings[i]))
 	}
 	return rows
+}
+
+// findingCells are verdict, id, last station, fault and position.
+func findingCells(f *bench.Finding) []string {
+	during := clean(f.DuringFault, lineLimit)
+	if during == "" {
+		during = "outside faults"
+	}
+	return []string{words(f.Verdict.String()), clean(f.ID, nameLimit), clean(string(f.LastStation), nameLimit), during, clean(f.Position, nameLimit)}
 }
 
 // latencyRow is a distribution as cells: name, count, percentiles, maximum.
@@ -111,16 +116,21 @@ func latencyRow(name string, l *bench.Latency) []string {
 }
 
 func latencyRows(r *bench.Result) [][]string {
-	return [][]string{
-		latencyRow("response time", &r.ResponseTime),
-		latencyRow("… acknowledged", &r.ResponseBy.Acknowledged),
-		latencyRow("… refused", &r.ResponseBy.Refused),
-		latencyRow("… unknown", &r.ResponseBy.Unknown),
+	rows := [][]string{latencyRow("response time", &r.ResponseTime)}
+	for _, by := range []struct {
+		name string
+		of   *bench.Latency
+	}{{"… acknowledged", &r.ResponseBy.Acknowledged}, {"… refused", &r.ResponseBy.Refused}, {"… unknown", &r.ResponseBy.Unknown}} {
+		if by.of.Count > 0 && by.of.Count < r.ResponseTime.Count {
+			rows = append(rows, latencyRow(by.name, by.of))
+		}
+	}
+	return append(rows,
 		latencyRow("service time", &r.ServiceTime),
 		latencyRow("processing lag", r.Lag),
 		latencyRow("completion time", r.Completion),
 		latencyRow("dispatch lag", r.DispatchLag),
-	}
+	)
 }
 
 func phaseRows(r *bench.Result) [][]string {
@@ -128,7 +138,7 @@ func phaseRows(r *bench.Result) [][]string {
 	for i := range r.Phases {
 		p := &r.Phases[i]
 		name := clean(p.Name, nameLimit)
-		if p.Warmup {
+		if p.Warmup && name != "warm-up" {
 			name += " (warm-up)"
 		}
 		lag := p.Lag

@@ -35,6 +35,23 @@ func clean(s string, limit int) string {
 	return b.String()
 }
 
+// scenarioLimit bounds the lines of a scenario that are shown.
+const scenarioLimit = 2000
+
+// cleanLines is clean for a text of several lines, of which it keeps so many.
+func cleanLines(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for line := range strings.Lines(s) {
+		if n++; n > limit {
+			b.WriteString("…\n")
+			break
+		}
+		b.WriteString(clean(strings.TrimRight(line, "\r\n"), lineLimit) + "\n")
+	}
+	return b.String()
+}
+
 // visible maps a character that is not shown as itself: white space to a space,
 // anything that steers to the replacement character.
 func visible(c rune) rune {

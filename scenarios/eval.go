@@ -17,7 +17,10 @@ import (
 // and from which the system did not recover, a percentile that lies among
 // requests which never ended. Actual is in the expectation's unit.
 func (e Expectation) Eval(r *bench.Result) bench.Expectation {
-	out := bench.Expectation{Expect: e.String()}
+	out := bench.Expectation{Expect: e.String(), Unit: e.Unit}
+	if out.Unit == unitNone && e.inMS() {
+		out.Unit = unitMS // a limit of 0 needs no unit
+	}
 	found := e.find(r)
 	if slices.ContainsFunc(e.rests(), func(g bench.Gate) bool { return gateDown(r, g) }) {
 		out.Actual = found.value
@@ -116,6 +119,10 @@ func (e *Expectation) in(tree map[string]any) found {
 	if e.Unit != unitPercent {
 		return found{value: n}
 	}
+	if e.isShare() {
+		percent := *n * 100
+		return found{value: &percent}
+	}
 	whole := number(tree, e.whole())
 	if whole == nil || *whole == 0 {
 		return found{}
@@ -167,7 +174,7 @@ func (e *Expectation) inFaults(r *bench.Result) found {
 // that is proven all the same fails the run by itself.
 func (e *Expectation) rests() []bench.Gate {
 	gates := []bench.Gate{bench.GatePlanComplete, bench.GateLedgerComplete, bench.GateHarnessAlive}
-	for _, client := range []string{"requests.", "response_time", "service_time.", "load."} {
+	for _, client := range []string{"requests.", "response_time", "service_time.", "load.", "availability."} {
 		if strings.HasPrefix(e.Path, client) {
 			return gates
 		}

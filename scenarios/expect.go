@@ -20,7 +20,8 @@ import (
 // with `for FAULT`, of the faults of that kind or text. VALUE is a number, a
 // duration (compared in ms), a rate (per second), or a percentage: of all
 // attempted items for counts of items, of all planned requests for counts of
-// requests.
+// requests, of the requests of a phase for its acknowledged ones; and a share such
+// as availability.share may be written as one.
 type Expectation struct {
 	Path  string
 	Op    string
@@ -138,8 +139,8 @@ func (e *Expectation) parseValue(s string) error {
 		return err
 	}
 	if digits, ok := strings.CutSuffix(s, unitPercent); ok {
-		if e.whole() == "" {
-			return fmt.Errorf("%s is no share of anything: a percentage goes with items and requests", e.Path)
+		if e.whole() == "" && !e.isShare() {
+			return fmt.Errorf("%s is no share of anything: a percentage goes with items, requests and availability", e.Path)
 		}
 		return number(digits, unitPercent)
 	}
@@ -209,8 +210,15 @@ func (e *Expectation) whole() string {
 		return "items.attempted"
 	case first == "requests":
 		return "requests.planned"
+	case e.Phase != "" && e.Path == "acknowledged":
+		return "response_time.count" // of the phase: sent, or waiting to be
 	}
 	return ""
+}
+
+// isShare reports whether the path holds a share, from 0 to 1.
+func (e *Expectation) isShare() bool {
+	return e.Path == "availability.share" || e.Path == "availability.worst_second"
 }
 
 // String prints the line that ParseExpectation reads, in canonical form.

@@ -20,6 +20,9 @@ func TestParseExpectation(t *testing.T) {
 		"recovery_ms < 1s for at 5000ms for 2s: invoke.fail 100%": "recovery_ms < 1s for at 5s for 2s: invoke.fail",
 		"response_time.count > 10 in steady":                      "response_time.count > 10 in steady",
 		"drain.ms < 0":                                            "drain.ms < 0",
+		"availability.share >= 99.9%":                             "availability.share >= 99.9%",
+		"availability.worst_second > 0.5":                         "availability.worst_second > 0.5",
+		"acknowledged >= 99% in steady":                           "acknowledged >= 99% in steady",
 	} {
 		e, err := ParseExpectation(text)
 		if err != nil || e.String() != want {
@@ -62,9 +65,10 @@ func evalResult() *bench.Result {
 	return &bench.Result{
 		Requests:     bench.Requests{Planned: 200, Sent: 200, Unknown: 1},
 		Items:        bench.Items{Attempted: 100, LostWrite: 1, LostProcessing: 2},
+		Availability: bench.Availability{Share: ptr(0.985)},
 		ResponseTime: bench.Latency{Count: 100, Censored: 10, P50: ptr(4.0)},
 		ServiceTime:  bench.Latency{Count: 100},
-		Phases:       []bench.Phase{{Name: "steady", Acknowledged: 90, Items: bench.Items{LostWrite: 1}}},
+		Phases:       []bench.Phase{{Name: "steady", ResponseTime: bench.Latency{Count: 100}, Acknowledged: 90, Items: bench.Items{LostWrite: 1}}},
 		Faults: []bench.FaultResult{
 			{Text: "at 1s: processor.kill", Kind: "processor.kill", Bitten: 1, RecoveryMs: ptr(1500.0)},
 			{Text: "at 2s: processor.kill", Kind: "processor.kill", Bitten: 2, RecoveryMs: ptr(2500.0)},
@@ -92,6 +96,10 @@ func TestEval(t *testing.T) {
 		{"acknowledged >= 90 in steady", ptr(90.0), yes, yes},
 		{"lost == 0 in other", nil, nil, nil},
 		{"requests.unknown <= 0.5%", ptr(0.5), yes, yes},
+		{"availability.share >= 99%", ptr(98.5), no, no},
+		{"availability.share >= 0.98", ptr(0.985), yes, yes},
+		{"availability.worst_second > 0", nil, nil, nil},
+		{"acknowledged >= 95% in steady", ptr(90.0), no, no},
 		{"duplicated == 0", nil, nil, nil}, // null: not observed
 		{"response_time.p50 < 5ms", ptr(4.0), yes, yes},
 		{"response_time.p50 < 3ms", ptr(4.0), no, nil},

@@ -76,26 +76,36 @@ func (p *problems) all() []string {
 // says false, and reports everything between them as problems. The file is
 // read piece by piece: memory is that of the largest block.
 func scanBlocks(path string, p *problems, yield func(block) bool) error {
+	torn, err := scanToTail(path, p, yield)
+	if torn != "" {
+		p.add("%s", torn)
+	}
+	return err
+}
+
+// scanToTail is scanBlocks for whoever knows better what a torn end of the file
+// means: it is not reported, but given back.
+func scanToTail(path string, p *problems, yield func(block) bool) (torn string, _ error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return "", err
 	}
 	s := blockScanner{f: f, size: info.Size(), name: path, problems: p}
 	for {
 		b, err := s.next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return s.torn, nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
+			return s.torn, fmt.Errorf("read %s: %w", path, err)
 		}
 		if !yield(b) {
-			return nil
+			return "", nil
 		}
 	}
 }
@@ -106,6 +116,7 @@ type blockScanner struct {
 	name     string
 	buf      []byte
 	problems *problems
+	torn     string // what is wrong with the end of the file
 }
 
 // next gives the next sound block, or io.EOF.
@@ -127,7 +138,7 @@ func (s *blockScanner) next() (block, error) {
 		return block{}, err
 	}
 	if !found {
-		s.problems.add("%s: %s at byte %d; the last %d bytes of the file are lost", s.name, why, bad, s.size-bad)
+		s.torn = fmt.Sprintf("%s: %s at byte %d; the last %d bytes of the file are lost", s.name, why, bad, s.size-bad)
 		s.at = s.size
 		return block{}, io.EOF
 	}

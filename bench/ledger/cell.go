@@ -8,13 +8,14 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-const cellSize = 32
+const cellSize = 48
 
-// The marks of a cell.
+// The marks of a cell, and of a sealed attempt.
 const (
 	markNever    = 0
 	markSent     = 1
 	markFinished = 2
+	markTorn     = 3 // sealed alone: the cell was damaged before it was sealed
 )
 
 // State is what the ledger knows of one request.
@@ -25,10 +26,11 @@ const (
 	Unsent   State = iota // no byte of it was handed to a connection
 	SentOnly              // it left, and the writer died before its outcome was written
 	Finished              // its outcome is known
-	Torn                  // its cell is damaged: it counts as sent, outcome unknown
+	Torn                  // its cell or block is damaged: it counts as sent, outcome unknown
+	Reserved              // it may have left when the machine stopped: it counts as sent, outcome unknown
 )
 
-var stateNames = [...]string{"unsent", "sent", "finished", "torn"}
+var stateNames = [...]string{"unsent", "sent", "finished", "torn", "reserved"}
 
 // String gives the state's name.
 func (s State) String() string {
@@ -38,49 +40,80 @@ func (s State) String() string {
 	return "invalid"
 }
 
+// entry is what the ledger holds of one attempt. The error is the number of its
+// text; 0: none.
+type entry struct {
+	mark    byte
+	errText uint16
+	bench.Attempt
+}
+
+// state reads the mark. An attempt without a known outcome gets Unknown.
+func (e *entry) state() State {
+	switch {
+	case e.mark == markNever:
+		e.Attempt = bench.Attempt{Seq: e.Seq, Retry: e.Retry}
+		return Unsent
+	case e.mark == markSent:
+		e.Outcome, e.Class = bench.Unknown, bench.ClassNone
+		return SentOnly
+	case e.mark != markFinished || e.Outcome > bench.Unknown || e.Class > bench.ClassInterrupted:
+		e.Attempt = bench.Attempt{Seq: e.Seq, Retry: e.Retry, Outcome: bench.Unknown}
+		return Torn // damaged, or of a version that we do not know
+	case e.Outcome == bench.Unsent:
+		return Unsent // given up before its first byte, and said so
+	}
+	return Finished
+}
+
 // encodeCell fills a cell in place. The sum is computed over the cell itself
 // and not over a copy: a copy would escape to the heap.
-func encodeCell(c []byte, mark byte, a *bench.Attempt) {
+func encodeCell(c []byte, mark byte, errText uint16, a *bench.Attempt) {
 	_ = c[cellSize-1]
 	c[0] = mark
 	c[1] = byte(a.Outcome)
 	c[2] = byte(a.Class)
 	binary.LittleEndian.PutUint16(c[4:], uint16(a.Status))
+	binary.LittleEndian.PutUint16(c[6:], errText)
 	binary.LittleEndian.PutUint64(c[8:], uint64(a.Sent))
-	binary.LittleEndian.PutUint64(c[16:], uint64(a.End))
-	binary.LittleEndian.PutUint32(c[24:], uint32(a.Seq))
-	binary.LittleEndian.PutUint32(c[28:], crc32.Checksum(c[:28], castagnoli))
+	binary.LittleEndian.PutUint64(c[16:], uint64(a.FirstByte))
+	binary.LittleEndian.PutUint64(c[24:], uint64(a.End))
+	binary.LittleEndian.PutUint64(c[32:], a.Seq)
+	binary.LittleEndian.PutUint16(c[40:], uint16(a.Retry))
+	binary.LittleEndian.PutUint32(c[44:], crc32.Checksum(c[:44], castagnoli))
 }
 
-// decodeCell reads cell seq. A torn one gives an attempt that nobody can be
-// accused by: sent at an unknown time, outcome unknown.
-func decodeCell(c []byte, seq uint64) (bench.Attempt, State) {
+// decodeCell reads a cell; false: it is torn.
+func decodeCell(c []byte) (entry, bool) {
 	_ = c[cellSize-1]
-	if binary.LittleEndian.Uint64(c)|binary.LittleEndian.Uint64(c[8:])|
-		binary.LittleEndian.Uint64(c[16:])|binary.LittleEndian.Uint64(c[24:]) == 0 {
-		return bench.Attempt{Seq: seq}, Unsent
+	var all uint64
+	for i := 0; i < cellSize; i += 8 {
+		all |= binary.LittleEndian.Uint64(c[i:])
 	}
-	torn := bench.Attempt{Seq: seq, Outcome: bench.Unknown}
-	if binary.LittleEndian.Uint32(c[28:]) != crc32.Checksum(c[:28], castagnoli) ||
-		binary.LittleEndian.Uint32(c[24:]) != uint32(seq) {
-		return torn, Torn
+	if all == 0 {
+		return entry{}, true
 	}
-	a := bench.Attempt{
-		Seq:     seq,
-		Outcome: bench.Outcome(c[1]),
-		Class:   bench.Class(c[2]),
-		Status:  int(binary.LittleEndian.Uint16(c[4:])),
-		Sent:    time.Duration(binary.LittleEndian.Uint64(c[8:])),
-		End:     time.Duration(binary.LittleEndian.Uint64(c[16:])),
+	if binary.LittleEndian.Uint32(c[44:]) != crc32.Checksum(c[:44], castagnoli) {
+		return entry{}, false
 	}
-	switch {
-	case c[0] == markSent:
-		a.Outcome, a.Class = bench.Unknown, bench.ClassNone
-		return a, SentOnly
-	case c[0] != markFinished || a.Outcome > bench.Unknown || a.Class > bench.ClassInterrupted:
-		return torn, Torn // sound, but of a version that we do not know
-	case a.Outcome == bench.Unsent:
-		return a, Unsent // given up before its first byte, and said so
+	return entry{mark: c[0], errText: binary.LittleEndian.Uint16(c[6:]), Attempt: bench.Attempt{
+		Outcome:   bench.Outcome(c[1]),
+		Class:     bench.Class(c[2]),
+		Status:    int(binary.LittleEndian.Uint16(c[4:])),
+		Sent:      time.Duration(binary.LittleEndian.Uint64(c[8:])),
+		FirstByte: time.Duration(binary.LittleEndian.Uint64(c[16:])),
+		End:       time.Duration(binary.LittleEndian.Uint64(c[24:])),
+		Seq:       binary.LittleEndian.Uint64(c[32:]),
+		Retry:     int(binary.LittleEndian.Uint16(c[40:])),
+	}}, true
+}
+
+// cellOf reads the cell of a request: one that holds another request is torn.
+func cellOf(c []byte, seq uint64) entry {
+	e, ok := decodeCell(c)
+	if !ok || e.mark != markNever && (e.Seq != seq || e.Retry != 0) {
+		e = entry{mark: markTorn}
 	}
-	return a, Finished
+	e.Seq = seq
+	return e
 }

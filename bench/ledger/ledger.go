@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,38 +23,56 @@ type Ledger struct {
 	started     time.Time
 	closed      bool
 	planned     uint64
-	have        uint64 // whole cells in the file; those behind it are torn
-	cells       []byte
 	problems    problems
+	maps        [][]byte
+
+	first firstCells // not nil: a ledger of the first version, and nothing below
+
+	blocks    []blockPlace // of first attempts, in their order
+	retries   []entry      // in their order
+	texts     map[uint16]string
+	reach     uint64 // blocks from here on were never sent
+	uncertain bool   // a cell without a mark may have lost it
 }
 
-// Open opens the ledger in dir and looks at every cell. Damage is no error: it
-// is listed by Problems, and the requests concerned are Torn. An error means
+// blockPlace is where the first attempts of blockRows requests are.
+type blockPlace struct {
+	number  uint64
+	sealed  sealedBlock
+	cells   []byte // not nil: not sealed yet
+	retried bool   // some of them were sent again
+}
+
+// Open opens the ledger in dir and looks at all that is there. Damage is no error:
+// it is listed by Problems, and the requests concerned are Torn. An error means
 // that there is no ledger here, or one of a format that is not ours.
 func Open(dir string) (*Ledger, error) {
-	l := &Ledger{}
-	if err := l.readSmallFiles(dir); err != nil {
-		return nil, fmt.Errorf("open ledger %s: %w", dir, err)
+	l := &Ledger{texts: map[uint16]string{}}
+	err := l.readSmallFiles(dir)
+	if err == nil && l.isFirst(dir) {
+		err = l.openFirst(dir)
+	} else if err == nil {
+		err = l.open(dir)
 	}
-	path := filepath.Join(dir, cellsFile)
-	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
+		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", dir, err), l.Close())
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	l.measure(path, info.Size())
-	if l.have > 0 {
-		l.cells, err = unix.Mmap(int(f.Fd()), 0, int(l.have*cellSize), unix.PROT_READ, unix.MAP_SHARED)
-		if err != nil {
-			return nil, fmt.Errorf("open ledger: map %s: %w", path, err)
-		}
-	}
-	l.check(dir, path)
 	return l, nil
+}
+
+// isFirst says whether the ledger is of the first version. Without a header, its
+// files tell.
+func (l *Ledger) isFirst(dir string) bool {
+	if l.headerSound {
+		return l.header.Format == firstFormat
+	}
+	_, attempts := os.Lstat(filepath.Join(dir, attemptsFile))
+	cells, err := os.Lstat(filepath.Join(dir, cellsFile))
+	if err != nil || attempts == nil {
+		return false
+	}
+	l.planned = uint64(cells.Size()) / firstCellSize
+	return true
 }
 
 // readSmallFiles reads header and start.
@@ -67,8 +86,8 @@ func (l *Ledger) readSmallFiles(dir string) error {
 		l.problems.add("%s is damaged: %v", path, err)
 	case err != nil:
 		return err
-	case l.header.Format != Format:
-		return fmt.Errorf("format %q is not known; this version reads %s", l.header.Format, Format)
+	case l.header.Format != Format && l.header.Format != firstFormat:
+		return fmt.Errorf("format %q is not known; this version reads %s and %s", l.header.Format, Format, firstFormat)
 	default:
 		if err := l.header.validate(); err != nil {
 			l.problems.add("%s: %v", path, err)
@@ -92,54 +111,36 @@ func (l *Ledger) readSmallFiles(dir string) error {
 	return nil
 }
 
-// measure compares the file's size with the plan. Without a sound header the
-// file itself says how many requests there were.
-func (l *Ledger) measure(path string, size int64) {
-	l.have = uint64(size) / cellSize
-	if !l.headerSound {
-		l.planned = l.have
-	}
-	want := l.planned * cellSize
-	switch {
-	case uint64(size) < want:
-		l.problems.add("%s: %d bytes where %d are due: request %d and all after it are lost", path, size, want, l.have)
-	case uint64(size) > want:
-		l.problems.add("%s: %d bytes where %d are due: the rest is not read", path, size, want)
-		l.have = l.planned
-	}
-}
-
-// check looks at every cell, and holds the count against what the writer
-// counted: a page of zeros, which a lost disk block leaves behind, is a page
-// of sound cells that were never sent.
-func (l *Ledger) check(dir, path string) {
-	var got endBody
-	for seq := range l.have {
-		_, s := l.At(seq)
-		switch s {
-		case Torn:
-			l.problems.add("%s: the cell of request %d, at byte %d, is torn", path, seq, seq*cellSize)
-			got.Sent++
-		case SentOnly:
-			got.Sent++
-		case Finished:
-			got.Sent++
-			got.Finished++
-		}
-	}
-	var want endBody
-	endPath := filepath.Join(dir, endFile)
-	switch err := readSealed(endPath, &want); {
+// readEnd reads what the writer counted; false: it did not come to its end, or
+// what it said is damaged.
+func (l *Ledger) readEnd(dir string) (end endBody, ok bool) {
+	path := filepath.Join(dir, endFile)
+	switch err := readSealed(path, &end); {
 	case errors.Is(err, fs.ErrNotExist): // the writer was killed
 	case err != nil:
-		l.problems.add("%s is damaged: %v", endPath, err)
+		l.problems.add("%s is damaged: %v", path, err)
 	default:
 		l.closed = true
-		if got != want {
-			l.problems.add("%s: %d sent and %d finished requests, where the writer counted %d and %d",
-				path, got.Sent, got.Finished, want.Sent, want.Finished)
-		}
 	}
+	return end, l.closed
+}
+
+// mapFile maps a whole file for reading.
+func mapFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 { // an empty mapping is an error of mmap(2)
+		return nil, err
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	return b, nil
 }
 
 // Header gives the header. Where it was damaged (see Problems) it is what was
@@ -153,27 +154,124 @@ func (l *Ledger) Started() time.Time { return l.started }
 // killed; what it had recorded is here all the same.
 func (l *Ledger) Closed() bool { return l.closed }
 
-// Len is the number of planned requests.
+// Len is the number of planned requests. Without a sound header it is that up to
+// the last one of which something is left.
 func (l *Ledger) Len() uint64 { return l.planned }
 
-// At gives what is known of a request. Of one that is SentOnly or Torn the
+// At gives what is known of a request, as all its attempts together have it
+// ([bench.Attempt.Joined]). Of one that is not Finished and counts as sent, the
 // outcome is bench.Unknown and the class bench.ClassNone. A seq beyond Len is
 // Unsent.
 func (l *Ledger) At(seq uint64) (bench.Attempt, State) {
-	if seq >= l.have {
-		if seq < l.planned {
-			return bench.Attempt{Seq: seq, Outcome: bench.Unknown}, Torn
-		}
+	if seq >= l.planned {
 		return bench.Attempt{Seq: seq}, Unsent
 	}
-	return decodeCell(l.cells[seq*cellSize:][:cellSize], seq)
+	if l.first != nil {
+		e := l.first.at(seq)
+		s := e.state()
+		return e.Attempt, s
+	}
+	place := l.place(seq / blockRows)
+	a, s := l.firstAttempt(place, seq)
+	if place != nil && place.retried {
+		for _, e := range l.retriesOf(seq) {
+			a, s = l.joined(a, s, e)
+		}
+	}
+	return a, s
 }
 
+// joined joins what is known of a request with a later attempt at it.
+func (l *Ledger) joined(a bench.Attempt, s State, e entry) (bench.Attempt, State) {
+	later, state := l.told(e, false)
+	joint := a.Joined(later)
+	if joint.Retry == later.Retry {
+		s = state
+	}
+	return joint, s
+}
+
+// firstAttempt gives the first attempt at a request.
+func (l *Ledger) firstAttempt(place *blockPlace, seq uint64) (bench.Attempt, State) {
+	i := int(seq % blockRows)
+	switch {
+	case place == nil && seq/blockRows >= l.reach:
+		return bench.Attempt{Seq: seq}, Unsent
+	case place != nil && place.cells != nil:
+		return l.told(cellOf(place.cells[i*cellSize:], seq), l.uncertain)
+	case place != nil && i < place.sealed.rows:
+		return l.told(place.sealed.entry(i), false)
+	}
+	return bench.Attempt{Seq: seq, Outcome: bench.Unknown}, Torn
+}
+
+// told gives what an entry says. Uncertain: one without a mark may have lost it.
+func (l *Ledger) told(e entry, uncertain bool) (bench.Attempt, State) {
+	if uncertain && e.mark == markNever {
+		return bench.Attempt{Seq: e.Seq, Outcome: bench.Unknown}, Reserved
+	}
+	s := e.state()
+	if e.errText != 0 && s == Finished {
+		e.Error = l.texts[e.errText]
+	}
+	return e.Attempt, s
+}
+
+// place gives where a block is; nil: there is nothing of it.
+func (l *Ledger) place(number uint64) *blockPlace {
+	if number < uint64(len(l.blocks)) && l.blocks[number].number == number { // none is absent before it, as a rule
+		return &l.blocks[number]
+	}
+	if i, ok := slices.BinarySearchFunc(l.blocks, number, func(p blockPlace, n uint64) int {
+		return compare(p.number, n)
+	}); ok {
+		return &l.blocks[i]
+	}
+	return nil
+}
+
+// retriesOf gives the later attempts at a request, in their order.
+func (l *Ledger) retriesOf(seq uint64) []entry {
+	bySeq := func(e entry, seq uint64) int { return compare(e.Seq, seq) }
+	from, _ := slices.BinarySearchFunc(l.retries, seq, bySeq)
+	to := from
+	for to < len(l.retries) && l.retries[to].Seq == seq {
+		to++
+	}
+	return l.retries[from:to]
+}
+
+// AttemptsAt gives every attempt at a request that is known of, the first one first.
+func (l *Ledger) AttemptsAt(seq uint64) iter.Seq2[bench.Attempt, State] {
+	return func(yield func(bench.Attempt, State) bool) {
+		if l.first != nil || seq >= l.planned {
+			yield(l.At(seq))
+			return
+		}
+		if !yield(l.firstAttempt(l.place(seq/blockRows), seq)) {
+			return
+		}
+		for _, e := range l.retriesOf(seq) {
+			if !yield(l.told(e, false)) {
+				return
+			}
+		}
+	}
+}
+
+// Retries counts the attempts after the first, of all requests.
+func (l *Ledger) Retries() int { return len(l.retries) }
+
 // Attempts gives what is known of as many requests as into has room for, from
-// first on. Whoever was sent is not bench.Unsent.
+// first on, as At has it. It leaves out what a judge has no use for: the class, the
+// status, the first byte and the error. Whoever was sent is not bench.Unsent.
 func (l *Ledger) Attempts(first uint64, into []bench.Attempt) {
-	for i := range into {
-		into[i], _ = l.At(first + uint64(i))
+	for s := range l.Stretches(first, first+uint64(len(into))) {
+		sent, end := s.Times()
+		some := into[s.First-first:][:len(sent)]
+		for i := range some {
+			some[i] = bench.Attempt{Seq: s.First + uint64(i), Outcome: s.Outcome[i], Sent: sent[i], End: end[i]}
+		}
 	}
 }
 
@@ -183,7 +281,7 @@ func (l *Ledger) Request(seq uint64) (_ bench.Attempt, sent bool) {
 	return a, s != Unsent
 }
 
-// All gives every planned request in order.
+// All gives every planned request in order, as At has it.
 func (l *Ledger) All() iter.Seq2[bench.Attempt, State] {
 	return func(yield func(bench.Attempt, State) bool) {
 		for seq := range l.planned {
@@ -198,12 +296,14 @@ func (l *Ledger) All() iter.Seq2[bench.Attempt, State] {
 // killed is no problem of the file.
 func (l *Ledger) Problems() []string { return l.problems.all() }
 
-// Close lets go of the file. The ledger must not be used afterwards.
+// Close lets go of the files. The ledger must not be used afterwards.
 func (l *Ledger) Close() error {
-	cells := l.cells
-	l.cells, l.have = nil, 0
-	if cells == nil {
-		return nil
+	var errs []error
+	for _, b := range l.maps {
+		if len(b) > 0 {
+			errs = append(errs, unix.Munmap(b))
+		}
 	}
-	return unix.Munmap(cells)
+	l.maps, l.first, l.blocks, l.planned = nil, nil, nil, 0
+	return errors.Join(errs...)
 }

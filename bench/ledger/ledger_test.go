@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 const testRun = bench.RunID("k3v9x2ab")
@@ -41,8 +42,9 @@ func open(t testing.TB, dir string) *Ledger {
 }
 
 func attempt(seq uint64) bench.Attempt {
+	sent := time.Duration(seq)*time.Millisecond + time.Duration(seq*seq%977)
 	return bench.Attempt{Seq: seq, Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 200,
-		Sent: time.Duration(seq) * time.Millisecond, End: time.Duration(seq)*time.Millisecond + 77}
+		Sent: sent, FirstByte: sent + 70, End: sent + 77 + time.Duration(seq%1000)}
 }
 
 func TestLedgerRoundTrip(t *testing.T) {
@@ -50,12 +52,12 @@ func TestLedgerRoundTrip(t *testing.T) {
 	if err := w.SetStart(testStart); err != nil {
 		t.Fatal(err)
 	}
-	w.Sent(0, 1)
+	w.Sent(0, 0, 1)
 	w.Done(attempt(0))
-	w.Sent(1, 5*time.Second)
+	w.Sent(1, 0, 5*time.Second)
 	refused := bench.Attempt{Seq: 3, Outcome: bench.Refused, Class: bench.ClassConnRefused, Sent: -time.Second, End: 9}
 	w.Done(refused)
-	w.Sent(4, 0)
+	w.Sent(4, 0, 0)
 	w.Done(bench.Attempt{Seq: 4, Outcome: bench.Unsent, Class: bench.ClassInterrupted})
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -138,9 +140,9 @@ func TestBeyondPlanPanics(t *testing.T) {
 		if recover() == nil {
 			t.Error("no panic")
 		}
-		w.Sent(0, 0) // and no lock is left behind
+		w.Sent(0, 0, 0) // and no lock is left behind
 	}()
-	w.Sent(1, 0)
+	w.Sent(1, 0, 0)
 }
 
 func TestConcurrentWriters(t *testing.T) {
@@ -150,7 +152,7 @@ func TestConcurrentWriters(t *testing.T) {
 	for g := range uint64(8) {
 		wg.Go(func() {
 			for seq := g; seq < n; seq += 8 {
-				w.Sent(seq, 1)
+				w.Sent(seq, 0, 1)
 				w.Done(attempt(seq))
 			}
 		})
@@ -179,10 +181,10 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 	}
 }
 
-func filled(t *testing.T, n int64) string {
+func filled(t testing.TB, n int64) string {
 	w, dir := create(t, n)
 	for seq := range uint64(n) {
-		w.Sent(seq, 1)
+		w.Sent(seq, 0, 1)
 		w.Done(attempt(seq))
 	}
 	if err := w.Close(); err != nil {
@@ -191,61 +193,184 @@ func filled(t *testing.T, n int64) string {
 	return dir
 }
 
-// TestLedgerDamage: every damage is found, located, and accuses nobody.
-func TestLedgerDamage(t *testing.T) {
-	tests := []struct {
-		name, file string
-		change     func([]byte) []byte
-		want       string // in a problem
-		torn       []uint64
-	}{
-		{"bit flip", cellsFile, func(b []byte) []byte { b[3*cellSize+9] ^= 4; return b }, "request 3, at byte 96", []uint64{3}},
-		{"truncated", cellsFile, func(b []byte) []byte { return b[:7*cellSize+5] }, "request 7 and all after it", []uint64{7, 8, 9}},
-		{"empty", cellsFile, func(b []byte) []byte { return nil }, "request 0 and all after", []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
-		{"longer", cellsFile, func(b []byte) []byte { return append(b, 1) }, "321 bytes where 320 are due", nil},
-		{"cells swapped", cellsFile, func(b []byte) []byte {
-			c := append([]byte(nil), b[:cellSize]...)
-			copy(b, b[cellSize:2*cellSize])
-			copy(b[cellSize:], c)
-			return b
-		}, "request 0, at byte 0", []uint64{0, 1}},
-		{"a page of zeros", cellsFile, func(b []byte) []byte { clear(b[:2*cellSize]); return b }, "8 sent and 8 finished", nil},
-		{"header flipped", headerFile, func(b []byte) []byte { b[40] ^= 1; return b }, "header.json is damaged", nil},
-		{"header cut", headerFile, func(b []byte) []byte { return b[:20] }, "header.json is damaged", nil},
-		{"end flipped", endFile, func(b []byte) []byte { b[30] ^= 1; return b }, "end.json is damaged", nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := filled(t, 10)
-			edit(t, filepath.Join(dir, tt.file), tt.change)
-			l := open(t, dir)
-			if !strings.Contains(strings.Join(l.Problems(), "\n"), tt.want) {
-				t.Errorf("problems %q, want %q", l.Problems(), tt.want)
+// A plan that does not end with a block, and one that is shorter than a frame.
+func TestEveryLength(t *testing.T) {
+	for _, n := range []int64{1, 255, 256, 257, blockRows, blockRows + 1} {
+		l := open(t, filled(t, n))
+		for seq := range uint64(n) {
+			if a, s := l.At(seq); a != attempt(seq) || s != Finished {
+				t.Fatalf("%d of %d: %v %+v", seq, n, s, a)
 			}
-			if l.Len() != 10 {
-				t.Errorf("len %d", l.Len())
-			}
-			var torn []uint64
-			for a, s := range l.All() {
-				if s == Torn {
-					torn = append(torn, a.Seq)
-					if a.Outcome != bench.Unknown || a.Class != bench.ClassNone {
-						t.Errorf("a torn cell says %+v", a)
-					}
-				}
-			}
-			if d := cmp.Diff(tt.torn, torn); d != "" {
-				t.Error(d)
-			}
-		})
-	}
-	t.Run("header missing", func(t *testing.T) {
-		dir := filled(t, 10)
-		os.Remove(filepath.Join(dir, headerFile))
-		if l := open(t, dir); l.Len() != 10 || len(l.Problems()) != 1 {
-			t.Errorf("%d %v", l.Len(), l.Problems())
 		}
-	})
+		if len(l.Problems()) > 0 || l.Len() != uint64(n) {
+			t.Errorf("%d of %d, %v", l.Len(), n, l.Problems())
+		}
+		sameInStretches(t, l)
+	}
+}
+
+// retry is a later attempt at a request.
+func retry(seq uint64, n int, o bench.Outcome) bench.Attempt {
+	a := attempt(seq)
+	a.Retry, a.Outcome = n, o
+	a.Sent += time.Duration(n) * time.Second
+	a.FirstByte, a.End = a.Sent+5, a.Sent+9
+	return a
+}
+
+// Each attempt has a row of its own; together they say what the client knows.
+func TestRetries(t *testing.T) {
+	const n = 3 * blockRows
+	w, dir := create(t, n)
+	failed := func(seq uint64) bench.Attempt {
+		return bench.Attempt{Seq: seq, Outcome: bench.Unknown, Class: bench.ClassReset, Sent: 3, End: 9, Error: "write: broken pipe"}
+	}
+	refused := func(seq uint64) bench.Attempt {
+		return bench.Attempt{Seq: seq, Outcome: bench.Refused, Class: bench.ClassStatus, Status: 429, Sent: 3, End: 9}
+	}
+	want := map[uint64][]bench.Attempt{
+		7:    {failed(7), retry(7, 1, bench.Refused), retry(7, 2, bench.Acknowledged)},
+		8:    {failed(8), retry(8, 1, bench.Refused)},
+		9:    {refused(9), retry(9, 1, bench.Refused)},
+		5000: {refused(5000), retry(5000, 1, bench.Unknown)},
+	}
+	many := uint64(2 * blockRows) // more than a slot of retries holds
+	for seq := range uint64(n) {
+		all := want[seq]
+		if seq >= many && all == nil {
+			all = []bench.Attempt{failed(seq), retry(seq, 1, bench.Unknown), retry(seq, 2, bench.Acknowledged)}
+			want[seq] = all
+		}
+		if all == nil {
+			all = []bench.Attempt{attempt(seq)}
+		}
+		for _, a := range all {
+			if err := w.Reserve(t.Context(), seq, a.Retry); err != nil {
+				t.Fatal(err)
+			}
+			w.Sent(seq, a.Retry, a.Sent)
+			w.Done(a)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, dir)
+	if len(l.Problems()) > 0 || l.Retries() != 2+1+1+1+2*blockRows {
+		t.Fatalf("%d retries, %v", l.Retries(), l.Problems())
+	}
+	for seq, all := range want {
+		var got []bench.Attempt
+		for a, s := range l.AttemptsAt(seq) {
+			if s != Finished {
+				t.Fatalf("%+v is %v", a, s)
+			}
+			got = append(got, a)
+		}
+		if d := cmp.Diff(all, got); d != "" {
+			t.Fatalf("request %d: %s", seq, d)
+		}
+	}
+	for seq, want := range map[uint64]struct {
+		outcome bench.Outcome
+		sent    time.Duration
+		retry   int
+	}{
+		6: {bench.Acknowledged, attempt(6).Sent, 0}, 7: {bench.Acknowledged, 3, 2}, 8: {bench.Unknown, 3, 0}, 9: {bench.Refused, 3, 1},
+		5000: {bench.Unknown, 3, 1}, many: {bench.Acknowledged, 3, 2},
+	} {
+		if a, s := l.At(seq); a.Outcome != want.outcome || a.Sent != want.sent || a.Retry != want.retry || s != Finished {
+			t.Errorf("request %d together: %v %+v, want %+v", seq, s, a, want)
+		}
+	}
+	sameInStretches(t, l)
+}
+
+// sameInStretches reads the ledger in stretches, which must say what At does.
+func sameInStretches(t testing.TB, l *Ledger) {
+	t.Helper()
+	for _, r := range [][2]uint64{{0, l.Len()}, {min(100, l.Len()), min(5000, l.Len())}, {l.Len() / 2, l.Len()/2 + 700}} {
+		next := r[0]
+		together := make([]bench.Attempt, r[1]-r[0])
+		l.Attempts(r[0], together)
+		for i, a := range together {
+			want, _ := l.At(r[0] + uint64(i))
+			if a.Seq != want.Seq || a.Outcome != want.Outcome || a.Sent != want.Sent || a.End != want.End {
+				t.Fatalf("request %d among others: %+v; alone: %+v", want.Seq, a, want)
+			}
+		}
+		for s := range l.Stretches(r[0], r[1]) {
+			sent, end := s.Times()
+			for i := range s.State {
+				a, state := l.At(next)
+				if s.First+uint64(i) != next || s.State[i] != state || s.Outcome[i] != a.Outcome || sent[i] != a.Sent || end[i] != a.End {
+					t.Fatalf("request %d in a stretch: %v %v sent %v end %v; alone: %v %+v", next, s.State[i], s.Outcome[i], sent[i], end[i], state, a)
+				}
+				next++
+			}
+		}
+		if next != r[1] {
+			t.Fatalf("the stretches end at %d, not at %d", next, r[1])
+		}
+	}
+}
+
+// Slots are used again, so that the window is as long as what is under way, and
+// what is sealed takes at most 12 bytes a request.
+func TestDiskIsBounded(t *testing.T) {
+	const n = 60 * blockRows
+	w, dir := create(t, n)
+	var largest int64
+	for seq := range uint64(n) {
+		if err := w.Reserve(t.Context(), seq, 0); err != nil {
+			t.Fatal(err)
+		}
+		w.Sent(seq, 0, 1)
+		w.Done(realistic(seq))
+		if seq%blockRows == 0 {
+			info, err := os.Stat(filepath.Join(dir, cellsFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			largest = max(largest, info.Size())
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if whole := int64(n * cellSize); largest > whole {
+		t.Errorf("the window grew to %d bytes, all cells would take %d", largest, whole)
+	}
+	var size int64
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	t.Logf("%.2f bytes a request, the window took up to %d", float64(size)/n, largest)
+	if float64(size)/n > 12 {
+		t.Errorf("%.2f bytes a request", float64(size)/n)
+	}
+	sameInStretches(t, open(t, dir))
+}
+
+// realistic is an attempt as a run has it: 2,000 requests a second, sent with up to
+// 2 ms of delay, answered within some milliseconds, one of 500 after a second.
+func realistic(seq uint64) bench.Attempt {
+	noise := clock.Bits(1, "realistic", seq)
+	sent := time.Duration(seq)*500*time.Microsecond + time.Duration(noise%2e6)
+	latency := time.Millisecond + time.Duration(noise>>21%8e6)
+	if noise%500 == 0 {
+		latency += time.Second
+	}
+	return bench.Attempt{Seq: seq, Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 200,
+		Sent: sent, FirstByte: sent + latency - time.Duration(noise>>44%1e5), End: sent + latency}
 }
 
 // TestKilledWriter kills a process that writes as fast as it can, and asks that
@@ -258,7 +383,7 @@ func TestKilledWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		for seq := range uint64(planned) {
-			w.Sent(seq, 1)
+			w.Sent(seq, 0, 1)
 			if seq%1000 == 999 {
 				os.Stdout.WriteString("x") // the parent has been told of it
 			}
@@ -310,72 +435,13 @@ func TestKilledWriter(t *testing.T) {
 	}
 }
 
-// FuzzLedger gives Open a cells file and a header of any content.
-func FuzzLedger(f *testing.F) {
-	cell := make([]byte, cellSize)
-	a := attempt(0)
-	encodeCell(cell, markFinished, &a)
-	f.Add(cell, []byte(`{"crc":"00000000","body":{}}`))
-	f.Add(append(make([]byte, cellSize), cell[:9]...), []byte("null"))
-	f.Add([]byte{}, []byte(`{"body":null}`))
-	f.Fuzz(func(t *testing.T, cells, header []byte) {
-		dir := t.TempDir()
-		for name, b := range map[string][]byte{cellsFile: cells, headerFile: header, startFile: header, endFile: header} {
-			if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		l, err := Open(dir)
-		if err != nil {
-			return
-		}
-		defer l.Close()
-		n := uint64(0)
-		for a, s := range l.All() {
-			if a.Seq != n {
-				t.Fatalf("cell %d has seq %d", n, a.Seq)
-			}
-			if s == Finished && (a.Outcome == bench.Unsent || a.Outcome > bench.Unknown) {
-				t.Fatalf("finished with outcome %v", a.Outcome)
-			}
-			n++
-		}
-		if len(l.Problems()) == 0 && len(cells) != int(l.Len())*cellSize {
-			t.Fatalf("%d bytes pass for %d cells", len(cells), l.Len())
-		}
-	})
-}
-
-// FuzzCellFlip flips bits of a sound cell: it must never read as another sound
-// attempt.
-func FuzzCellFlip(f *testing.F) {
-	f.Add(uint64(7), uint64(1), byte(0), byte(31))
-	f.Add(uint64(1<<33), uint64(0x8000000000000000), byte(8), byte(28))
-	f.Fuzz(func(t *testing.T, seq, mask uint64, at, at2 byte) {
-		c := make([]byte, cellSize)
-		a := attempt(seq)
-		encodeCell(c, markFinished, &a)
-		before := string(c)
-		c[at%cellSize] ^= byte(mask)
-		c[at2%cellSize] ^= byte(mask >> 8)
-		got, s := decodeCell(c, seq)
-		if string(c) == before {
-			if got != a || s != Finished {
-				t.Fatalf("unchanged, and reads as %v %+v", s, got)
-			}
-		} else if s != Torn {
-			t.Fatalf("flipped, and reads as %v", s)
-		}
-	})
-}
-
 func BenchmarkSentDone(b *testing.B) {
 	const n = 1 << 20
 	w, _ := create(b, n)
 	b.ReportAllocs()
 	seq := uint64(0)
 	for b.Loop() {
-		w.Sent(seq%n, 12345)
+		w.Sent(seq%n, 0, 12345)
 		w.Done(attempt(seq % n))
 		seq++
 	}
@@ -393,27 +459,67 @@ func BenchmarkSentDoneParallel(b *testing.B) {
 		next += n / 64 // apart from each other
 		mu.Unlock()
 		for pb.Next() {
-			w.Sent(seq%n, 12345)
+			w.Sent(seq%n, 0, 12345)
 			w.Done(attempt(seq % n))
 			seq++
 		}
 	})
 }
 
+// What a reader of all requests takes for one: its outcome alone, with its times,
+// and all that is known.
 func BenchmarkScan(b *testing.B) {
 	const n = 1 << 20
 	w, dir := create(b, n)
 	for seq := range uint64(n) {
-		w.Done(attempt(seq))
+		w.Done(realistic(seq))
 	}
-	w.Close()
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
 	l := open(b, dir)
-	b.ReportAllocs()
-	seq := uint64(0)
-	for b.Loop() {
-		if _, s := l.At(seq % n); s != Finished {
-			b.Fatal(s)
-		}
-		seq++
+	for name, scan := range map[string]func(s *Stretch) (sum time.Duration){
+		"outcome": func(s *Stretch) (sum time.Duration) {
+			for _, o := range s.Outcome {
+				sum += time.Duration(o)
+			}
+			return sum
+		},
+		"times": func(s *Stretch) (sum time.Duration) {
+			sent, end := s.Times()
+			for i := range sent {
+				sum += end[i] - sent[i]
+			}
+			return sum
+		},
+		"all": func(s *Stretch) (sum time.Duration) {
+			for i := range s.State {
+				a, _ := s.At(i)
+				sum += a.End
+			}
+			return sum
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				var sum time.Duration
+				for s := range l.Stretches(0, n) {
+					sum += scan(s)
+				}
+				if sum == 0 {
+					b.Fatal("nothing was read")
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/n, "ns/request")
+		})
 	}
+	b.Run("alone", func(b *testing.B) {
+		seq := uint64(0)
+		for b.Loop() {
+			if _, s := l.At(seq * 7919 % n); s != Finished {
+				b.Fatal(s)
+			}
+			seq++
+		}
+	})
 }

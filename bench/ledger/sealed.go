@@ -107,3 +107,12 @@ func CheckSum(object []byte) (found bool, err error) {
 	}
 	return true, nil
 }
+
+// syncDir brings the names of a folder to the disk.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

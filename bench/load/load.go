@@ -31,6 +31,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -66,11 +67,15 @@ type Plan interface {
 	AppendBody(dst []byte, seq uint64) []byte
 }
 
-// Book is told of every request. Sent is called before the first byte is handed
-// to a connection, Done when the request is over. Both are on the path of the
-// load: they must be quick, and safe for concurrent use with different numbers.
+// Book is told of every attempt at a request: 0 is the first, n the nth retry. An
+// attempt that cannot be reserved is not made, and the attack ends with the error.
+// Sent is called before the first byte is handed to a connection, Done when an
+// attempt that was reserved is over, also where it was never sent. All are on the
+// path of the load: they must be quick, and safe for concurrent use with different
+// attempts.
 type Book interface {
-	Sent(seq uint64, at time.Duration)
+	Reserve(ctx context.Context, seq uint64, retry int) error
+	Sent(seq uint64, retry int, at time.Duration)
 	Done(a bench.Attempt)
 }
 
@@ -147,6 +152,8 @@ func set(statuses []int) map[int]bool {
 // nothing more is sent, and what is under way is given up after a grace of one
 // second.
 func (a *Attack) Run(ctx context.Context) (Figures, error) {
+	ctx, noBook := context.WithCancelCause(ctx)
+	defer noBook(nil)
 	work, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 	defer a.sender.close()
@@ -158,7 +165,7 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &roundTripper{attack: a, ctx: work},
+			Transport:     &roundTripper{attack: a, ctx: work, noBook: noBook},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.Workers(min(a.cfg.Workers, vegeta.DefaultWorkers)),
@@ -173,6 +180,9 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 	figures := usageSince(before, readUsage(a.cfg.Clock))
 	figures.Connections = a.sender.connections()
 	figures.WorkerCapHit = a.peak.Load() >= int64(WorkerCap)
+	if lost, ok := errors.AsType[bookError](context.Cause(ctx)); ok {
+		return figures, fmt.Errorf("load: no request can be recorded any more, so that none is sent: %w", lost.error)
+	}
 	if ctx.Err() == nil && results != a.plan.Len() {
 		return figures, fmt.Errorf("load: %d of %d requests came back from vegeta", results, a.plan.Len())
 	}
@@ -240,6 +250,9 @@ func (a *Attack) Snapshot() Snapshot {
 func (a *Attack) done(at bench.Attempt) {
 	a.book.Done(at)
 	a.counts[at.Outcome].Add(1)
+	if at.Outcome == bench.Unsent {
+		return
+	}
 	a.mu.Lock()
 	if len(a.recent) < maxRecent { // nobody may be looking
 		a.recent = append(a.recent, at.End-a.plan.Due(at.Seq))

@@ -2,11 +2,13 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,13 +37,21 @@ type book struct {
 	sent map[uint64]time.Duration
 	done map[uint64]bench.Attempt
 	bad  []string
+	room int // requests that can be recorded; 0: all
 }
 
 func newBook() *book {
 	return &book{sent: map[uint64]time.Duration{}, done: map[uint64]bench.Attempt{}}
 }
 
-func (b *book) Sent(seq uint64, at time.Duration) {
+func (b *book) Reserve(_ context.Context, seq uint64, _ int) error {
+	if b.room > 0 && seq >= uint64(b.room) {
+		return errors.New("no room")
+	}
+	return nil
+}
+
+func (b *book) Sent(seq uint64, _ int, at time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sent[seq] = at
@@ -50,11 +60,20 @@ func (b *book) Sent(seq uint64, at time.Duration) {
 func (b *book) Done(a bench.Attempt) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if a.Outcome == bench.Unsent {
+		return
+	}
 	if _, ok := b.sent[a.Seq]; !ok {
 		b.bad = append(b.bad, fmt.Sprintf("%d is done and was never sent", a.Seq))
 	}
 	if _, ok := b.done[a.Seq]; ok {
 		b.bad = append(b.bad, fmt.Sprintf("%d is done twice", a.Seq))
+	}
+	if a.FirstByte != 0 && (a.FirstByte < a.Sent || a.FirstByte > a.End) || a.FirstByte == 0 && a.Status != 0 {
+		b.bad = append(b.bad, fmt.Sprintf("%d was sent at %v, got its first byte at %v and ended at %v", a.Seq, a.Sent, a.FirstByte, a.End))
+	}
+	if a.Outcome == bench.Unknown && a.Class != bench.ClassStatus && a.Error == "" {
+		b.bad = append(b.bad, fmt.Sprintf("%d went wrong, and nobody says how", a.Seq))
 	}
 	if a.End < a.Sent {
 		b.bad = append(b.bad, fmt.Sprintf("%d ends at %v, before it was sent at %v", a.Seq, a.End, a.Sent))
@@ -135,6 +154,19 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("the server saw %d requests, want 3: nothing may be sent again", n)
 			}
 		})
+	}
+}
+
+// What cannot be recorded is not sent, and the attack says why it ends.
+func TestABookWithoutRoomEndsTheAttack(t *testing.T) {
+	var got atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { got.Add(1); w.WriteHeader(200) }))
+	defer srv.Close()
+	b := newBook()
+	b.room = 5
+	_, err := New(config(srv.URL), every{1000, time.Millisecond}, b).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "no room") || got.Load() != 5 || len(b.done) != 5 {
+		t.Errorf("%v; the server got %d requests, the book has %d", err, got.Load(), len(b.done))
 	}
 }
 

@@ -3,7 +3,9 @@ package load
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -50,8 +52,12 @@ type sender interface {
 // whoever reads it later.
 type roundTripper struct {
 	attack *Attack
-	ctx    context.Context // ends when the run gives up what is under way
+	ctx    context.Context         // ends when the run gives up what is under way
+	noBook context.CancelCauseFunc // ends the attack, since the book cannot be written
 }
+
+// bookError is why nothing can be recorded any more.
+type bookError struct{ error }
 
 // RoundTrip sends the request that X-Vegeta-Seq names, tells the book, and
 // hands vegeta an answer without a body, since nobody reads it there.
@@ -65,12 +71,15 @@ func (rt *roundTripper) RoundTrip(in *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err // vegeta sets it itself
 	}
+	if err := a.book.Reserve(rt.ctx, seq, 0); err != nil {
+		if rt.ctx.Err() == nil {
+			rt.noBook(bookError{err})
+		}
+		a.counts[bench.Unsent].Add(1)
+		return nil, err
+	}
 	x := a.sender.send(rt.ctx, seq, a.cfg.Start.Add(a.plan.Due(seq)+a.cfg.Timeout))
 	at := a.judge(seq, x)
-	if at.Outcome == bench.Unsent {
-		a.counts[bench.Unsent].Add(1)
-		return nil, x.err
-	}
 	a.done(at)
 	if x.status == 0 {
 		return nil, x.err
@@ -81,7 +90,7 @@ func (rt *roundTripper) RoundTrip(in *http.Request) (*http.Response, error) {
 // handed tells the book that a request is about to be handed to a connection.
 func (a *Attack) handed(seq uint64) time.Duration {
 	now := a.elapsed()
-	a.book.Sent(seq, now)
+	a.book.Sent(seq, 0, now)
 	return now
 }
 
@@ -89,13 +98,16 @@ func (a *Attack) handed(seq uint64) time.Duration {
 // connection that was refused before a byte was sent; what is not certain is
 // Unknown.
 func (a *Attack) judge(seq uint64, x exchange) bench.Attempt {
-	at := bench.Attempt{Seq: seq, Status: x.status, Sent: x.sent, End: a.elapsed(), Outcome: bench.Unknown}
+	at := bench.Attempt{Seq: seq, Status: x.status, Sent: x.sent, FirstByte: max(x.firstByte, 0), End: a.elapsed(), Outcome: bench.Unknown}
+	if x.err != nil {
+		at.Error = inShort(x.err)
+	}
 	switch {
 	case x.sent < 0 && errors.Is(x.err, syscall.ECONNREFUSED):
 		at.Outcome, at.Class, at.Sent = bench.Refused, bench.ClassConnRefused, at.End
-		a.book.Sent(seq, at.Sent)
+		a.book.Sent(seq, 0, at.Sent)
 	case x.sent < 0:
-		at.Outcome = bench.Unsent
+		at.Outcome, at.Sent = bench.Unsent, 0
 	case x.err == nil && a.ack[x.status]:
 		at.Outcome, at.Class = bench.Acknowledged, bench.ClassStatus
 	case x.err == nil && a.refused[x.status]:
@@ -112,4 +124,17 @@ func (a *Attack) judge(seq uint64, x exchange) bench.Attempt {
 		at.Class = bench.ClassReset
 	}
 	return at
+}
+
+// inShort says what went wrong without what differs from request to request, such
+// as ports: the ledger keeps each text once.
+func inShort(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		what := op.Err
+		if call, ok := errors.AsType[*os.SyscallError](what); ok {
+			what = call.Err
+		}
+		return op.Op + ": " + what.Error()
+	}
+	return err.Error()
 }

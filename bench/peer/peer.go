@@ -35,6 +35,7 @@ const (
 	Dynoxide = "dynoxide" // Rust, one binary (linux on x86-64 alone); has streams and transactions
 	Dynalite = "dynalite" // Node; neither streams nor transactions
 	Moto     = "moto"     // Python, slow; has streams and transactions
+	Axe      = "axe"      // no stand-in: axe-core, which checks pages for what shuts people out
 	Local    = "local"    // DynamoDB Local, the user's own copy; has streams and transactions
 )
 

@@ -106,7 +106,7 @@ faults: ["at 900ms for 200ms: invoke.throttle"]
 		{bench.GateDrained, func(dir string) { replace(t, dir, `"positions"`, `"none"`) }},
 		{bench.GateHarnessAlive, func(dir string) { without(t, dir, `"finished"`) }},
 		{bench.GatePlanComplete, func(dir string) { replace(t, dir, `"complete":true`, `"complete":false`) }},
-		{bench.GateLedgerComplete, func(dir string) { flip(t, filepath.Join(dir, "ledger", "cells"), 4096) }},
+		{bench.GateLedgerComplete, func(dir string) { flip(t, filepath.Join(dir, "ledger", "attempts"), 20) }},
 	}
 	for i, tt := range tests {
 		t.Run(fmt.Sprintf("%d %s", i, tt.gate), func(t *testing.T) {

@@ -303,7 +303,7 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		Drain:    f.story.proof(), Gates: account.Gates,
 	}
 	f.fill(r, figures, account)
-	f.expect(r)
+	f.expect(r, figures)
 	f.distrust(r)
 	f.notes(r)
 	for _, list := range []any{&r.Reasons, &r.Findings, &r.Expectations, &r.Faults, &r.Phases, &r.Backlog} {

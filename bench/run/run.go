@@ -139,6 +139,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if errors.As(loadErr, new(NotStarted)) {
 		return endpoints, loadErr
 	}
+	loadErr = errors.Join(loadErr, r.book.Close())
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.

@@ -204,8 +204,11 @@ func (p sentinelPlan) AppendBody(dst []byte, seq uint64) []byte {
 // stream shows.
 type noBook struct{}
 
+// Reserve has room.
+func (noBook) Reserve(context.Context, uint64, int) error { return nil }
+
 // Sent forgets.
-func (noBook) Sent(uint64, time.Duration) {}
+func (noBook) Sent(uint64, int, time.Duration) {}
 
 // Done forgets.
 func (noBook) Done(bench.Attempt) {}

@@ -10,7 +10,7 @@ import (
 
 // perRow is how many requests a row is to have on average, so that its p99 is
 // more than its maximum; no row is made longer than a second for that.
-const perRow = 100
+const perRow = 50
 
 // rowWidths are the lengths that a row may have; beyond them, whole days.
 var rowWidths = []time.Duration{

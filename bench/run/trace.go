@@ -243,7 +243,9 @@ func (t *tracer) client(j *joiner) {
 	case ledger.Unsent:
 		t.unknown("when it would have been sent: no byte of it was handed to a connection")
 	case ledger.Torn:
-		t.unknown("when it was sent and how it ended: its cell in the ledger is damaged")
+		t.unknown("when it was sent and how it ended: its place in the ledger is damaged")
+	case ledger.Reserved:
+		t.unknown("whether it was sent, and how it ended: the machine stopped before that was on its disk")
 	case ledger.SentOnly:
 		t.step(row.Sent, bench.TraceStep{Kind: bench.TraceSent, Text: "handed to a connection"})
 		t.unknown("how it ended for the client: ackproof was killed while it was under way")

@@ -178,16 +178,16 @@ func testTraceOfKilled(t *testing.T, clean string) {
 	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "reads")), os.Remove(filepath.Join(dir, "ledger", "end.json"))); err != nil {
 		t.Fatal(err)
 	}
-	flip(t, filepath.Join(dir, "ledger", "cells"), 32*10+8)
 	told := trace(t, dir, "200")
 	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceAnswered)
 	if told.Verdict != "unread" || told.Stored != nil || told.Count != nil || len(told.Unknown) < 3 {
 		t.Errorf("nothing was read, and yet: %+v", told)
 	}
+	flip(t, filepath.Join(dir, "ledger", "attempts"), 1000)
 	torn := trace(t, dir, "10")
 	expectKinds(t, torn, bench.TraceDue)
 	if torn.Ledger != "torn" || torn.ResponseTimeMs != nil {
-		t.Errorf("its cell is damaged, and yet: %+v", torn)
+		t.Errorf("its block is damaged, and yet: %+v", torn)
 	}
 }
 

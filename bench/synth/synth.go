@@ -228,11 +228,12 @@ func (m *maker) attempt(seq uint64, o bench.Outcome) bench.Attempt {
 	bits := clock.Bits(m.opts.Seed, "client", seq)
 	sent := m.whole.Due(seq) + time.Duration(bits&0xffff) // up to 65 µs
 	a := bench.Attempt{Seq: seq, Outcome: o, Class: bench.ClassStatus, Status: 200, Sent: sent, End: sent + time.Millisecond + time.Duration(bits>>16&0x3fffff)}
+	a.FirstByte = a.End - time.Duration(bits>>40&0xffff)
 	switch o {
 	case bench.Refused:
 		a.Status = 429
 	case bench.Unknown:
-		a.Class, a.Status = bench.ClassReset, 0
+		a.Class, a.Status, a.FirstByte, a.Error = bench.ClassReset, 0, 0, "read: connection reset by peer"
 	}
 	return a
 }
@@ -258,18 +259,23 @@ func (m *maker) ledger() error {
 	if err != nil {
 		return err
 	}
-	share(uint64(m.plan.Len()), func(from, to uint64) {
-		for own := from; own < to; own++ {
-			seq := m.number(own)
-			o := m.fate(seq).outcome
-			a := m.attempt(seq, o)
-			a.Seq = own
-			switch {
-			case o == bench.Unsent:
-			case o == bench.Unknown && seq%2 == 0: // on the wire when the client was killed
-				w.Sent(own, a.Sent)
-			default:
-				w.Done(a)
+	n, cores := uint64(m.plan.Len()), uint64(runtime.GOMAXPROCS(0))
+	const block = 1 << 12 // in turns: a ledger is written from its begin to its end
+	share(cores, func(core, _ uint64) {
+		for first := core * block; first < n; first += cores * block {
+			for own := first; own < min(first+block, n); own++ {
+				seq := m.number(own)
+				o := m.fate(seq).outcome
+				a := m.attempt(seq, o)
+				a.Seq = own
+				switch {
+				case o == bench.Unsent:
+					w.Done(bench.Attempt{Seq: own})
+				case o == bench.Unknown && seq%2 == 0: // on the wire when the client was killed
+					w.Sent(own, 0, a.Sent)
+				default:
+					w.Done(a)
+				}
 			}
 		}
 	})

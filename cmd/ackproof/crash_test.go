@@ -74,7 +74,7 @@ func killAndCompare(t *testing.T, underLoad bool, after time.Duration) (answered
 		t.Fatal(err)
 	}
 	s := startAckproofIn(t, dir, "run", "crashed.yaml", "--quiet")
-	begin := filepath.Join("ledger", "cells")
+	begin := filepath.Join("ledger", "header.json")
 	if underLoad {
 		begin = local.AnswersFile // made when the gateway comes up; it holds a line from the first request on
 	}
@@ -180,9 +180,9 @@ func TestAnAnswerThatTheLedgerForgotIsSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Sent(0, 1)
+	w.Sent(0, 0, 1)
 	w.Done(bench.Attempt{Seq: 0, Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 200, Sent: 1, End: 2})
-	w.Sent(1, 1)
+	w.Sent(1, 0, 1)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -219,7 +219,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the local target, seed %d\nackproof: %s\n", s.Name, s.Architecture, seed, display(r.Dir()))
 	}
 	heard := context.AfterFunc(ctx, func() {
-		fmt.Fprintln(w.stderr, "\nackproof: interrupted: undoing the faults, reading and judging what is known; once more ends it at once")
+		live.Say("ackproof: interrupted: undoing the faults, reading and judging what is known; once more ends it at once")
 	})
 	endpoints, doErr := r.Do(ctx)
 	heard()

@@ -49,7 +49,7 @@ func TestSoakKilled(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			s := startAckproof(t, "run", "crash", "--quiet")
 			until(t, time.Minute, "the run directory is made", func() bool {
-				_, err := os.Stat(filepath.Join(s.runDir(), "ledger", "cells"))
+				_, err := os.Stat(filepath.Join(s.runDir(), "ledger", "header.json"))
 				return s.runDir() != "" && err == nil
 			})
 			after := time.Duration(clock.Draw(seed, "killed after", uint64(i)) * float64(21*time.Second))
