@@ -28,6 +28,7 @@ type Result struct {
 	Completion   *Latency      `json:"completion_time"`
 	DispatchLag  *Latency      `json:"dispatch_lag"`
 	Phases       []Phase       `json:"phases"`
+	Control      *Control      `json:"control"` // null where no fault was planned
 	Faults       []FaultResult `json:"faults"`
 	Expectations []Expectation `json:"expectations"`
 	Backlog      []BacklogRow  `json:"backlog"`
@@ -165,7 +166,7 @@ type Finding struct {
 	ID          string      `json:"id"`
 	Seq         uint64      `json:"seq"`
 	LastStation Station     `json:"last_station"`
-	DuringFault string      `json:"during_fault"` // text of the fault in whose window it was due; "": outside all
+	DuringFault string      `json:"during_fault"` // text of the fault in whose window it was due, or that it was under way for; "": none
 	Position    string      `json:"position"`     // head, middle or tail of its writer's order; "": nothing is missing
 }
 
@@ -237,6 +238,17 @@ type Phase struct {
 	// fault. Null after any other, where it never came back, or where nobody saw.
 	RecoveryMs         *float64 `json:"recovery_ms"`
 	RecoveredAfterLoad bool     `json:"recovered_after_load"`
+}
+
+// Control is the phase before anything was broken, judged apart: the requests that
+// were due, and normally done with, before the first fault struck.
+type Control struct {
+	ToMs         float64 `json:"to_ms"` // it lasts from the start of load to here
+	Sent         int64   `json:"sent"`
+	Acknowledged int64   `json:"acknowledged"`
+	Items        Items   `json:"items"`
+	Failed       int64   `json:"failed"` // items that fail the run, and that no fault can have spoilt
+	Clean        *bool   `json:"clean"`  // null: nobody can tell
 }
 
 // FaultResult says what a fault did.

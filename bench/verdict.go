@@ -178,7 +178,8 @@ const (
 	CodeItemsNotObserved Code = "items_not_observed"
 	CodeWorkerCap        Code = "worker_cap"
 	CodeInterrupted      Code = "interrupted"
-	CodeDamaged          Code = "evidence_damaged" // a file of the run is not as it was written
+	CodeDamaged          Code = "evidence_damaged"  // a file of the run is not as it was written
+	CodeControlNotClean  Code = "control_not_clean" // items failed before anything was broken
 )
 
 // Codes lists all of them: first those of this list, then the names of the item
@@ -186,6 +187,7 @@ const (
 func Codes() []Code {
 	codes := []Code{
 		CodeExpectation, CodeExpectationUnk, CodeDrainedBySilence, CodeBlockedShard, CodeItemsNotObserved, CodeWorkerCap, CodeInterrupted, CodeDamaged,
+		CodeControlNotClean,
 	}
 	for _, v := range ItemVerdicts() {
 		codes = append(codes, Code(v.String()))

@@ -125,6 +125,15 @@ func (f Fault) Window() (from, to time.Duration) {
 	return f.At, f.At + f.For
 }
 
+// Lasts is how long what one strike has done goes on by itself: a write that comes
+// late, a mapping that is gone for a while.
+func (f Fault) Lasts() time.Duration {
+	if f.Kind.Place == bench.PlaceClock { // by= is how far it jumps
+		return 0
+	}
+	return f.By
+}
+
 // OneStrike reports whether each begin of the fault is one strike that is used
 // up, rather than a window.
 func (f Fault) OneStrike() bool {

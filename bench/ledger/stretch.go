@@ -11,6 +11,7 @@ import (
 type toldState struct {
 	state   State
 	outcome bench.Outcome
+	class   bench.Class
 }
 
 // statesOf has it for each value of the column.
@@ -18,7 +19,7 @@ var statesOf = func() (all [256]toldState) {
 	for w := range all {
 		e := entry{mark: byte(w & 3), Attempt: bench.Attempt{Outcome: bench.Outcome(w >> 2 & 3), Class: bench.Class(w >> 4)}}
 		s := e.state()
-		all[w] = toldState{s, e.Outcome}
+		all[w] = toldState{s, e.Outcome, e.Class}
 	}
 	return all
 }()
@@ -29,6 +30,7 @@ type Stretch struct {
 	First   uint64 // number of its first request
 	State   []State
 	Outcome []bench.Outcome // of each
+	Class   []bench.Class
 
 	l        *Ledger
 	place    *blockPlace
@@ -37,6 +39,7 @@ type Stretch struct {
 	packed   bool // the rows are those of a frame
 	state    [frameRows]State
 	outcome  [frameRows]bench.Outcome
+	class    [frameRows]bench.Class
 	column   [frameRows]uint64
 	sent     [frameRows]time.Duration
 	end      [frameRows]time.Duration
@@ -62,7 +65,7 @@ func (l *Ledger) Stretches(from, to uint64) iter.Seq[*Stretch] {
 // read opens the n requests from first on, which lie in one frame.
 func (s *Stretch) read(first uint64, n int) {
 	s.First = first
-	s.State, s.Outcome = s.state[:n], s.outcome[:n]
+	s.State, s.Outcome, s.Class = s.state[:n], s.outcome[:n], s.class[:n]
 	s.place, s.packed = nil, false
 	if s.l.first == nil && first+uint64(n) <= s.l.planned {
 		s.place = s.l.place(first / blockRows)
@@ -76,25 +79,27 @@ func (s *Stretch) read(first uint64, n int) {
 		for i := range n {
 			var a bench.Attempt
 			a, s.State[i] = s.l.At(first + uint64(i))
-			s.Outcome[i] = a.Outcome
+			s.Outcome[i], s.Class[i] = a.Outcome, a.Class
 		}
 		return
 	}
 	if what := &s.frame.lines[colWhat]; what.width == 0 && what.step == 0 {
 		t := statesOf[byte(what.base)]
 		for i := range n {
-			s.State[i], s.Outcome[i] = t.state, t.outcome
+			s.State[i], s.Outcome[i], s.Class[i] = t.state, t.outcome, t.class
 		}
 	} else {
 		all := s.column[:s.to]
 		unpack(what, all)
 		for i, w := range all[s.from:] {
 			t := statesOf[byte(w)]
-			s.State[i], s.Outcome[i] = t.state, t.outcome
+			s.State[i], s.Outcome[i], s.Class[i] = t.state, t.outcome, t.class
 		}
 	}
 	if s.place.retried {
-		s.retried(func(i int, a bench.Attempt, state State) { s.State[i], s.Outcome[i] = state, a.Outcome })
+		s.retried(func(i int, a bench.Attempt, state State) {
+			s.State[i], s.Outcome[i], s.Class[i] = state, a.Outcome, a.Class
+		})
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	told                           // an item has told what the digest must be, where the evidence cannot
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
+	later                          // handed over or applied when a fault had struck
 
 	found = inItems | inStream | applied
 )
@@ -207,6 +208,9 @@ func (j *judge) deliveries() {
 			continue
 		}
 		n, _ := bench.ParseSequence(d.Sequence) // an asynchronous event has none: zero
+		if here && j.afterStrike(d.At.Sub(j.e.Started)) {
+			j.mark(seq, later)
+		}
 		known := here && w.seen[i]&delivered != 0
 		switch r := (record{seq, n}); {
 		case known && w.handed[i] == n, others[r]:
@@ -306,6 +310,9 @@ func (j *judge) effects(r *Read) {
 				j.counts.Uncompared++
 			}
 			dated := page.Flags[row]&bench.RowHasTime != 0
+			if !dated || j.afterStrike(j.origin.Since(page.Ms[row])) {
+				f |= later
+			}
 			if deadline != 0 && !dated {
 				j.counts.Untimed++
 			}

@@ -47,6 +47,7 @@ type counts struct {
 	Loss     []int64      // by fault
 	Stages   []stageCount // by stage; one for all where none is listed
 	Around   []aroundFault
+	Control  control
 	Findings perVerdict // without those beyond the plan
 	Acked    perVerdict // of them, the acknowledged ones
 	Firsts   map[bench.ItemVerdict]uint64
@@ -82,7 +83,7 @@ func newCounts(e *Evidence) counts {
 	return counts{
 		Phases: make([]perVerdict, len(e.Stages)), Loss: make([]int64, len(e.Faults)),
 		Stages: make([]stageCount, len(e.Stages)), Around: make([]aroundFault, len(e.Faults)),
-		Firsts: map[bench.ItemVerdict]uint64{}, First: uint64(e.Planned), Beyond: map[uint64]flags{},
+		Firsts: map[bench.ItemVerdict]uint64{}, First: uint64(e.Planned), Control: newControl(e), Beyond: map[uint64]flags{},
 	}
 }
 
@@ -105,6 +106,7 @@ func (c *counts) join(o *counts) {
 		c.Around[i].add(o.Around[i])
 		c.Loss[i] += o.Loss[i]
 	}
+	c.Control.add(&o.Control)
 	for v, seq := range o.Firsts {
 		if first, ok := c.Firsts[v]; !ok || seq < first {
 			c.Firsts[v] = seq
@@ -136,11 +138,12 @@ func (j *judge) count(seq uint64, o bench.Outcome, v bench.ItemVerdict, n int64)
 	}
 	if len(j.e.Faults) > 0 && o != bench.Unsent {
 		j.countAround(seq, o, v, n)
+		j.countControl(seq, o, v, n)
 	}
 }
 
 // note enters what is told of single requests.
-func (j *judge) note(seq uint64, o bench.Outcome, v bench.ItemVerdict) {
+func (j *judge) note(seq uint64, s flags, o bench.Outcome, v bench.ItemVerdict) {
 	c := &j.counts
 	if survived(v) {
 		c.First, c.Last = min(c.First, seq), seq
@@ -152,6 +155,7 @@ func (j *judge) note(seq uint64, o bench.Outcome, v bench.ItemVerdict) {
 		if o == bench.Acknowledged {
 			c.Acked[v]++
 		}
+		j.noteControl(seq, s, v)
 	}
 }
 
@@ -174,36 +178,40 @@ func (c *counts) countRequest(o bench.Outcome, n int64) {
 // countAround enters sent requests by where they were due beside the faults.
 func (j *judge) countAround(seq uint64, o bench.Outcome, v bench.ItemVerdict, n int64) {
 	due := j.e.Due(seq)
-	var ack, lost int64
+	var ack int64
 	if o == bench.Acknowledged {
 		ack = n
 	}
 	if v == bench.LostWrite || v == bench.LostProcessing {
-		lost = n
+		for _, i := range j.blamed(due) {
+			j.counts.Loss[i] += n
+		}
 	}
 	for i := range j.counts.Around {
 		switch a, f := &j.counts.Around[i], &j.e.Faults[i]; f.side(due) {
 		case inside:
 			a.SentIn += n
 			a.AckIn += ack
-			j.counts.Loss[i] += lost
-		case before:
+		case before, reached:
 			a.SentBefore += n
 			a.AckBefore += ack
-		case after:
+		case lasting, after:
 			a.SentAfter += n
 			a.AckAfter += ack
 		}
 	}
 }
 
-// alike reports whether all requests from one to another are of one stage and on
-// one side of each fault. Due times only rise.
+// alike reports whether all requests from one to another are of one stage, on one
+// side of each fault, and all or none of them control. Due times only rise.
 func (j *judge) alike(first, last uint64) bool {
 	if j.stage(first) != j.stage(last) {
 		return false
 	}
 	from, to := j.e.Due(first), j.e.Due(last)
+	if end := j.counts.Control.End; from < end && to >= end {
+		return false
+	}
 	for i := range j.e.Faults {
 		if f := &j.e.Faults[i]; f.side(from) != f.side(to) {
 			return false
@@ -244,6 +252,9 @@ func (j *judge) books() {
 	if a.Items.Unexpected != nil {
 		*a.Items.Unexpected += int64(len(a.extra))
 	}
+	var items bench.Items
+	enter(&items, &c.Control.Items)
+	a.Control = j.controlBooks(items)
 	a.FaultLoss = c.Loss
 	a.Requests = c.Requests
 	a.Requests.Planned = j.e.Planned

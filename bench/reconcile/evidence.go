@@ -104,6 +104,10 @@ type Fault struct {
 	Bitten     int64         // strikes seen where they strike
 	Undone     bool          // confirmed
 
+	// Reach is how much earlier than From a request could be due and still be under
+	// way when the fault began; Lasts is how long a strike goes on behind To.
+	Reach, Lasts time.Duration
+
 	// Uncounted: it strikes by number, and the count of operations was lost with a
 	// process. What it had not struck by then it never will.
 	Uncounted bool
@@ -172,7 +176,8 @@ type Account struct {
 	Requests   bench.Requests
 	Items      bench.Items
 	PhaseItems []bench.Items   // by stage; ids beyond the plan are in none
-	FaultLoss  []int64         // by fault: lost ids that were due in its window
+	Control    *bench.Control  // nil: no fault was planned
+	FaultLoss  []int64         // by fault: ids that may have been lost to it
 	Findings   []bench.Finding // the first MaxFindings, by seq; Evidence.Found is given every one
 	Deliveries bench.Deliveries
 	Gates      []bench.GateResult // account gates, then timing gates

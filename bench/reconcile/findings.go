@@ -88,13 +88,10 @@ func station(s flags, o bench.Outcome) judged {
 	return atSent
 }
 
-// duringFault names the first fault in whose window the request was due.
+// duringFault names the first fault that the request may have been lost to.
 func (j *judge) duringFault(seq uint64) string {
-	due := j.e.Due(seq)
-	for i := range j.e.Faults {
-		if j.e.Faults[i].side(due) == inside {
-			return j.e.Faults[i].Text
-		}
+	if faults := j.blamed(j.e.Due(seq)); len(faults) > 0 {
+		return j.e.Faults[faults[0]].Text
 	}
 	return ""
 }

@@ -116,7 +116,7 @@ func (j *judge) decide() {
 			outcome, s := attempts[i].Outcome, j.w.seen[from+i]
 			v := j.verdict(s, outcome)
 			j.account.judged[first+i] = asJudged(v, station(s, outcome))
-			j.note(first+i, outcome, v)
+			j.note(first+i, s, outcome, v)
 			if alike {
 				same[outcome][v]++
 			} else {
@@ -261,18 +261,45 @@ func (j *judge) balance() {
 type side int
 
 const (
-	before side = iota
+	before  side = iota
+	reached      // what was due then was under way when it began
 	inside
+	lasting // its last strike was still at work
 	after
 )
 
 // side of a fault's window. One without a width holds its one moment.
 func (f *Fault) side(t time.Duration) side {
 	switch {
-	case t < f.From:
+	case t < f.From-f.Reach:
 		return before
+	case t < f.From:
+		return reached
 	case t < f.To || t == f.From:
 		return inside
+	case f.Lasts > 0 && t < f.To+f.Lasts+f.Reach: // and until things go their way again
+		return lasting
 	}
 	return after
+}
+
+// blamed lists the faults that a request may have been lost to: those in whose
+// windows it was due; where there is none, the first that it was under way for when
+// it began, or whose last strike was still at work.
+func (j *judge) blamed(due time.Duration) (faults []int) {
+	near := -1
+	for i := range j.e.Faults {
+		switch f := &j.e.Faults[i]; f.side(due) {
+		case inside:
+			faults = append(faults, i)
+		case reached, lasting:
+			if near < 0 && f.Bitten > 0 {
+				near = i
+			}
+		}
+	}
+	if len(faults) == 0 && near >= 0 {
+		faults = append(faults, near)
+	}
+	return faults
 }

@@ -180,7 +180,11 @@ func TestPlanted(t *testing.T) {
 				if !slices.Equal(got, want) {
 					t.Fatalf("%v %s %d: found %v", d.verdict, p.name, k, got)
 				}
-				if len(a.Reasons) != 1 || a.Reasons[0].Code != bench.Code(d.verdict.String()) ||
+				early := p.name == "head" // before the fault has struck
+				if early != hasCode(a, bench.CodeControlNotClean) {
+					t.Fatalf("reasons %v", a.Reasons)
+				}
+				if n := len(a.Reasons); n != 1 && !(early && n == 2) || a.Reasons[0].Code != bench.Code(d.verdict.String()) ||
 					!strings.HasSuffix(a.Reasons[0].Text, "first "+idOf(want[0])) {
 					t.Fatalf("reasons %v", a.Reasons)
 				}

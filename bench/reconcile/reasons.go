@@ -43,6 +43,9 @@ func (j *judge) reasons() {
 	}
 	if len(fails) > 0 {
 		fails = append(fails, j.lossReasons()...)
+		if r, ok := j.controlReason(); ok {
+			fails = append(fails, r)
+		}
 	}
 	unknowns = append(unknowns, j.unknownReasons()...)
 

@@ -29,8 +29,9 @@ type figures struct {
 	backlog                                                 *stats.Backlog
 	availability                                            stats.Availability
 	timeline                                                *timeline
-	recoveries                                              []recovered // by fault
-	drains                                                  []recovered // by stage
+	recoveries                                              []recovered     // by fault
+	drains                                                  []recovered     // by stage
+	reach                                                   []time.Duration // by fault
 }
 
 // recovered is how a fault was recovered from, as [stats.Backlog.Recovery] has it.
@@ -45,7 +46,11 @@ func (f *files) figures() *figures {
 	f.timeline = newTimeline(f.plan.Duration(), o.end, f.plan.Len())
 	all := make([]*figures, cores())
 	for i := range all {
-		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second)}
+		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second), reach: make([]time.Duration, len(f.faults))}
+	}
+	strikes := make([]time.Duration, len(f.faults))
+	for i := range strikes {
+		strikes[i], _ = f.window(i)
 	}
 	stages := f.plan.Stages()
 	f.extents = newExtents(uint64(f.plan.Len()))
@@ -60,6 +65,7 @@ func (f *files) figures() *figures {
 				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, a)
 				g.request(&g.stages[number], a, times, s.handedAt(seq), due, stages[number].Warmup)
 				g.backlog.Add(times)
+				g.reaches(strikes, due, s.doneAt(seq, a, g.effects))
 				own.add(seq/blockSize-block, times)
 				open.request(a, times.Effect, due)
 			})
@@ -107,6 +113,28 @@ func (g *figures) merge(o *figures) {
 		g.stages[i].acknowledged += o.stages[i].acknowledged
 	}
 	g.backlog.Merge(o.backlog)
+	for i := range g.reach {
+		g.reach[i] = max(g.reach[i], o.reach[i])
+	}
+}
+
+// settledBefore is how much of the time before a strike tells how long requests
+// take when nothing is wrong.
+const settledBefore = 5 * time.Second
+
+// reaches takes a request for what it tells of how much earlier than a strike one
+// could be due and still be under way at it: as early as one that was, and as early
+// as twice what those have taken that were done before.
+func (g *figures) reaches(strikes []time.Duration, due, done time.Duration) {
+	for i, at := range strikes {
+		switch {
+		case due >= at || done == stats.Never:
+		case done >= at:
+			g.reach[i] = max(g.reach[i], at-due)
+		case due >= at-settledBefore:
+			g.reach[i] = max(g.reach[i], 2*(done-due))
+		}
+	}
 }
 
 // request enters one request. Response time and lag of the whole run are those of

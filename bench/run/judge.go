@@ -299,8 +299,8 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 	r := &bench.Result{
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),
 		Requests: account.Requests, Items: account.Items, Deliveries: account.Deliveries,
-		Findings: account.Findings,
-		Drain:    f.story.proof(), Gates: account.Gates,
+		Findings: account.Findings, Control: account.Control,
+		Drain: f.story.proof(), Gates: account.Gates,
 	}
 	f.fill(r, figures, account)
 	f.expect(r, figures)
@@ -393,7 +393,11 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			Text: fault.String(), From: from, To: to, AcceptPath: f.onAcceptPath(fault),
 			Planned: story.planned(i), Bitten: story.bitten(i), Undone: story.over(i),
 			Uncounted: fault.On != "" && story.returned,
+			Lasts:     fault.Lasts(),
 		})
+	}
+	for i := range figures.reach { // none where they are not asked for
+		e.Faults[i].Reach = figures.reach[i]
 	}
 	return e
 }

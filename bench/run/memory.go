@@ -73,9 +73,9 @@ func (f *files) allot(memory int64) error {
 		memory = DefaultMemory
 	}
 	watched := exists(filepath.Join(f.dir, deliveriesDir, "log"))
-	span, window := int64(8), int64(10)
+	span, window := int64(9), int64(10)
 	if watched {
-		span, window = 24, 10+2*16
+		span, window = 25, 10+2*16
 	}
 	n := f.plan.Len()
 	fixed := f.countsBytes() + fixedBytes

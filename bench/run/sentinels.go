@@ -75,9 +75,12 @@ func (r *Run) bySentinels(ctx context.Context, l *line, w *watcher) {
 // round sends sentinels until each shard has shown them done. An error says that it
 // is too late, and why it has come so far.
 func (r *Run) round(ctx context.Context, l *line, late func() bool) error {
-	l.round = newRound(r.stack.Mapping.ParallelizationFactor, len(l.open()), uint64(r.plan.Len())+uint64(l.sent))
 	var sentAt time.Time
-	for {
+	for l.moved = true; ; {
+		if l.moved { // what was sent before is in shards that are not all there are
+			l.round = newRound(r.stack.Mapping.ParallelizationFactor, len(l.open()), uint64(r.plan.Len())+uint64(l.sent))
+			l.moved, sentAt = false, time.Time{}
+		}
 		now := r.opts.Clock.Now()
 		if n := l.round.wants(l.open(), sentAt.IsZero(), now.Sub(sentAt) > sentAgain); n > 0 && l.sent+n <= maxSentinels {
 			if err := r.sendSentinels(ctx, l, n); err != nil {
@@ -85,17 +88,19 @@ func (r *Run) round(ctx context.Context, l *line, late func() bool) error {
 			}
 			sentAt = now
 		}
-		err := errors.Join(l.read(ctx), l.effects(ctx))
+		err := errors.Join(l.tail.Look(ctx), l.effects(ctx))
 		missing := l.round.missing(l.open())
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil && missing == "":
+		case err == nil && missing == "" && !l.moved:
 			return nil
-		case late() && err == nil:
-			return fmt.Errorf("%s: of what was sent after the load not all was seen to be processed", missing)
-		case late():
+		case late() && err != nil:
 			return err
+		case late() && missing == "":
+			return errors.New("the stream's shards came and went to the end")
+		case late():
+			return fmt.Errorf("%s: of what was sent after the load not all was seen to be processed", missing)
 		}
 		r.showDrain(-1)
 		wait(ctx, streamPoll)

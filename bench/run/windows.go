@@ -19,6 +19,7 @@ type span struct {
 	f        *files
 	first, n uint64
 	effect   []time.Duration // the first one
+	again    []bool          // applied more than once, so that effect may be of another time; nil: no fault was planned
 	stored   []time.Duration // nil, as handed: nobody watched the machines
 	handed   []time.Duration // to the processor, for the first time
 }
@@ -36,6 +37,9 @@ func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 		n := uint64(f.plan.Len())
 		size := min(n, f.portions.span)
 		s := &span{f: f, effect: make([]time.Duration, size)}
+		if len(f.faults) > 0 {
+			s.again = make([]bool, size)
+		}
 		if f.log != nil {
 			s.stored, s.handed = make([]time.Duration, size), make([]time.Duration, size)
 		}
@@ -77,6 +81,11 @@ func (s *span) look(first, n uint64) {
 			times[at+uint64(i)] = stats.Never
 		}
 	}
+	var again []bool
+	if s.again != nil {
+		again = s.again[at : at+n]
+		clear(again)
+	}
 	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.started)
 	var rows []int
 	for _, read := range s.f.differing() {
@@ -89,6 +98,9 @@ func (s *span) look(first, n uint64) {
 				}
 				i := page.Seq[row] - first
 				effect[i] = min(effect[i], t)
+				if again != nil && int64(page.Count[row]) > appliedOnce {
+					again[i] = true
+				}
 			}
 		}
 	}
@@ -145,6 +157,25 @@ func (s *span) times(seq uint64, a *bench.Attempt) stats.Times {
 		t.Stored = t.Effect // in one transaction
 	}
 	return t
+}
+
+// appliedOnce is the count of a row with one application, as [bench.Rows] has it.
+const appliedOnce = 2
+
+// doneAt is when all that was asked for by a request was there for the first time,
+// as far as it could be seen: what was applied again, later, has lost the time of
+// its first effect, and was done soon after it was handed over.
+func (s *span) doneAt(seq uint64, a *bench.Attempt, effects bool) time.Duration {
+	i := seq - s.first
+	switch {
+	case a.Outcome == bench.Unsent || a.Class == bench.ClassNone:
+		return stats.Never
+	case s.again != nil && s.again[i]:
+		return s.handedAt(seq)
+	case effects && (a.Outcome == bench.Acknowledged || s.effect[i] != stats.Never):
+		return s.effect[i]
+	}
+	return a.End
 }
 
 // handedAt is when a request was first handed to the processor.
