@@ -1,6 +1,6 @@
 # Everything a contributor types. Go is all that is needed, except for
 # conformance, which installs what it needs.
-.PHONY: all build test race lint bench bench-peers conformance conformance-all soak scale
+.PHONY: all build test race lint bench bench-load bench-peers conformance conformance-all soak scale
 
 all: lint test
 
@@ -21,6 +21,12 @@ lint:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# What a request costs the load generator, what measuring adds to it, and what
+# vegeta's own command takes, in one run; then how well 80 % of the highest rate is
+# kept. Wants a quiet machine. ACKPROOF_K6 may name a k6 to run beside them.
+bench-load:
+	ACKPROOF_BENCH_LOAD=1 go test -run '^TestBenchLoad$$' -count 1 -timeout 30m -v ./bench/load
 
 # What a PutItem costs the embedded engine, the bare HTTP server beneath it, and
 # the DynamoDB stand-ins of others, in one run. Wants a quiet machine; needs npm.

@@ -206,6 +206,20 @@ type Latency struct {
 	P99      *float64 `json:"p99"`
 	P999     *float64 `json:"p999"`
 	Max      *float64 `json:"max"`
+	// AtLeast has the lower bounds: with every censored value taken as ended when it
+	// was last known to go on. The figures above are the upper ones, null where there
+	// is none. Null where nothing is censored: then they are exact.
+	AtLeast *AtLeast `json:"at_least"`
+}
+
+// AtLeast are lower bounds of a distribution's figures in milliseconds.
+type AtLeast struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P95  float64 `json:"p95"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+	Max  float64 `json:"max"`
 }
 
 // ResponseBy splits response time by the client's outcome.

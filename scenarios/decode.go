@@ -37,7 +37,8 @@ type decoder struct {
 	source   string            // replaces line and column while a --set is decoded
 	where    map[string]string // path → where it was given
 	problems []Problem
-	scaling  string // the --set of loadScale; empty: none
+	scaling  string                            // the --set of loadScale; empty: none
+	beside   func(file string) ([]byte, error) // reads a file that the scenario names
 }
 
 // report adds a problem. An error that joins several gives one problem each.
@@ -284,7 +285,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 }
 
 // keyOf gives the YAML key of a struct field, and whether it is left out when
-// zero.
+// zero. A field without a key is none of a file's.
 func keyOf(f reflect.StructField) (key string, omitZero bool) {
 	key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 	return key, options == "omitempty"
@@ -292,7 +293,7 @@ func keyOf(f reflect.StructField) (key string, omitZero bool) {
 
 func fieldByKey(v reflect.Value, key string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		if k, _ := keyOf(v.Type().Field(i)); k == key {
+		if k, _ := keyOf(v.Type().Field(i)); k == key && k != "" {
 			return v.Field(i), true
 		}
 	}
@@ -300,9 +301,11 @@ func fieldByKey(v reflect.Value, key string) (reflect.Value, bool) {
 }
 
 func fieldKeys(t reflect.Type) []string {
-	keys := make([]string, t.NumField())
-	for i := range keys {
-		keys[i], _ = keyOf(t.Field(i))
+	var keys []string
+	for i := range t.NumField() {
+		if key, _ := keyOf(t.Field(i)); key != "" {
+			keys = append(keys, key)
+		}
 	}
 	return keys
 }

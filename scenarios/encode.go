@@ -29,7 +29,7 @@ func writeBlock(b *strings.Builder, v reflect.Value, indent string) {
 	for i := range v.NumField() {
 		key, omitZero := keyOf(v.Type().Field(i))
 		field := v.Field(i)
-		if omitZero && field.IsZero() {
+		if key == "" || omitZero && field.IsZero() {
 			continue
 		}
 		b.WriteString(indent + key + ":")
@@ -92,7 +92,7 @@ func inline(v reflect.Value) string {
 	case reflect.Struct:
 		var parts []string
 		for i := range v.NumField() {
-			if key, omitZero := keyOf(v.Type().Field(i)); !omitZero || !v.Field(i).IsZero() {
+			if key, omitZero := keyOf(v.Type().Field(i)); key != "" && (!omitZero || !v.Field(i).IsZero()) {
 				parts = append(parts, key+": "+inline(v.Field(i)))
 			}
 		}
@@ -103,7 +103,7 @@ func inline(v reflect.Value) string {
 
 var (
 	plainText   = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*[.]?$`)
-	plainScalar = regexp.MustCompile(`^[0-9]+([.][0-9]+)?(B|KB|MB|/s|%)$`)
+	plainScalar = regexp.MustCompile(`^[0-9]+([.][0-9]+)?(B|KB|MB|/s|%)?$`)
 	reserved    = regexp.MustCompile(`^(?i:true|false|null|yes|no|on|off|y|n|nan|inf)$`)
 )
 

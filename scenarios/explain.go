@@ -19,7 +19,7 @@ func (e Expectation) Explain(r *bench.Result, rows []bench.SeriesRow, x bench.Ex
 	case *x.OK:
 		return ""
 	}
-	what := "it never came to an end"
+	what := "it never came to an end" + e.atLeast(r)
 	if x.Actual != nil {
 		what = "it was " + e.show(*x.Actual) + e.distance(*x.Actual)
 	}
@@ -27,6 +27,20 @@ func (e Expectation) Explain(r *bench.Result, rows []bench.SeriesRow, x bench.Ex
 		what += "; " + where
 	}
 	return what
+}
+
+// atLeast says what a percentile that never came to an end exceeds.
+func (e *Expectation) atLeast(r *bench.Result) string {
+	whole := tree(r)
+	for _, phase := range r.Phases {
+		if phase.Name == e.Phase {
+			whole = tree(phase)
+		}
+	}
+	if n := number(whole, strings.TrimSuffix(e.Path, e.last())+"at_least."+e.last()); n != nil && e.inLatency() {
+		return ", and is " + e.show(*n) + " at least"
+	}
+	return ""
 }
 
 // show writes a value in the expectation's unit.

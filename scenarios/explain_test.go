@@ -19,6 +19,7 @@ func TestExplain(t *testing.T) {
 			{Verdict: bench.Duplicated, ID: "r-00-0"}, {Verdict: bench.LostProcessing, ID: "r-00-7", LastStation: bench.StationStored, DuringFault: "at 2s: processor.kill"},
 		}
 		r.Gates[1].Detail = "p99 was 80 ms"
+		r.ResponseTime.AtLeast = &bench.AtLeast{P99: 7250}
 		return r
 	}
 	rows := []bench.SeriesRow{
@@ -38,7 +39,7 @@ func TestExplain(t *testing.T) {
 		{"response_time.p50 < 3ms", nil, []string{"it was 4ms, 1ms above the limit", "worst at 1s (response p99 900)", "plots/response-time.svg"}},
 		{"response_time.p50 >= 1s", nil, []string{"it was 4ms, 996ms below the limit"}},
 		{"response_time.p50 < 4ms", nil, []string{"the limit itself"}},
-		{"response_time.p99 < 5s", nil, []string{"it never came to an end"}},
+		{"response_time.p99 < 5s", nil, []string{"it never came to an end, and is 7.25s at least"}},
 		{"acknowledged >= 95 in steady", nil, []string{"it was 90", "worst at 5s (not acknowledged 7)", "in phase steady", `during "at 1s: processor.kill"`, "availability"}},
 		{"requests.unknown == 0", nil, []string{"it was 1", "not acknowledged 7"}},
 		{"recovery < 5s", nil, []string{"never came back after \"at 3s: invoke.fail\""}},

@@ -19,7 +19,7 @@ import (
 // Default is the built-in scenario that runs when none is named.
 const Default = "crash"
 
-//go:embed *.yaml
+//go:embed *.yaml *.arrivals
 var builtins embed.FS
 
 // maxFile bounds a scenario file: more is a mistaken argument, not a scenario.
@@ -35,7 +35,9 @@ func Builtins() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -88,7 +90,7 @@ func Load(nameOrFile string, set []string) (*Scenario, error) {
 // set, fills the defaults in and checks it. The file's name is used for messages
 // and, without directory and extension, where the scenario has no name.
 func Parse(file string, data []byte, set []string) (*Scenario, error) {
-	d := &decoder{file: file, where: map[string]string{}}
+	d := &decoder{file: file, where: map[string]string{}, beside: func(name string) ([]byte, error) { return readBeside(file, name) }}
 	s := defaults()
 	base := filepath.Base(file)
 	s.Name = strings.TrimSuffix(base, filepath.Ext(base))
@@ -108,6 +110,7 @@ func Parse(file string, data []byte, set []string) (*Scenario, error) {
 	for _, assignment := range set {
 		d.override(s, assignment)
 	}
+	d.replays(s)
 	d.scale(s)
 	s.complete()
 	if problems := s.check(d); len(problems) > 0 {

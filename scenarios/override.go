@@ -73,7 +73,10 @@ func (d *decoder) scale(s *Scenario) {
 	}
 	for i := range s.Load {
 		stage := &s.Load[i]
-		for _, rate := range []*Rate{stage.Rate, stage.From, stage.To} {
+		if stage.Replay != nil {
+			stage.Replay.Scale = Factor(stage.Replay.factor() * factor)
+		}
+		for _, rate := range stage.rates() {
 			if rate == nil {
 				continue
 			}
@@ -140,6 +143,12 @@ func lookup(v reflect.Value, path string) (place, error) {
 			return place{}, unknownKey(key, fieldKeys(v.Type()))
 		}
 		v, rest = field, rest[len(key):]
+		if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct {
+			if v.IsNil() {
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
 		for strings.HasPrefix(rest, "[") {
 			number, after, ok := strings.Cut(rest[1:], "]")
 			i, err := strconv.Atoi(number)

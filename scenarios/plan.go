@@ -36,17 +36,20 @@ type StageInfo struct {
 	Count    int64
 }
 
-// piece is one stage with what the closed form needs.
+// piece is one stage with what its due times follow from.
 //
 // Let area(t) be the integral of the rate from the start of load. Request n is
 // due at the moment at which area(t) = n: the first at once, and with a
 // constant rate of r one every 1/r. A fraction left at a stage's end is carried
-// into the next, so that no stage loses a request to rounding.
+// into the next, so that no stage loses a request to rounding. Where arrivals are
+// random the requests of the stage, as many as else, are scattered over its area.
 type piece struct {
 	StageInfo
-	area     float64 // of all stages before
-	from, to float64 // requests per second
-	slope    float64 // by which the rate changes in a second
+	area   float64 // of all stages before
+	size   float64 // of this one
+	curve  curve
+	random *random
+	replay *Replay // in the place of a curve
 }
 
 // NewPlan makes the plan of a valid scenario, of one agent alone.
@@ -58,13 +61,15 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
 	for _, stage := range s.Load {
-		from, to := stage.Rates()
-		pc := piece{area: area, from: float64(from), to: float64(to)}
+		pc := piece{area: area, curve: stage.curve(), replay: stage.Replay}
 		pc.StageInfo = StageInfo{Name: stage.Name, From: p.length, To: p.length + stage.For, Warmup: stage.Warmup}
-		pc.slope = (pc.to - pc.from) / (pc.To - pc.From).Seconds()
-		area += (pc.from + pc.to) / 2 * stage.For.Seconds()
+		pc.size = stage.requests()
+		area += pc.size
 		first, end := wholeUp(pc.area), wholeUp(area)
 		pc.First, pc.Count = uint64(first), end-first
+		if stage.Arrivals == Poisson {
+			pc.random = newRandom(seed, stage.Name, pc.Count)
+		}
 		p.pieces = append(p.pieces, pc)
 		p.length, p.count = pc.To, end
 	}
@@ -152,20 +157,16 @@ func (p *Plan) Due(seq uint64) time.Duration {
 	return p.pieces[p.Stage(seq)].due(seq*p.every + p.offset)
 }
 
-// due solves area(t) = seq within the piece. With rates a and b over d seconds
-// and slope s = (b-a)/d, the area t seconds into the piece is a·t + s·t²/2; the
-// root is written with the unknown's part in the denominator, which neither
-// cancels for a falling rate nor divides by the slope of a constant one.
+// due is when a request of the piece is to be sent.
 func (pc *piece) due(seq uint64) time.Duration {
+	if pc.replay != nil {
+		return min(pc.From+pc.replay.at(seq-pc.First), pc.To)
+	}
 	n := float64(seq) - pc.area
-	if n <= 0 {
-		return pc.From
+	if pc.random != nil {
+		n = pc.size * pc.random.place(seq-pc.First)
 	}
-	root := pc.from // of a constant rate
-	if pc.slope != 0 {
-		root = math.Sqrt(max(0, pc.from*pc.from+2*pc.slope*n))
-	}
-	t := time.Duration(math.Round(2 * n / (pc.from + root) * float64(time.Second)))
+	t := time.Duration(math.Round(pc.curve.when(n) * float64(time.Second)))
 	return min(pc.From+t, pc.To)
 }
 

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -32,18 +33,39 @@ type Scenario struct {
 	Target       TargetSettings `yaml:"target,omitempty"`
 }
 
-// Stage is a piece of the load: a constant Rate, or a straight line From one To
-// another. Stages follow each other without a gap.
+// Stage is a piece of the load. Its shape is a constant Rate, with a Spike or a Sine
+// on it if there is one; a straight line From one rate To another, or so many equal
+// Steps between them; or the Replay of a recording. Stages follow each other without
+// a gap.
 type Stage struct {
-	Name   string        `yaml:"name"`
-	For    time.Duration `yaml:"for"`
-	Rate   *Rate         `yaml:"rate,omitempty"`
-	From   *Rate         `yaml:"from,omitempty"`
-	To     *Rate         `yaml:"to,omitempty"`
-	Warmup bool          `yaml:"warmup,omitempty"` // told apart from the rest of the response times
+	Name     string        `yaml:"name"`
+	For      time.Duration `yaml:"for"`
+	Rate     *Rate         `yaml:"rate,omitempty"`
+	From     *Rate         `yaml:"from,omitempty"`
+	To       *Rate         `yaml:"to,omitempty"`
+	Steps    int           `yaml:"steps,omitempty"` // from From to To, both among them, each as long
+	Spike    *Spike        `yaml:"spike,omitempty"`
+	Sine     *Sine         `yaml:"sine,omitempty"`
+	Replay   *Replay       `yaml:"replay,omitempty"`
+	Arrivals string        `yaml:"arrivals,omitempty"` // Evenly, which is so where nothing is said, or Poisson
+	Warmup   bool          `yaml:"warmup,omitempty"`   // told apart from the rest of the response times
+	Expect   []Expectation `yaml:"expect,omitempty"`   // of this stage alone
 }
 
-// Rates gives the rate at the stage's start and end.
+// Spike is a time of another rate within a stage.
+type Spike struct {
+	At   time.Duration `yaml:"at"` // from the start of the stage
+	For  time.Duration `yaml:"for"`
+	Rate Rate          `yaml:"rate"`
+}
+
+// Sine lets the rate of a stage swing about it, at first upwards.
+type Sine struct {
+	Amplitude Rate          `yaml:"amplitude"`
+	Period    time.Duration `yaml:"period"`
+}
+
+// Rates gives the rate at the stage's start and end, where it is a line or constant.
 func (s Stage) Rates() (from, to Rate) {
 	if s.Rate != nil {
 		return *s.Rate, *s.Rate
@@ -55,6 +77,64 @@ func (s Stage) Rates() (from, to Rate) {
 		to = *s.To
 	}
 	return from, to
+}
+
+// Peak is the highest rate of the stage. That of a replay is taken over a second.
+func (s Stage) Peak() Rate {
+	from, to := s.Rates()
+	peak := max(from, to)
+	if s.Spike != nil {
+		peak = max(peak, s.Spike.Rate)
+	}
+	if s.Sine != nil {
+		peak += s.Sine.Amplitude
+	}
+	if s.Replay != nil {
+		peak = s.Replay.peak()
+	}
+	return peak
+}
+
+// curve is the stage's rate over time; nil: it is a replay.
+func (s Stage) curve() curve {
+	from, to := s.Rates()
+	a, b, span := float64(from), float64(to), s.For.Seconds()
+	switch {
+	case s.Replay != nil:
+		return nil
+	case s.Steps > 1:
+		var up stairs
+		for i := range s.Steps {
+			up = up.add(a+(b-a)*float64(i)/float64(s.Steps-1), span/float64(s.Steps))
+		}
+		return up
+	case s.Spike != nil:
+		before, during := s.Spike.At.Seconds(), s.Spike.For.Seconds()
+		return stairs{}.add(a, before).add(float64(s.Spike.Rate), during).add(a, span-before-during)
+	case s.Sine != nil:
+		return wave{mean: a, amplitude: float64(s.Sine.Amplitude), period: s.Sine.Period.Seconds(), span: span}
+	}
+	return newLine(a, b, span)
+}
+
+// requests is how many requests the stage has, as a real number.
+func (s Stage) requests() float64 {
+	if s.Replay != nil {
+		return float64(s.Replay.count(s.For))
+	}
+	return s.curve().requests(s.For.Seconds())
+}
+
+// rates are all rates of the stage.
+func (s *Stage) rates() []*Rate {
+	all := []*Rate{s.Rate, s.From, s.To}
+	if s.Spike != nil {
+		all = append(all, &s.Spike.Rate)
+	}
+	if s.Sine != nil {
+		all = append(all, &s.Sine.Amplitude)
+	}
+	return all
 }
 
 // Workload is what the requests carry.
@@ -344,8 +424,26 @@ func defaults() *Scenario {
 	}
 }
 
+// Expectations are all that are to be met: the scenario's own, then those of its
+// stages, each of its stage alone.
+func (s *Scenario) Expectations() []Expectation {
+	all := slices.Clone(s.Expect)
+	for _, stage := range s.Load {
+		for _, e := range stage.Expect {
+			e.Phase = stage.Name
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // complete fills in the defaults that depend on other values.
 func (s *Scenario) complete() {
+	for i := range s.Load {
+		if stage := &s.Load[i]; stage.Replay != nil && stage.For == 0 {
+			stage.For = stage.Replay.length()
+		}
+	}
 	if s.Gateway.Path == "" {
 		s.Gateway.Path = s.Request.Path
 	}

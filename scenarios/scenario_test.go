@@ -30,7 +30,7 @@ func TestBuiltins(t *testing.T) {
 		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up",
 		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
 		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
-		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "short-life", "throttled",
+		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "shapes", "short-life", "throttled",
 		"too-old", "updated",
 	}
 	if got := Builtins(); !slices.Equal(got, want) {

@@ -94,6 +94,22 @@ func (z Size) String() string {
 // MarshalText prints what UnmarshalText reads.
 func (z Size) MarshalText() ([]byte, error) { return []byte(z.String()), nil }
 
+// Factor multiplies something.
+type Factor float64
+
+// UnmarshalText reads a number from 0 up.
+func (f *Factor) UnmarshalText(text []byte) error {
+	n, err := parseNumber(string(text))
+	*f = Factor(n)
+	return err
+}
+
+// String prints the number.
+func (f Factor) String() string { return strconv.FormatFloat(float64(f), 'f', -1, 64) }
+
+// MarshalText prints what UnmarshalText reads.
+func (f Factor) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
 // Percent is a share; 95 is 95%.
 type Percent float64
 

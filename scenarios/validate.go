@@ -170,59 +170,6 @@ func (c *checker) checkNames() {
 	c.oneOf("architecture", c.Architecture, bench.Architectures()...)
 }
 
-func (c *checker) checkLoad() {
-	if len(c.Load) == 0 {
-		c.failf("load", "there is none: give at least one stage, such as {name: steady, for: 10s, rate: 100/s}")
-		return
-	}
-	names := map[string]bool{}
-	measured := false
-	total, length := 0.0, time.Duration(0)
-	for i, stage := range c.Load {
-		path := fmt.Sprintf("load[%d]", i)
-		switch {
-		case stage.Name == "":
-			c.failf(path+".name", "the stage has no name: give it one, so that reports and expectations can speak of it")
-		case strings.ContainsAny(stage.Name, " \t\n") || len(stage.Name) > 64:
-			c.failf(path+".name", "%q is no name for a stage: 1 to 64 characters without spaces", stage.Name)
-		case names[stage.Name]:
-			c.failf(path+".name", "%q is the name of an earlier stage", stage.Name)
-		}
-		names[stage.Name] = true
-		c.checkStage(path, stage)
-		from, to := stage.Rates()
-		total += (float64(from) + float64(to)) / 2 * stage.For.Seconds()
-		length += stage.For
-		measured = measured || !stage.Warmup
-	}
-	switch {
-	case !c.readable("load"):
-	case total < 1:
-		c.failf("load", "it sends no request: raise a rate")
-	case total > maxRequests:
-		c.failf("load", "it sends %.0f requests; a run can carry %d", total, int64(maxRequests))
-	case length > maxDuration:
-		c.failf("load", "it lasts %s; a run can last 30 days", length)
-	case !measured:
-		c.failf("load", "every stage is warm-up: nothing would be reported")
-	}
-}
-
-func (c *checker) checkStage(path string, stage Stage) {
-	if stage.For < time.Millisecond && c.readable(path+".for") {
-		c.failf(path+".for", "the stage lasts %s: give it a `for` of at least 1ms", stage.For)
-	}
-	if !c.readable(path+".rate", path+".from", path+".to") {
-		return
-	}
-	switch line := stage.From != nil || stage.To != nil; {
-	case stage.Rate != nil && line:
-		c.failf(path+".rate", "rate excludes from and to: a stage is constant or a line")
-	case stage.Rate == nil && (stage.From == nil || stage.To == nil):
-		c.failf(path+".rate", "the stage has no rate: give it `rate`, or `from` and `to`")
-	}
-}
-
 func (c *checker) checkWorkload() {
 	c.oneOf("workload.kind", c.Workload.Kind, "unique", "versions")
 	if z := c.Workload.Payload; z < 1 || z > maxPayload {

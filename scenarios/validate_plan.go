@@ -157,8 +157,7 @@ func (c *checker) checkCapacity() {
 	each := c.Processor.Work + c.Processor.Burn
 	peak := Rate(0)
 	for _, stage := range c.Load {
-		from, to := stage.Rates()
-		peak = max(peak, from, to)
+		peak = max(peak, stage.Peak())
 	}
 	busy, workers := c.busy(peak)
 	if busy > busiest {

@@ -239,13 +239,17 @@ func (s *Settings) PlanSpike(response, backlog Answer) (spike bench.Spike, drain
 	return spike, time.Duration(math.Ceil(drain)) * time.Second, true
 }
 
+// blurred is the share of a spike's length by which its requests may be sent late, by
+// p99, before it is another spike.
+const blurred = 0.2
+
 // SeeSpike tells how long a spike took to drain in one run.
 func SeeSpike(r *bench.Result) bench.SpikeTrial {
 	i := slices.IndexFunc(r.Phases, func(p bench.Phase) bool { return p.Name == stageSpike })
 	switch {
 	case i < 0 || len(r.Backlog) == 0:
 		return bench.SpikeTrial{Why: "the backlog was not observed"}
-	case !r.Load.GeneratorOK:
+	case r.Load.SendDelay.P99 > blurred*(r.Phases[i].ToMs-r.Phases[i].FromMs):
 		return bench.SpikeTrial{Why: "the generator did not keep up, so the spike was another"}
 	case r.Phases[i].RecoveryMs == nil:
 		return bench.SpikeTrial{Why: "the backlog did not come back while the run lasted"}

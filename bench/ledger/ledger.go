@@ -263,8 +263,8 @@ func (l *Ledger) AttemptsAt(seq uint64) iter.Seq2[bench.Attempt, State] {
 func (l *Ledger) Retries() int { return len(l.retries) }
 
 // Attempts gives what is known of as many requests as into has room for, from
-// first on, as At has it. It leaves out what a judge has no use for: the status, the
-// first byte and the error. Whoever was sent is not bench.Unsent.
+// first on, as At has it. It leaves out what a judge has no use for: status, first
+// byte, error and the number of the attempt. Whoever was sent is not bench.Unsent.
 func (l *Ledger) Attempts(first uint64, into []bench.Attempt) {
 	for s := range l.Stretches(first, first+uint64(len(into))) {
 		sent, end := s.Times()

@@ -295,7 +295,7 @@ func sameInStretches(t testing.TB, l *Ledger) {
 		l.Attempts(r[0], together)
 		for i, a := range together {
 			want, _ := l.At(r[0] + uint64(i))
-			if a.Seq != want.Seq || a.Outcome != want.Outcome || a.Sent != want.Sent || a.End != want.End {
+			if a.Seq != want.Seq || a.Outcome != want.Outcome || a.Class != want.Class || a.Sent != want.Sent || a.End != want.End {
 				t.Fatalf("request %d among others: %+v; alone: %+v", want.Seq, a, want)
 			}
 		}
@@ -303,7 +303,7 @@ func sameInStretches(t testing.TB, l *Ledger) {
 			sent, end := s.Times()
 			for i := range s.State {
 				a, state := l.At(next)
-				if s.First+uint64(i) != next || s.State[i] != state || s.Outcome[i] != a.Outcome || sent[i] != a.Sent || end[i] != a.End {
+				if s.First+uint64(i) != next || s.State[i] != state || s.Outcome[i] != a.Outcome || s.Class[i] != a.Class || sent[i] != a.Sent || end[i] != a.End {
 					t.Fatalf("request %d in a stretch: %v %v sent %v end %v; alone: %v %+v", next, s.State[i], s.Outcome[i], sent[i], end[i], state, a)
 				}
 				next++

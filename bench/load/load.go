@@ -34,7 +34,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -102,14 +101,6 @@ type Kind struct {
 	Header       map[string]string
 }
 
-// Figures is what the generator knows of itself after an attack.
-type Figures struct {
-	WorkerCapHit bool
-	CPUShare     float64 // of all cores, by this process, from start to end of the attack; -1: the system does not tell
-	GCPause      time.Duration
-	Connections  Connections
-}
-
 // Attack is one run of a plan. Make it with New, run it once with Run.
 type Attack struct {
 	cfg      Config
@@ -171,13 +162,15 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 		vegeta.Workers(min(a.cfg.Workers, vegeta.DefaultWorkers)),
 		vegeta.MaxWorkers(a.cfg.Workers),
 	)
+	defer lazierGC()()
 	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodPost, URL: "http://ackproof/"}) // the sender knows better
 	before := readUsage(a.cfg.Clock)
 	var results int64
 	for range attacker.Attack(targeter, &pacer{attack: a, ctx: ctx}, 0, "") {
 		results++
 	}
-	figures := usageSince(before, readUsage(a.cfg.Clock))
+	figures := readUsage(a.cfg.Clock).since(before)
+	figures.InFlight, figures.Unsent = a.peak.Load(), a.counts[bench.Unsent].Load()
 	figures.Connections = a.sender.connections()
 	figures.WorkerCapHit = a.peak.Load() >= int64(WorkerCap)
 	if lost, ok := errors.AsType[bookError](context.Cause(ctx)); ok {
@@ -258,25 +251,4 @@ func (a *Attack) done(at bench.Attempt) {
 		a.recent = append(a.recent, at.End-a.plan.Due(at.Seq))
 	}
 	a.mu.Unlock()
-}
-
-// usage is what the process has used so far.
-type usage struct {
-	at    time.Time
-	cpu   time.Duration // -1: unknown
-	pause time.Duration
-}
-
-func readUsage(c clock.Clock) usage {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return usage{at: c.Now(), cpu: processCPU(), pause: time.Duration(m.PauseTotalNs)}
-}
-
-func usageSince(before, after usage) Figures {
-	f := Figures{CPUShare: -1, GCPause: after.pause - before.pause}
-	if wall := after.at.Sub(before.at); before.cpu >= 0 && after.cpu >= 0 && wall > 0 {
-		f.CPUShare = float64(after.cpu-before.cpu) / float64(wall) / float64(runtime.NumCPU())
-	}
-	return f
 }

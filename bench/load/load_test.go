@@ -142,7 +142,10 @@ func TestOutcomes(t *testing.T) {
 			}))
 			defer srv.Close()
 			cfg := config(srv.URL)
-			cfg.Timeout = 300 * time.Millisecond
+			cfg.Timeout = 30 * time.Second
+			if tt.class == bench.ClassTimeout {
+				cfg.Timeout = 300 * time.Millisecond
+			}
 			b := attack(t, cfg, every{3, time.Millisecond})
 			for seq := range uint64(3) {
 				a := b.done[seq]

@@ -93,10 +93,16 @@ func (r *Run) makeDir() (err error) {
 	r.manifest.Version, r.manifest.Go, r.manifest.Host = r.opts.Version, runtime.Version(), thisHost()
 	r.manifest.Libraries = libraries()
 	r.manifest.SDKRetries = "off in gateway, event source mapping and final reads; the processor keeps its own SDK's settings"
-	source := s.YAML()
+	kept, named := s.Kept()
+	source := kept.YAML()
 	r.manifest.ScenarioCRC = ledger.Sum(source)
 	if err := errors.Join(r.manifest.write(r.dir), writeFile(filepath.Join(r.dir, scenarioFile), source)); err != nil {
 		return err
+	}
+	for name, data := range named {
+		if err := writeFile(filepath.Join(r.dir, name), data); err != nil {
+			return err
+		}
 	}
 	first, err := r.manifest.encode()
 	if err != nil {

@@ -372,7 +372,7 @@ func (f *files) offered(from, to time.Duration) float64 {
 
 // expect judges the expectations and joins their verdict to the judge's.
 func (f *files) expect(r *bench.Result, g *figures) {
-	for _, expectation := range f.scenario.Expect {
+	for _, expectation := range f.scenario.Expectations() {
 		x := expectation.Eval(r)
 		x.Why = expectation.Explain(r, g.timeline.rows, x)
 		r.Expectations = append(r.Expectations, x)

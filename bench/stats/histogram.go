@@ -37,8 +37,8 @@ type Histogram struct {
 	over     []int64 // µs beyond ±top, in order of arrival
 	count    int64   // values seen to end
 	censored int64
-	bound    time.Duration // the smallest bound of a censored value
-	sum      total         // ns, of values seen to end
+	bounds   *Histogram // what censored values are known to exceed; nil: none yet
+	sum      total      // ns, of values seen to end
 	max      time.Duration
 }
 
@@ -98,24 +98,23 @@ func (h *Histogram) Reset() {
 			side.Reset()
 		}
 	}
-	*h = Histogram{pos: h.pos, neg: h.neg, over: h.over[:0]}
+	if h.bounds != nil {
+		h.bounds.Reset()
+	}
+	*h = Histogram{pos: h.pos, neg: h.neg, over: h.over[:0], bounds: h.bounds}
 }
 
 // RecordCensored counts a value that is known to be at least d and was never
 // seen to end: an unsent request, an item without an effect. It ranks above
-// every value that was seen to end, so a percentile is never too low. See
-// [Histogram.ExactBelow] for where it may be too high.
+// every value that was seen to end, so a percentile is never too low; that it may be
+// too high is told beside it ([bench.AtLeast]).
 func (h *Histogram) RecordCensored(d time.Duration) {
-	if h.censored == 0 || d < h.bound {
-		h.bound = d
-	}
 	h.censored++
+	if h.bounds == nil {
+		h.bounds = new(Histogram)
+	}
+	h.bounds.Record(d)
 }
-
-// ExactBelow is the smallest bound of a censored value; ok is false without
-// one. Percentiles below it are exact (within the buckets), those above are
-// upper bounds, since a censored value might have ended in between.
-func (h *Histogram) ExactBelow() (d time.Duration, ok bool) { return h.bound, h.censored > 0 }
 
 // Count is how many values were recorded, censored ones included.
 func (h *Histogram) Count() int64 { return h.count + h.censored }
@@ -125,15 +124,30 @@ func (h *Histogram) Merge(other *Histogram) {
 	if other.count > 0 && (h.count == 0 || other.max > h.max) {
 		h.max = other.max
 	}
-	if other.censored > 0 && (h.censored == 0 || other.bound < h.bound) {
-		h.bound = other.bound
-	}
 	h.count += other.count
 	h.censored += other.censored
 	h.sum.join(other.sum)
 	h.over = append(h.over, other.over...)
 	mergeHDR(&h.pos, other.pos)
 	mergeHDR(&h.neg, other.neg)
+	if other.bounds != nil && other.bounds.count > 0 {
+		if h.bounds == nil {
+			h.bounds = new(Histogram)
+		}
+		h.bounds.Merge(other.bounds)
+	}
+}
+
+// atLeast sums up what the values would be if each censored one had ended at the
+// moment from which it was not seen any more.
+func (h *Histogram) atLeast() *bench.AtLeast {
+	var all Histogram
+	seen := *h
+	seen.censored, seen.bounds = 0, nil
+	all.Merge(&seen)
+	all.Merge(h.bounds)
+	l := all.Latency()
+	return &bench.AtLeast{P50: *l.P50, P90: *l.P90, P95: *l.P95, P99: *l.P99, P999: *l.P999, Max: *l.Max}
 }
 
 func mergeHDR(into **hdrhistogram.Histogram, from *hdrhistogram.Histogram) {
@@ -194,6 +208,11 @@ func (h *Histogram) steps() []step {
 // Percentiles are taken over all values by the nearest rank, censored values
 // ranking last; one whose rank falls among the censored is nil. With any
 // censored value, mean and maximum have no bound and are nil too.
+//
+// These are upper bounds, and AtLeast has the lower ones. Between the two lies what
+// Kaplan and Meier would estimate (1958), who take it that a value which is not seen
+// to its end goes on like the others. An item that was lost does not, so no estimate
+// between the bounds is made.
 func (h *Histogram) Latency() bench.Latency {
 	l := bench.Latency{Count: h.Count(), Censored: h.censored}
 	if l.Count == 0 {
@@ -214,6 +233,8 @@ func (h *Histogram) Latency() bench.Latency {
 	if h.censored == 0 {
 		mean, most := h.sum.float()/float64(h.count)/1e6, float64(h.max)/1e6
 		l.Mean, l.Max = &mean, &most
+	} else {
+		l.AtLeast = h.atLeast()
 	}
 	return l
 }

@@ -54,10 +54,10 @@ func TestLatency(t *testing.T) {
 		{"only negative", of(-3*ms, -1*ms), bench.Latency{Count: 2, Mean: p(-2), P50: p(-3), P90: p(-1), P95: p(-1), P99: p(-1), P999: p(-1), Max: p(-1)}},
 		{"above the range", of(1*ms, 3*time.Hour), bench.Latency{Count: 2, Mean: p(5400000.5), P50: p(1), P90: p(10800000), P95: p(10800000), P99: p(10800000), P999: p(10800000), Max: p(10800000)}},
 		// 94 seen, 6 never: p90 is rank 90 and known, p95 is rank 95 and is not.
-		{"censored", censor(repeat(new(Histogram), 94, 5*ms), 6), bench.Latency{Count: 100, Censored: 6, P50: p(5), P90: p(5)}},
-		{"all censored", censor(new(Histogram), 3), bench.Latency{Count: 3, Censored: 3}},
+		{"censored", censor(repeat(new(Histogram), 94, 5*ms), 6), bench.Latency{Count: 100, Censored: 6, P50: p(5), P90: p(5), AtLeast: &bench.AtLeast{P50: 5.003, P90: 5.003, P95: 10000, P99: 10000, P999: 10000, Max: 10000}}},
+		{"all censored", censor(new(Histogram), 3), bench.Latency{Count: 3, Censored: 3, AtLeast: &bench.AtLeast{P50: 10000, P90: 10000, P95: 10000, P99: 10000, P999: 10000, Max: 10000}}},
 		// 95 seen of 100: rank 95 is the last one that is known.
-		{"edge", censor(repeat(new(Histogram), 95, 5*ms), 5), bench.Latency{Count: 100, Censored: 5, P50: p(5), P90: p(5), P95: p(5)}},
+		{"edge", censor(repeat(new(Histogram), 95, 5*ms), 5), bench.Latency{Count: 100, Censored: 5, P50: p(5), P90: p(5), P95: p(5), AtLeast: &bench.AtLeast{P50: 5.003, P90: 5.003, P95: 5.003, P99: 10000, P999: 10000, Max: 10000}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,20 +65,6 @@ func TestLatency(t *testing.T) {
 				t.Errorf("latency (-want +got):\n%s", d)
 			}
 		})
-	}
-}
-
-func TestExactBelow(t *testing.T) {
-	h := of(5 * ms)
-	if _, ok := h.ExactBelow(); ok {
-		t.Error("nothing is censored, yet there is a bound")
-	}
-	h.RecordCensored(9 * ms)
-	other := new(Histogram)
-	other.RecordCensored(7 * ms)
-	h.Merge(other)
-	if d, ok := h.ExactBelow(); !ok || d != 7*ms {
-		t.Errorf("ExactBelow = %v, %v; want 7ms", d, ok)
 	}
 }
 

@@ -88,6 +88,7 @@ var abroads = []abroad{
 		}
 	}},
 	{name: "lost-answer", args: serial(0.1), check: checkOf("lost-answer")},
+	{name: "shapes", args: serial(0.1), exact: true, check: checkOf("shapes")},
 	{name: "lossy", args: serial(0.1), check: checkOf("lossy")},
 	{name: "poison", args: poisoned("--set", "drain.timeout=4s"), check: checkPoison(60)},
 	{name: "outage", args: serial(0.2), exact: true, check: checkOf("outage")},

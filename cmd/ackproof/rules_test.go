@@ -13,6 +13,20 @@ import (
 // only `make conformance` plays them, with those of losses_test.go and
 // duplicates_test.go.
 var rules = []builtin{
+	{"shapes", exitPass, func(t *testing.T, r *bench.Result, _ string) {
+		// 1.5 s of 200/s on average, 2 s of 100/s and half of one of 500/s more, 2 s of
+		// 200/s twice; the recording has its own.
+		for stage, want := range map[string]int64{"steps": 300, "spike": 450, "wave": 400, "random": 400} {
+			for _, p := range r.Phases {
+				if p.Name == stage && p.Items.Attempted != want {
+					t.Errorf("stage %s has %d requests, want %d", stage, p.Items.Attempted, want)
+				}
+			}
+		}
+		if len(r.Phases) != 6 || len(r.Expectations) != 3 || r.Items.Processed != r.Requests.Planned {
+			t.Errorf("%d phases, %d expectations, %d of %d processed", len(r.Phases), len(r.Expectations), r.Items.Processed, r.Requests.Planned)
+		}
+	}},
 	// What the event source mapping decides.
 	{"power-cycle", exitPass, checkPowerCycle},
 	{"poison-bisect", exitPass, func(t *testing.T, r *bench.Result, _ string) {
