@@ -46,12 +46,16 @@ func (r RunID) Valid() bool {
 	return true
 }
 
+// CanaryAgent is the agent in the ids of canaries, which go ahead of a load to see
+// that the system works: no load has it, and nobody counts them.
+const CanaryAgent = 99
+
 // ID identifies one request. It is derived from the run, the agent and the
 // sequence number alone, and it is dense in Seq, so that a set of ids can be a
 // bit plane.
 type ID struct {
 	Run   RunID
-	Agent uint8 // 0 to 99
+	Agent uint8 // 0 to 99, CanaryAgent
 	Seq   uint64
 }
 
@@ -137,8 +141,9 @@ func (n Numbering) Seq(id ID) (uint64, bool) {
 // to Of. The zero Share is the whole plan, sent by one alone.
 type Share struct{ Agent, Of int }
 
-// MaxAgents is how many may share a plan: an id has two digits for its agent.
-const MaxAgents = 99
+// MaxAgents is how many may share a plan: an id has two digits for its agent, and the
+// last number is that of canaries.
+const MaxAgents = CanaryAgent - 1
 
 // Valid reports whether there is such a share.
 func (s Share) Valid() bool {

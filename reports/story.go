@@ -16,7 +16,17 @@ const (
 
 // headline names the run: "crash on local, streams".
 func headline(r *bench.Result) string {
+	if plain(r) {
+		return fmt.Sprintf("plain load test, %s on %s", clean(r.Run.Scenario, nameLimit), clean(r.Run.Target, nameLimit))
+	}
 	return fmt.Sprintf("%s on %s, %s", clean(r.Run.Scenario, nameLimit), clean(r.Run.Target, nameLimit), clean(r.Run.Architecture, nameLimit))
+}
+
+// plain reports that the run is a load test alone: no effect was promised, and
+// nobody looked what became of the requests.
+func plain(r *bench.Result) bool {
+	n, _ := lost(&r.Items)
+	return r.Run.Guarantee == "none" && n == nil && r.Items.Pending == 0 && r.Items.Attempted > 0
 }
 
 // lost is how many acknowledged or stored items are gone; nil where nobody

@@ -50,6 +50,7 @@ type piece struct {
 	curve  curve
 	random *random
 	replay *Replay // in the place of a curve
+	origin uint64  // number of its first request in the whole plan
 }
 
 // NewPlan makes the plan of a valid scenario, of one agent alone.
@@ -67,6 +68,7 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 		area += pc.size
 		first, end := wholeUp(pc.area), wholeUp(area)
 		pc.First, pc.Count = uint64(first), end-first
+		pc.origin = pc.First
 		if stage.Arrivals == Poisson {
 			pc.random = newRandom(seed, stage.Name, pc.Count)
 		}
@@ -160,11 +162,11 @@ func (p *Plan) Due(seq uint64) time.Duration {
 // due is when a request of the piece is to be sent.
 func (pc *piece) due(seq uint64) time.Duration {
 	if pc.replay != nil {
-		return min(pc.From+pc.replay.at(seq-pc.First), pc.To)
+		return min(pc.From+pc.replay.at(seq-pc.origin), pc.To)
 	}
 	n := float64(seq) - pc.area
 	if pc.random != nil {
-		n = pc.size * pc.random.place(seq-pc.First)
+		n = pc.size * pc.random.place(seq-pc.origin)
 	}
 	t := time.Duration(math.Round(pc.curve.when(n) * float64(time.Second)))
 	return min(pc.From+t, pc.To)

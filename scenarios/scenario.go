@@ -161,7 +161,7 @@ type Request struct {
 	Timeout     time.Duration     `yaml:"timeout"`
 	Connections int               `yaml:"connections"`
 	Retries     Retries           `yaml:"retries"`
-	Sign        string            `yaml:"sign"` // none
+	Sign        string            `yaml:"sign"` // none, or sigv4
 }
 
 // Retries models a client that sends again.
@@ -324,48 +324,6 @@ type Gates struct {
 	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of all the host's CPU time, taken by the generator, at most
 }
 
-// TargetSettings names a system that is not ours. Its keys are known, so that
-// they are refused with a reason; nothing reads them yet.
-type TargetSettings struct {
-	URL         string         `yaml:"url,omitempty"`
-	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
-	Items       TargetItems    `yaml:"items,omitempty"`
-	Results     TargetResults  `yaml:"results,omitempty"`
-	Stream      string         `yaml:"stream,omitempty"`
-	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
-}
-
-// TargetDynamoDB is where the tables are.
-type TargetDynamoDB struct {
-	Endpoint string `yaml:"endpoint,omitempty"`
-	Region   string `yaml:"region,omitempty"`
-	Profile  string `yaml:"profile,omitempty"`
-}
-
-// TargetItems is the items table and its attributes.
-type TargetItems struct {
-	Table   string `yaml:"table,omitempty"`
-	ID      string `yaml:"id,omitempty"`
-	Payload string `yaml:"payload,omitempty"`
-}
-
-// TargetResults is the results table and its attributes.
-type TargetResults struct {
-	Table       string `yaml:"table,omitempty"`
-	ID          string `yaml:"id,omitempty"`
-	ProcessedAt string `yaml:"processedAt,omitempty"`
-	Count       string `yaml:"count,omitempty"`
-	Digest      string `yaml:"digest,omitempty"`
-	Sequence    string `yaml:"sequence,omitempty"`
-	PerKey      bool   `yaml:"perKey,omitempty"`
-}
-
-// TargetLetters is where dead letters go.
-type TargetLetters struct {
-	Queue  string `yaml:"queue,omitempty"`
-	Bucket string `yaml:"bucket,omitempty"`
-}
-
 // defaults returns the scenario that an empty file would be, without a load.
 func defaults() *Scenario {
 	return &Scenario{
@@ -419,7 +377,6 @@ func defaults() *Scenario {
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
 		Drain:     Drain{Proof: ProofAuto, Timeout: time.Minute},
-		Read:      Read{By: ReadScan},
 		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
 	}
 }
@@ -461,6 +418,13 @@ func (s *Scenario) complete() {
 			}
 		}
 	}
+	if s.Read.By == "" {
+		s.Read.By = ReadScan
+		if s.Target.named() {
+			s.Read.By = ReadGet // the tables hold more than this run's
+		}
+	}
+	s.Target.complete()
 	if s.Drain.Quiet == 0 {
 		s.Drain.Quiet = max(30*time.Second, s.longestSilence()+5*time.Second)
 	}

@@ -170,10 +170,14 @@ expect: [lots == 0]
 		{"read by get of keys that the API makes", minimal + "read: {by: get}\ngateway: {template: '\"$id#$context.requestId\"'}\n", []string{"read.by: get asks for the ids of the requests"}},
 		{"not built", minimal + `
 workload: {kind: versions, keys: 10, skew: zipf}
-request: {method: PUT, retries: {max: 1}, sign: sigv4, headers: {Authorization: "${env:TOKEN}"}}
+request: {method: PUT, retries: {max: 1}}
 table: {streamViewType: KEYS_ONLY}
-target: {url: "http://localhost", items: {table: x}}
-`, slices.Repeat([]string{"not supported yet"}, 9)},
+`, slices.Repeat([]string{"not supported yet"}, 6)},
+		{"target", minimal + `
+request: {headers: {Authorization: "Bearer ${env:TO KEN}", X-Key: "${env:KEY"}}
+target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, perKey: true}, stream: yes, deadLetters: {queue: q}, canary: 1ms, limits: {rate: 1/s, for: 1s}}
+`, []string{`"TO KEN" is no name of an environment variable`, "${env: without its }", "want scheme and host", "target.dynamodb.endpoint", "target.items.table: it is missing", "target.results.table: it is missing", "cannot be seen without a results table", `"yes" is no stream`, "target.canary", "over the limit of 1/s", "over the limit of 1s", "target.results.perKey: not supported", "target.deadLetters: not supported"}},
+		{"target without an API", minimal + "target: {items: {table: x}, results: {table: x}}\n", []string{"nobody knows where to send", "it is the items table"}},
 		{"limits", minimal + `
 name: a b
 architecture: stream

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -71,6 +70,7 @@ func (s *Scenario) check(d *decoder) []Problem {
 	c.checkCommands()
 	c.checkExpectations()
 	c.checkCapacity()
+	c.checkTarget()
 	return d.problems
 }
 
@@ -146,17 +146,10 @@ func (c *checker) checkUnbuilt() {
 		{"workload.skew", w.Skew != "", "it belongs to the kind versions; leave it out"},
 		{"request.method", r.Method != http.MethodPost, "use POST"},
 		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
-		{"request.sign", r.Sign == "sigv4", "use none"},
 		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
-		{"target", c.Target != TargetSettings{}, "leave it out: a run uses the local stack"},
 	} {
 		if u.asked {
 			c.failf(u.path, "not supported yet; %s", u.instead)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(r.Headers)) {
-		if strings.Contains(r.Headers[key], "${env:") {
-			c.failf("request.headers."+key, "${env:NAME} is not supported yet; write the value, or leave the header out")
 		}
 	}
 }

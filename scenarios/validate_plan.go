@@ -149,9 +149,10 @@ func (c *checker) hasFault(named string) bool {
 }
 
 // checkCapacity refuses a plan that the processor cannot follow: its backlog
-// would be the plan's doing, not the faults'.
+// would be the plan's doing, not the faults'. Of a system that is not ours it is
+// not known what it can follow.
 func (c *checker) checkCapacity() {
-	if c.Overload || !c.readable("load", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
+	if c.Overload || c.Target.named() || !c.readable("load", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
 		return
 	}
 	each := c.Processor.Work + c.Processor.Burn

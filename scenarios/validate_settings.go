@@ -36,6 +36,7 @@ func (c *checker) checkRequest() {
 			// net/http takes it as leave to send a POST twice.
 			c.failf(path, "with this header the HTTP client would send requests again on its own; use another name")
 		}
+		c.checkHeader(path, value)
 	}
 	c.statuses("request.ack", r.Ack)
 	c.statuses("request.refused", r.Refused)
@@ -49,7 +50,7 @@ func (c *checker) checkRequest() {
 	}
 	c.within("request.timeout", r.Timeout, time.Millisecond, time.Hour)
 	c.between("request.connections", r.Connections, 1, 100_000)
-	c.oneOf("request.sign", r.Sign, "none", "sigv4")
+	c.oneOf("request.sign", r.Sign, SignNone, SignSigV4)
 	for i, on := range r.Retries.On {
 		c.oneOf(fmt.Sprintf("request.retries.on[%d]", i), on, "unknown", "refused")
 	}

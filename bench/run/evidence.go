@@ -96,7 +96,9 @@ func writeFile(path string, b []byte) error {
 // Names of the evidence in events.jsonl.
 const (
 	evidenceCleanStart = "clean_start"
+	evidenceCanary     = "canary"
 	evidenceGenerator  = "generator"
+	evidenceStopped    = "stopped"
 	evidenceBites      = "bites"
 	evidenceDrain      = "drain"
 	evidenceSentinels  = "sentinels"

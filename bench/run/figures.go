@@ -225,7 +225,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
-	if f.manifest.Architecture == bench.Streams && f.log != nil {
+	if f.manifest.Architecture == bench.Streams && f.log != nil && !f.scenario.Named() {
 		dispatch := g.dispatch.Latency()
 		r.DispatchLag = &dispatch
 	}
@@ -281,6 +281,9 @@ func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Accoun
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
 			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad,
 		})
+		if !f.scenario.Target.HasItems() && !f.scenario.Target.HasResults() {
+			r.Faults[i].ObservedLoss = nil
+		}
 	}
 }
 

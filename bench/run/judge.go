@@ -354,7 +354,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Planned: f.plan.Len(), Attempts: f.attempts, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digests: f.plan.Digests,
 		ReadProblems:  f.problems,
-		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
+		ItemsObserved: s.Target.HasItems(), EffectsObserved: s.Target.HasResults(), OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
 		Sentinels:    uint64(max(0, story.sentinels) * f.ids().Agents),
 		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
@@ -386,6 +386,12 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	}
 	if f.manifest.Architecture == bench.Streams && f.log != nil {
 		e.Commits, e.Deliveries = f.log.Commits(), f.log.Deliveries()
+		if s.Named() {
+			e.Deliveries = nil // the stream shows what was stored, and nobody what was handed over
+			if f.manifest.Endpoints.StreamARN == "" {
+				e.Commits = nil
+			}
+		}
 	}
 	for i, fault := range f.faults {
 		from, to := f.window(i)

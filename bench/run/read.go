@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -16,13 +17,19 @@ import (
 // be read.
 func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 	var c cleanStart
-	count := func(table string, n *int64) error {
-		if rd.by == scenarios.ReadGet {
-			return rd.get(ctx, table, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
+	count := func(in source, n *int64) error {
+		if rd.by == scenarios.ReadGet && in.table != "" {
+			return rd.get(ctx, in, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
 		}
-		return rd.rows(ctx, table, func(attributes) error { *n++; return nil })
+		return rd.rows(ctx, in, func(item attributes) error {
+			id, err := bench.ParseKey(text(in.values(item)[rowID]))
+			if err != nil || id.Run != r.id || id.Agent != bench.CanaryAgent { // of another agent of this run
+				*n++
+			}
+			return nil
+		})
 	}
-	err := errors.Join(count(rd.endpoints.ItemsTable, &c.Items), count(rd.endpoints.ResultsTable, &c.Effects))
+	err := errors.Join(count(rd.items, &c.Items), count(rd.effects, &c.Effects))
 	if err != nil {
 		return err
 	}

@@ -23,12 +23,27 @@ const (
 	rowProcessedAt
 )
 
-var rowNames = []string{rowID: "id", rowPayload: "payload", rowCount: "count", rowSequence: "sequence", rowDigest: "digest", rowProcessedAt: "processedAt"}
+// source is a table, and the names of its attributes that the judge needs: the key
+// is the first, and "" says that there is no such attribute.
+type source struct {
+	table string // "": there is none
+	names []string
+}
+
+// sources gives the tables of a system.
+func sources(e bench.Endpoints) (items, effects source) {
+	a := bench.OwnAttributes()
+	if e.Attributes != nil {
+		a = *e.Attributes
+	}
+	items = source{e.ItemsTable, []string{rowID: a.ItemID, rowPayload: a.Payload}}
+	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt}}
+}
 
 // values picks the attributes of a row out of what DynamoDB gave.
-func values(item attributes) []tableexport.Value {
-	row := make([]tableexport.Value, len(rowNames))
-	for i, name := range rowNames {
+func (s source) values(item attributes) []tableexport.Value {
+	row := make([]tableexport.Value, len(s.names))
+	for i, name := range s.names {
 		switch v := item[name].(type) {
 		case *types.AttributeValueMemberS:
 			row[i] = tableexport.Value{Type: "S", Text: []byte(v.Value)}
@@ -71,7 +86,8 @@ func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64,
 		if seq, ours := w.ids.Seq(id); ours {
 			return seq, true, nil
 		}
-		if _, others := w.share.Whole(w.ids.Run).Seq(id); others {
+		_, others := w.share.Whole(w.ids.Run).Seq(id)
+		if others || id.Run == w.ids.Run && id.Agent == bench.CanaryAgent {
 			return 0, false, nil
 		}
 	}
@@ -105,10 +121,24 @@ func (w *rowWriter) effect(row []tableexport.Value) error {
 	if d, err := bench.ParseDigest(text(row[rowDigest])); err == nil {
 		e.Digest, e.HasDigest = d, true
 	}
-	if at, err := strconv.ParseInt(number(row[rowProcessedAt]), 10, 64); err == nil {
-		e.At = time.UnixMilli(at)
-	}
+	e.At = moment(row[rowProcessedAt])
 	return w.each(func(r *ledger.ReadWriter) error { return r.Effect(e) })
+}
+
+// moment reads a time: milliseconds since 1970, or seconds where they would lie
+// before 1973 as milliseconds, or a text of RFC 3339. The zero time: it is none.
+func moment(v tableexport.Value) time.Time {
+	if t, err := time.Parse(time.RFC3339Nano, text(v)); err == nil {
+		return t
+	}
+	n, err := strconv.ParseFloat(number(v), 64)
+	switch {
+	case err != nil || !(n > 0 && n < 1e15):
+		return time.Time{}
+	case n < 1e11:
+		n *= 1e3
+	}
+	return time.UnixMicro(int64(n * 1e3))
 }
 
 func text(v tableexport.Value) string {
@@ -125,11 +155,11 @@ func number(v tableexport.Value) string {
 	return ""
 }
 
-// tables reads both tables. Effects first: an item that comes between the two is
-// then no effect without an item.
+// tables reads both tables, as far as there are any. Effects first: an item that
+// comes between the two is then no effect without an item.
 func (r *reader) tables(ctx context.Context, w *rowWriter) error {
 	return errors.Join(
-		r.rows(ctx, r.endpoints.ResultsTable, func(item attributes) error { return w.effect(values(item)) }),
-		r.rows(ctx, r.endpoints.ItemsTable, func(item attributes) error { return w.item(values(item)) }),
+		r.rows(ctx, r.effects, func(item attributes) error { return w.effect(r.effects.values(item)) }),
+		r.rows(ctx, r.items, func(item attributes) error { return w.item(r.items.values(item)) }),
 	)
 }

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -74,6 +75,8 @@ type Run struct {
 	view     view
 	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
 	outside  outside
+	headers  map[string]string // as they are sent
+	sign     load.Sign         // nil: nothing is signed
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -94,7 +97,7 @@ func Prepare(o Options) (*Run, error) {
 	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
-	errs := []error{o.checkOutside()}
+	errs := []error{o.checkOutside(), r.readHeaders()}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}
@@ -131,8 +134,14 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if err != nil {
 		return endpoints, NotStarted{err}
 	}
-	reader := newReader(endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
-	if err := r.seeCleanStart(ctx, reader); err != nil {
+	reader, err := newReader(ctx, endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
+	if err == nil {
+		err = r.seeCleanStart(ctx, reader)
+	}
+	if err == nil {
+		err = r.canary(ctx, reader)
+	}
+	if err != nil {
 		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
 	loadErr := r.load(ctx, endpoints)
@@ -187,7 +196,7 @@ func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
 		return endpoints, err
 	}
 	r.manifest.Endpoints = endpoints
-	return endpoints, r.manifest.write(r.dir)
+	return endpoints, errors.Join(r.manifest.write(r.dir), r.openSigner(ctx))
 }
 
 // dialer is how the target is reached; nil: over the machine's network.
@@ -223,12 +232,16 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	defer stopView()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.strike(ctx, started) })
+	attacking, end := context.WithCancel(ctx)
+	defer end()
+	go r.guard(attacking, attack, end)
 	group.Go(func() error {
-		figures, err := attack.Run(ctx)
+		figures, err := attack.Run(attacking)
 		r.evidence(evidenceGenerator, generator{
 			CPUShare: figures.CPUShare, GCPauseMs: ms(figures.GCPause), WorkerCapHit: figures.WorkerCapHit, CPUs: runtime.NumCPU(),
-			Complete: err == nil && ctx.Err() == nil,
+			Complete: err == nil && attacking.Err() == nil,
 		})
+		end()
 		return err
 	})
 	return group.Wait()
@@ -237,8 +250,12 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 // attack is the load generator, set up for this run.
 func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoints bench.Endpoints) *load.Attack {
 	request := r.opts.Scenario.Request
+	host, prefix := endpoints.API, ""
+	if u, err := url.Parse(endpoints.API); err == nil { // of a target of ours, or checked
+		host, prefix = u.Scheme+"://"+u.Host, u.EscapedPath()
+	}
 	return load.New(load.Config{
-		URL: endpoints.API, Kinds: []load.Kind{{Method: request.Method, Path: request.Path, Header: request.Headers}},
+		URL: host, Kinds: []load.Kind{{Method: request.Method, Path: prefix + request.Path, Header: r.headers}}, Sign: r.sign,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)

@@ -48,7 +48,8 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
   ackproof run --architecture all outage        the article's claim in one table
   ackproof run crash --rate 200/s --for 20s     the same faults under another load
   ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap
-  ackproof run --dynamodb http://127.0.0.1:8000 --set load.scale=0.1`,
+  ackproof run --dynamodb http://127.0.0.1:8000 --set load.scale=0.1
+  ackproof run --target http ours.yaml          your own system, which the file names`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := scenarios.Default
@@ -72,10 +73,10 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.target, "target", "local", "the system under test: local")
+	fl.StringVar(&f.target, "target", "", "the system under test: local, or http for one of your own that the scenario names\nunder target (default: what the scenario says)")
 	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
 	fl.StringVar(&f.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one; the run's tables\nare made there and deleted at its end, unless ackproof itself is killed")
-	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one")
+	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one, unasked")
 	fl.StringVar(&f.processor, "processor", "", "a Lambda binary, a zip as deployed, or a command such as 'node index.mjs', instead of the built-in StreamProcessor")
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
@@ -96,6 +97,9 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 // those of the scenario's own architecture; the others are controls.
 func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	own, all, err := f.scenarios(name)
+	if err == nil {
+		err = f.confirm(w, all[0])
+	}
 	if err != nil {
 		return 0, misuse{err}
 	}
@@ -118,9 +122,6 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 // scenario's own architecture. All that is wrong with the call is said at once.
 func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario, err error) {
 	var errs []error
-	if f.target != "local" {
-		errs = append(errs, fmt.Errorf("--target %s: only local is supported yet", f.target))
-	}
 	if f.trials < 1 {
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
@@ -162,6 +163,9 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		errs = append(errs, errors.New("--set load.scale scales the scenario's load, which --rate and --for replace: give one of them"))
 	}
 	s, err := scenarios.Load(name, set)
+	if err == nil {
+		err = f.checkTarget(s)
+	}
 	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
 		return "", nil, err
 	}
@@ -205,7 +209,7 @@ type done struct {
 
 // one carries out one run, from its directory to its reports.
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
-	target := local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
+	target := f.newTarget(w, s)
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
@@ -216,7 +220,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		return done{}, misuse{err}
 	}
 	if !f.quiet {
-		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the local target, seed %d\nackproof: %s\n", s.Name, s.Architecture, seed, display(r.Dir()))
+		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the %s target, seed %d\nackproof: %s\n", s.Name, s.Architecture, target.Name(), seed, display(r.Dir()))
 	}
 	heard := context.AfterFunc(ctx, func() {
 		live.Say("ackproof: interrupted: undoing the faults, reading and judging what is known; once more ends it at once")
