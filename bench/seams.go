@@ -110,11 +110,12 @@ type Attributes struct {
 	Sequence    string `json:"sequence,omitempty"`     // of the record that it was made of
 	Digest      string `json:"digest,omitempty"`       // of the payload
 	ProcessedAt string `json:"processed_at,omitempty"` // ms or s since 1970, or RFC 3339
+	Version     string `json:"version,omitempty"`      // in both tables: which write of an item it is, see [WriterOf]
 }
 
 // OwnAttributes are the names in the tables of a system of our own.
 func OwnAttributes() Attributes {
-	return Attributes{ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt"}
+	return Attributes{ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt", Version: "version"}
 }
 
 // Processor is the function under test.

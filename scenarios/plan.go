@@ -16,6 +16,7 @@ import (
 // files.
 type Plan struct {
 	ids     bench.Numbering
+	share   bench.Share
 	every   uint64 // request seq is number seq·every + offset of the whole plan
 	offset  uint64
 	random  clock.Numbers // that payloads are made of
@@ -24,6 +25,7 @@ type Plan struct {
 	length  time.Duration
 	payload int
 	poison  map[uint64]bool // a handful
+	keys    *keys           // nil: each request has an item of its own
 	body    *body
 }
 
@@ -59,6 +61,9 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
 	}
+	if s.Workload.Kind == Versions {
+		p.keys = newKeys(s.Workload, seed)
+	}
 	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
 	for _, stage := range s.Load {
@@ -86,6 +91,7 @@ func (p *Plan) Share(s bench.Share) *Plan {
 		return p
 	}
 	part := *p
+	part.share = s
 	part.ids, part.every, part.offset = s.IDs(p.ids.Run), uint64(s.Of), uint64(s.Agent-1)
 	part.pieces = slices.Clone(p.pieces)
 	for i := range part.pieces {
@@ -116,6 +122,14 @@ func (p *Plan) Shared(ids bench.Numbering) *Plan {
 
 // IDs is the numbering of the requests.
 func (p *Plan) IDs() bench.Numbering { return p.ids }
+
+// Whole is the numbering of the requests of all agents that share the plan.
+func (p *Plan) Whole() bench.Numbering {
+	if p.share == (bench.Share{}) {
+		return p.ids
+	}
+	return p.share.Whole(p.ids.Run)
+}
 
 // wholeUp is the smallest whole number not below x, forgiving what adding up
 // floating point numbers does to one that should be whole.

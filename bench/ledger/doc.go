@@ -142,7 +142,10 @@
 // A reader that meets a damaged block reports it and looks for the next sound
 // one behind it.
 //
-// # reads/N/items, effects, deadletters
+// # reads/N/items, effects, deadletters, latest
+//
+// latest is there where requests share items: the results table's row for each
+// item, as an effect of the request whose version it shows.
 //
 // One H block (JSON, [ReadHeader] and the table's name), C blocks, one T block
 // (JSON: rows, pages, foreign, samples, fingerprint). A file without its trailer,

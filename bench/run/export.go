@@ -131,7 +131,7 @@ type joiner struct {
 	body     []byte
 
 	first, n uint64
-	chosen   map[uint64]int // places in seen; nil: the n requests from first on
+	chosen   *few // places in seen; nil: the n requests from first on
 	seen     []seen
 	shards   []string
 	numbers  map[string]uint16 // of the shards: a handful
@@ -160,7 +160,7 @@ func (w faultWindow) covers(t time.Duration) bool { return t >= w.from && (t < w
 // of gives what is seen of a request; nil: nobody looked for it.
 func (j *joiner) of(seq uint64) *seen {
 	if j.chosen != nil {
-		if i, ok := j.chosen[seq]; ok {
+		if i, ok := j.chosen.at(seq); ok {
 			return &j.seen[i]
 		}
 		return nil
@@ -193,11 +193,8 @@ func (j *joiner) window(first, n uint64) {
 }
 
 // choose goes through the files for some requests.
-func (j *joiner) choose(seqs []uint64) {
-	j.n, j.chosen = uint64(len(seqs)), map[uint64]int{}
-	for i, seq := range seqs {
-		j.chosen[seq] = i
-	}
+func (j *joiner) choose(chosen *few) {
+	j.n, j.chosen = uint64(len(chosen.places)), chosen
 	j.gather()
 }
 

@@ -49,13 +49,13 @@ func (r *Run) read(ctx, after context.Context, rd *reader) error {
 // readOnce makes one final read. What is read is kept whatever happens; the
 // read counts as complete only if all of it came through.
 func (r *Run) readOnce(ctx context.Context, rd *reader, n int) error {
-	w, err := ledger.CreateRead(readDir(r.dir, n), ledger.ReadHeader{Run: r.id, Agent: uint8(r.opts.Share.Agent), Number: n, Begun: r.opts.Clock.Now()})
+	w, err := ledger.CreateRead(readDir(r.dir, n), ledger.ReadHeader{Run: r.id, Agent: uint8(r.opts.Share.Agent), Number: n, Begun: r.opts.Clock.Now(), Versions: r.plan.Keys() > 0})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	letters, err := r.opts.Target.DeadLetters(ctx)
-	errs := []error{err, rd.tables(ctx, newRowWriter(r.id, r.opts.Share, rd.endpoints, w))}
+	errs := []error{err, rd.tables(ctx, newRowWriter(r.plan, rd.endpoints, w))}
 	for _, l := range letters {
 		errs = append(errs, w.DeadLetter(l))
 	}

@@ -98,6 +98,9 @@ func Prepare(o Options) (*Run, error) {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
 	errs := []error{o.checkOutside(), r.readHeaders()}
+	if r.plan.Keys() > 0 && o.Share.Of > 1 {
+		errs = append(errs, errors.New("workload: {kind: versions} cannot be shared by several agents: which write of a key was the last, none of them knows"))
+	}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}

@@ -3,7 +3,6 @@ package run
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -48,17 +47,16 @@ func (f *files) traces(account *reconcile.Account, findings []bench.Finding) []b
 	if len(findings) == 0 {
 		return nil
 	}
-	all := tracers{}
+	all := tracers{few: newFew(findings)}
 	for _, finding := range findings {
-		all[finding.Seq] = f.tracer(account, finding)
+		all.each = append(all.each, f.tracer(account, finding))
 	}
 	j := newJoiner(f, account, int64(len(findings)))
-	j.choose(slices.Collect(maps.Keys(all)))
+	j.choose(all.few)
 	all.stream(f)
 	all.tables(f)
 	var traces []bench.Trace
-	for _, finding := range findings {
-		t := all[finding.Seq]
+	for _, t := range all.each {
 		t.client(j)
 		t.deliveries()
 		t.effects()
@@ -125,30 +123,63 @@ type tracer struct {
 }
 
 // tracers are those of some requests.
-type tracers map[uint64]*tracer
+type tracers struct {
+	*few
+	each []*tracer
+}
 
-// of gives the tracer of an id; nil: nobody asks for it.
-func (all tracers) of(f *files, id string) *tracer {
-	seq, ours := f.seq(id)
-	if !ours {
-		return nil
+// of gives the tracer of a request; nil: nobody asks for it.
+func (all *tracers) of(seq uint64) *tracer {
+	if i, ok := all.at(seq); ok {
+		return all.each[i]
 	}
-	return all[seq]
+	return nil
+}
+
+func (all *tracers) ofID(f *files, id string) *tracer {
+	if seq, ours := f.seq(id); ours {
+		return all.of(seq)
+	}
+	return nil
+}
+
+// few are some requests out of very many: whether one is among them is asked of
+// every row of every table.
+type few struct {
+	places map[uint64]int
+	near   [1 << 12]bool // by the last bits: most rows need not ask the map
+}
+
+func newFew(findings []bench.Finding) *few {
+	f := &few{places: map[uint64]int{}}
+	for i, finding := range findings {
+		f.places[finding.Seq] = i
+		f.near[finding.Seq%uint64(len(f.near))] = true
+	}
+	return f
+}
+
+func (f *few) at(seq uint64) (place int, ok bool) {
+	if !f.near[seq%uint64(len(f.near))] {
+		return 0, false
+	}
+	place, ok = f.places[seq]
+	return place, ok
 }
 
 // stream gathers what the machines were seen to do.
-func (all tracers) stream(f *files) {
+func (all *tracers) stream(f *files) {
 	if f.log == nil {
 		return
 	}
 	if f.watching() {
 		for c := range f.log.Commits() {
-			if t := all.of(f, c.ID); t != nil {
+			if t := all.ofID(f, c.ID); t != nil {
 				t.commits = append(t.commits, c)
 			}
 		}
 		for d := range f.log.Deliveries() {
-			if t := all.of(f, d.ID); t != nil {
+			if t := all.ofID(f, d.ID); t != nil {
 				t.delivered = append(t.delivered, d)
 			}
 		}
@@ -157,17 +188,17 @@ func (all tracers) stream(f *files) {
 
 // tables gathers what the final reads found. Both reads see the same effects, so
 // equal ones are told once.
-func (all tracers) tables(f *files) {
+func (all *tracers) tables(f *files) {
 	for _, read := range f.reads {
 		for e := range read.Effects() {
-			if t := all[e.Seq]; t != nil && !slices.Contains(t.applied, e) {
+			if t := all.of(e.Seq); t != nil && !slices.Contains(t.applied, e) {
 				t.applied = append(t.applied, e)
 			}
 		}
 	}
 	for _, read := range f.lastReads() {
 		for d := range read.DeadLetters() {
-			if t := all[d.Seq]; t != nil && !slices.Contains(t.letters, d) {
+			if t := all.of(d.Seq); t != nil && !slices.Contains(t.letters, d) {
 				t.letters = append(t.letters, d)
 			}
 		}
@@ -176,7 +207,7 @@ func (all tracers) tables(f *files) {
 		return
 	}
 	for d := range f.log.DeadLetters() {
-		t := all[d.Seq]
+		t := all.of(d.Seq)
 		if t != nil && !slices.ContainsFunc(t.letters, func(l bench.DeadLetter) bool { return l.At.UnixMilli() == d.At.UnixMilli() }) {
 			t.letters = append(t.letters, d)
 		}

@@ -123,7 +123,7 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
-		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w),
+		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w), serveCommand(w, &code),
 		suiteCommand(w, &code), selftestCommand(w, &code), capacityCommand(w, &code),
 		scenariosCommand(w), faultsCommand(w), upCommand(w), versionCommand(w),
 	)

@@ -199,6 +199,7 @@ var errInterrupted = errors.New("interrupted before the first request; nothing w
 // done is one finished run.
 type done struct {
 	result    *bench.Result
+	series    *bench.Series
 	dir       string
 	code      int
 	target    bench.Target
@@ -244,7 +245,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	if err != nil {
 		return done{}, errors.Join(doErr, err)
 	}
-	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
+	d := done{result: result, series: series, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
 	if !f.untold {
 		d.reported = reports.Write(r.Dir(), result, series)
 	}
@@ -292,14 +293,13 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 		return 0, misuse{fmt.Errorf("make the folder of the runs: %w; choose another with --out", err)}
 	}
 	defer os.Remove(dir) // only if it is empty: nothing was run
-	var results []bench.Result
-	var dirs []string
+	var runs []reports.Run
 	var errs []error
 	harness := false
 	for i, s := range all {
 		// One seed for all: the architectures of a trial get the same requests.
 		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
-		if err != nil && len(results) == 0 {
+		if err != nil && len(runs) == 0 {
 			return 0, err
 		}
 		if err != nil {
@@ -310,7 +310,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 			fmt.Fprintln(w.stdout)
 		}
-		results, dirs = append(results, *r.result), append(dirs, filepath.Base(r.dir))
+		runs = append(runs, reports.Run{Result: r.result, Series: r.series, Dir: filepath.Base(r.dir)})
 		errs, harness = append(errs, r.reported, stepSummary(w, r.result)), harness || r.code == exitHarness
 		if ctx.Err() != nil {
 			break
@@ -318,7 +318,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	}
 	os.Remove(filepath.Join(dir, "latest"))
 	run.Link(f.out, dir)
-	comparison := reports.Compare(results, dirs, nil, own)
+	comparison := reports.Compare(runs, own)
 	switch {
 	case comparison.Exit == exitFail:
 	case ctx.Err() != nil:
@@ -326,7 +326,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	case harness:
 		comparison.Exit = exitHarness
 	}
-	errs = append(errs, reports.WriteComparison(dir, &comparison))
+	errs = append(errs, reports.WriteComparison(dir, &comparison, runs))
 	if f.json {
 		errs = append(errs, printJSON(w, comparison))
 	} else {
