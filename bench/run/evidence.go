@@ -156,5 +156,5 @@ func (r *Run) evidence(name string, data any) {
 	if err != nil {
 		panic(fmt.Sprintf("run: evidence %s cannot be written as JSON: %v", name, err)) // our own types
 	}
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
 }

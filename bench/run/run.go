@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -75,8 +76,9 @@ type Run struct {
 	view     view
 	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
 	outside  outside
-	headers  map[string]string // as they are sent
-	sign     load.Sign         // nil: nothing is signed
+	lost     atomic.Pointer[unwritten] // the first event that was not written
+	headers  map[string]string         // as they are sent
+	sign     load.Sign                 // nil: nothing is signed
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -162,23 +164,43 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	readErr := r.read(ctx, after, reader)
 	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, still)))
 	r.finish(interrupt.Err() != nil, err)
+	if lost := r.lost.Load(); lost != nil && !errors.Is(err, *lost) { // the very last one
+		err = errors.Join(err, *lost)
+	}
 	return endpoints, err
 }
 
 // targetGone says which process of the target is gone for good.
 type targetGone struct{ error }
 
-// orDeath gives the death of the target in the place of what follows from it.
+// unwritten says why events are not recorded: a run that nobody can judge later is
+// not carried on.
+type unwritten struct{ error }
+
+// orDeath gives the death of the target, or of the record, in the place of what
+// follows from it.
 func orDeath(ctx context.Context, err error) error {
 	if death, dead := errors.AsType[targetGone](context.Cause(ctx)); dead {
 		return death
 	}
+	if lost, ok := errors.AsType[unwritten](context.Cause(ctx)); ok {
+		return lost
+	}
 	return err
+}
+
+// note keeps an event. The run ends with the first one that cannot be kept.
+func (r *Run) note(e bench.Event) {
+	if err := r.events.Append(e); err != nil {
+		lost := unwritten{fmt.Errorf("%s cannot be written: %w", eventsFile, err)}
+		r.lost.CompareAndSwap(nil, &lost)
+		r.gone(lost)
+	}
 }
 
 // hear keeps what the target tells.
 func (r *Run) hear(e bench.Event) {
-	r.events.Append(e)
+	r.note(e)
 	if e.Kind == bench.EventTargetDeath {
 		r.gone(targetGone{errors.New(e.Text)})
 	}
@@ -292,7 +314,7 @@ func (r *Run) strikes() bool {
 // phase notes the beginning of a phase.
 func (r *Run) phase(name string) {
 	r.view.step(name)
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
 }
 
 // finish writes the last evidence: that the harness lived to the end.

@@ -76,13 +76,15 @@ type attributes = map[string]types.AttributeValue
 // at a time. Of no table there are none.
 func (r *reader) rows(ctx context.Context, from source, each func(attributes) error) error {
 	var mu sync.Mutex
-	one := func(items []attributes) (err error) {
+	one := func(items []attributes) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, item := range items {
-			err = errors.Join(err, each(item))
+			if err := each(item); err != nil { // the disk is full: so it is for the next one
+				return err
+			}
 		}
-		return err
+		return nil
 	}
 	if from.table == "" {
 		return nil

@@ -277,12 +277,37 @@ func (t *tracer) client(j *joiner) {
 		t.unknown("when it was sent and how it ended: its place in the ledger is damaged")
 	case ledger.Reserved:
 		t.unknown("whether it was sent, and how it ended: the machine stopped before that was on its disk")
-	case ledger.SentOnly:
-		t.step(row.Sent, bench.TraceStep{Kind: bench.TraceSent, Text: "handed to a connection"})
-		t.unknown("how it ended for the client: ackproof was killed while it was under way")
-	case ledger.Finished:
-		t.step(row.Sent, bench.TraceStep{Kind: bench.TraceSent, Text: "handed to a connection"})
-		t.step(row.Done, bench.TraceStep{Kind: bench.TraceAnswered, Text: answer(&row)})
+	default:
+		t.attempts(row.Attempts > 1)
+	}
+}
+
+// attempts tells each sending of the request. Again: there is more than one.
+func (t *tracer) attempts(again bool) {
+	for a, state := range t.f.ledger.AttemptsAt(t.seq) {
+		if state == ledger.Unsent {
+			continue
+		}
+		step := func(at time.Duration, kind bench.TraceKind, text string) {
+			s := bench.TraceStep{Kind: kind, Text: text}
+			if again {
+				s.Attempt = &a.Retry
+			}
+			t.step(at, s)
+		}
+		sent := "handed to a connection"
+		if a.Retry > 0 {
+			sent += fmt.Sprintf(" again, retry %d", a.Retry)
+		}
+		step(a.Sent, bench.TraceSent, sent)
+		if a.FirstByte != 0 {
+			step(a.FirstByte, bench.TraceFirstByte, "the first byte of the answer came")
+		}
+		if state == ledger.Finished {
+			step(a.End, bench.TraceAnswered, answer(&a))
+		} else {
+			t.unknown("how it ended for the client: ackproof was killed while it was under way")
+		}
 	}
 }
 
@@ -292,7 +317,7 @@ func optionalMs(d time.Duration) *float64 {
 }
 
 // answer says what the client was told.
-func answer(r *ledger.Row) string {
+func answer(r *bench.Attempt) string {
 	text := r.Outcome.String()
 	if r.Status != 0 {
 		text += fmt.Sprintf(", status %d", r.Status)
@@ -308,6 +333,9 @@ func answer(r *ledger.Row) string {
 		text += ", the answer could not be read to its end"
 	case bench.ClassInterrupted:
 		text += ", given up when the run was interrupted"
+	}
+	if r.Error != "" {
+		text += " (" + r.Error + ")"
 	}
 	return text
 }
