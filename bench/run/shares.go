@@ -59,6 +59,19 @@ func (b book) At(seq uint64) (bench.Attempt, ledger.State) {
 	return a, state
 }
 
+// AttemptsAt gives every attempt at a request that is known of.
+func (b book) AttemptsAt(seq uint64) iter.Seq2[bench.Attempt, ledger.State] {
+	n := uint64(len(b))
+	return func(yield func(bench.Attempt, ledger.State) bool) {
+		for a, state := range b[seq%n].AttemptsAt(seq / n) {
+			a.Seq = seq
+			if !yield(a, state) {
+				return
+			}
+		}
+	}
+}
+
 // Problems lists what is damaged in any of them.
 func (b book) Problems() (all []string) {
 	for _, one := range b {
