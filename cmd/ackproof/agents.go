@@ -64,6 +64,14 @@ func (a *agentFlags) check(w world, scenario string) error {
 	return errors.Join(errs...)
 }
 
+// alone makes sure that an agent is asked for one run.
+func (a *agentFlags) alone(runs int) error {
+	if a.share.Of > 0 && runs > 1 {
+		return errors.New("--agent sends a share of one run: call it once for each run")
+	}
+	return nil
+}
+
 // propose gives the commands of all agents.
 func (a *agentFlags) propose(w world, scenario string) string {
 	id, at := a.id, a.startAt

@@ -147,9 +147,7 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if f.hold && (len(architectures) > 1 || f.trials > 1) {
 		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
 	}
-	if f.agents.share.Of > 0 && (len(architectures) > 1 || f.trials > 1) {
-		errs = append(errs, errors.New("--agent sends a share of one run: call it once for each run"))
-	}
+	errs = append(errs, f.agents.alone(len(architectures)*f.trials))
 	set := f.set
 	for _, kv := range f.env {
 		name, value, ok := strings.Cut(kv, "=")
