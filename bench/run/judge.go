@@ -32,6 +32,7 @@ type files struct {
 	log      *deliveries // nil: the target keeps none
 	story    story
 	started  time.Time
+	clocks   clocks
 	portions portions
 	progress func(Judging)
 	extents  extents
@@ -186,6 +187,7 @@ func open(dir string, opts *JudgeOptions) (*files, error) {
 	if f != parts[0] {
 		f.join(parts)
 	}
+	f.clocks = compareClocks(f.story.samples, f.sentAt, f.started)
 	return f, nil
 }
 
@@ -350,7 +352,7 @@ func (f *files) info() bench.RunInfo {
 func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
 	e := reconcile.Evidence{
-		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.started,
+		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.effectsFrom(),
 		Planned: f.plan.Len(), Attempts: f.attempts, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digests: f.plan.Digests,
 		ReadProblems:  f.problems,
