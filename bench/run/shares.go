@@ -362,7 +362,7 @@ func (f *files) join(parts []*files) {
 		if p.started.After(f.started) {
 			f.started = p.started
 		}
-		p.story.name(i)
+		p.story.name(i, len(parts))
 		if i == 0 {
 			f.story = p.story
 		} else {
@@ -372,4 +372,5 @@ func (f *files) join(parts []*files) {
 	if f.log != nil && len(f.log.parts) < len(parts) {
 		f.log = nil // of some nobody told
 	}
+	f.clocks = compareClocks(f.story.samples, f.sentAt, f.started)
 }

@@ -8,8 +8,12 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// name tells the shards of an agent's system apart from those of the others.
-func (s *story) name(agent int) {
+// name tells the shards of an agent's system apart from those of the others, and
+// gives requests the number that they have in the whole plan.
+func (s *story) name(agent, agents int) {
+	for i := range s.samples {
+		s.samples[i].Seq = s.samples[i].Seq*uint64(agents) + uint64(agent)
+	}
 	for _, shards := range [][]bench.ShardPosition{s.drain.Position.Shards, s.settled} {
 		for i := range shards {
 			if !strings.HasPrefix(shards[i].Shard, agentShard(agent, "")) { // the two may be one list
@@ -43,6 +47,7 @@ func (s *story) join(o *story) {
 		s.finished = &finished{Interrupted: s.finished.Interrupted || o.finished.Interrupted, Error: cmp.Or(s.finished.Error, o.finished.Error)}
 		s.finishedAt = max(s.finishedAt, o.finishedAt)
 	}
+	s.samples = append(s.samples, o.samples...)
 	s.sentinels = max(s.sentinels, o.sentinels)
 	s.deaths, s.lives = append(s.deaths, o.deaths...), append(s.lives, o.lives...)
 	slices.SortStableFunc(s.deaths, func(a, b bench.Mark) int { return cmp.Compare(a.TMs, b.TMs) })
