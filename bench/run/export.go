@@ -287,7 +287,7 @@ func (j *joiner) letters() {
 }
 
 // lastReads is the last final read that is complete, else all there are.
-func (f *files) lastReads() []*ledger.Read {
+func (f *files) lastReads() []read {
 	for n := len(f.reads) - 1; n >= 0; n-- {
 		if f.reads[n].Complete() {
 			return f.reads[n : n+1]

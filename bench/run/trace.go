@@ -100,11 +100,12 @@ func (f *files) find(name string) (uint64, error) {
 		seq, _ := strconv.ParseUint(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
 		return 0, fmt.Errorf("%.60q is no id and no number: %s", name, hint(seq))
 	}
-	if id.Run != f.manifest.Run || id.Agent != 0 {
+	seq, ours := f.ids().Seq(id)
+	if !ours {
 		return 0, fmt.Errorf("%s is of run %s and agent %d, %s is run %s: its request of that number is %s",
 			name, id.Run, id.Agent, filepath.Base(f.dir), f.manifest.Run, f.plan.ID(id.Seq))
 	}
-	return id.Seq, nil
+	return seq, nil
 }
 
 // tracer gathers the life of one request.
