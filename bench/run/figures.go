@@ -217,7 +217,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		Refused:      g.byOutcome[bench.Refused].Latency(),
 		Unknown:      g.byOutcome[bench.Unknown].Latency(),
 	}
-	r.Availability = g.availability.Figures()
+	r.Availability, r.Clock = g.availability.Figures(), f.clocks.Clocks
 	if g.effects {
 		completion := g.completion.Latency()
 		r.Completion = &completion
