@@ -31,7 +31,9 @@ func TestThePageOfFigures(t *testing.T) {
 	aliases := []string{aliasLost, aliasDuplicated, aliasRecovery, "faults." + aliasRecovery}
 	lists := []string{"phases", "backlog"} // whose figures are those of the other rows
 	for _, path := range paths {
-		covered := func(row string) bool { return path == row || strings.HasPrefix(path, row+".") || strings.HasPrefix(path, row+"_range.") }
+		covered := func(row string) bool {
+			return path == row || strings.HasPrefix(path, row+".") || strings.HasPrefix(path, row+"_range.")
+		}
 		if !slices.Contains(aliases, path) && !slices.ContainsFunc(rows, covered) {
 			t.Errorf("docs/figures.md has no row for %s", path)
 		}
