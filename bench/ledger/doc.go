@@ -120,7 +120,8 @@
 //
 // Slots are made of real blocks of the disk, so that a full disk is an error where a
 // slot is made, and no SIGBUS where one is used. A request without a slot is not
-// sent ([Writer.Reserve]).
+// sent ([Writer.Reserve]). The file spare, 1 MiB of zeros, is removed at the end, so
+// that what was recorded can be sealed on a full disk too.
 //
 // Ledgers of the first version have no attempts; their cells are planned × 32 bytes
 // in the order of the plan: mark, outcome and class u8, 0, status u16, 0 u16, sent i64,
