@@ -20,6 +20,7 @@ type story struct {
 	beganAt     []time.Duration // by fault: when it was first armed
 	undone      []bool          // by fault
 	struck      []stats.Window  // by fault: first and last strike; From is stats.Never without one
+	skews       skews
 	drain       drained
 	sentinels   int // ids beyond the plan that are the harness's own
 	written     *written
@@ -96,10 +97,14 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		Evidence string // of whoever reads the stream
 		Dropped  string // by the asynchronous queue, and why
 		Sent     bool   // and taken by the on-failure destination
+		Ms       float64
 	}
 	if json.Unmarshal(e.Data, &machine) == nil {
 		if machine.Evidence == "stream_gap" {
 			s.gaps++
+		}
+		if machine.Evidence == "clock_offset" {
+			s.skews = append(s.skews, skewed{e.T, time.Duration(machine.Ms * float64(time.Millisecond))})
 		}
 		if machine.Evidence == "stream_order" {
 			s.disorder++

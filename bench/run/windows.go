@@ -104,6 +104,7 @@ func (s *span) look(first, n uint64) {
 			}
 		}
 	}
+	defer s.right(first, n)
 	if s.f.log == nil {
 		return
 	}
@@ -154,6 +155,20 @@ func (s *span) times(seq uint64, a *bench.Attempt) stats.Times {
 		t.Stored = t.Effect // in one transaction
 	}
 	return t
+}
+
+// right tells the effects of the n requests from first on by the clock of all else.
+func (s *span) right(first, n uint64) {
+	k := s.f.story.skews
+	for seq := first; seq < first+n && len(k) > 0; seq++ {
+		least, effect := s.f.plan.Due(seq), &s.effect[seq-s.first]
+		if handed := s.handedAt(seq); handed != stats.Never {
+			least = max(least, handed)
+		}
+		if *effect != stats.Never {
+			*effect = k.right(*effect, least)
+		}
+	}
 }
 
 // appliedOnce is the count of a row with one application, as [bench.Rows] has it.
