@@ -115,6 +115,8 @@ func (f *files) notes(r *bench.Result) {
 	}
 	if f.story.targetDeath != "" {
 		r.Notes = append(r.Notes, "the run ended early: "+f.story.targetDeath)
+	} else if end := f.story.finished; end != nil && end.Error != "" {
+		r.Notes = append(r.Notes, "the harness failed: "+end.Error)
 	}
 	for i, d := range f.damage {
 		if i == maxDamage {

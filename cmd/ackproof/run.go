@@ -209,7 +209,7 @@ type done struct {
 // one carries out one run, from its directory to its reports.
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
 	target := f.newTarget(w, s)
-	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
+	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width, WidthNow: w.widthNow})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
