@@ -134,14 +134,14 @@ func (f *files) seq(id string) (uint64, bool) {
 	return f.ids().Seq(parsed)
 }
 
-// differing lists the final reads that must be gone through: one of them, where
-// both found the same.
+// differing lists the reads that must be gone through: of the last two one, where
+// both found the same, and all before them.
 func (f *files) differing() []read {
-	a, b := &f.reads[0], &f.reads[1]
-	if a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
-		return f.reads[:1]
+	last := f.reads[:]
+	if a, b := &f.reads[0], &f.reads[1]; a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
+		last = last[:1]
 	}
-	return f.reads[:]
+	return append(last[:len(last):len(last)], f.earlier...)
 }
 
 // times gives what is known of a request of the span.
