@@ -15,15 +15,14 @@ import (
 // goroutines, in any order, and again years later by the judge of the run's
 // files.
 type Plan struct {
-	run     bench.RunID
-	agent   uint8
-	random  clock.Numbers // that payloads are made of
-	pieces  []piece
-	count   int64
-	length  time.Duration
-	payload int
-	poison  map[uint64]bool // a handful
-	body    *body
+	run    bench.RunID
+	agent  uint8
+	random clock.Numbers // that payloads are made of
+	pieces []piece
+	count  int64
+	length time.Duration
+	kinds  *kinds
+	poison map[uint64]bool // a handful
 }
 
 // StageInfo is one stage of the load as planned.
@@ -53,11 +52,10 @@ type piece struct {
 
 // NewPlan makes the plan of a valid scenario.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
+	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), kinds: newKinds(s.RequestKinds(), seed), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
 	}
-	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
 	for _, stage := range s.Load {
 		pc := piece{area: area, curve: stage.curve(), replay: stage.Replay}
@@ -146,7 +144,7 @@ func (p *Plan) Request(seq uint64) bench.Request {
 	return bench.Request{
 		Seq:     seq,
 		ID:      p.ID(seq),
-		Payload: p.AppendPayload(make([]byte, 0, p.payload), seq),
+		Payload: p.AppendPayload(nil, seq),
 		Due:     p.Due(seq),
 		Stage:   p.Stage(seq),
 	}
@@ -161,7 +159,7 @@ func (p *Plan) Digest(seq uint64) bench.Digest {
 // Digests gives the digests of as many payloads as into has room for, from first
 // on.
 func (p *Plan) Digests(first uint64, into []bench.Digest) {
-	room := make([]byte, 0, p.payload+charsPerDraw)
+	var room []byte
 	for i := range into {
 		room = p.AppendPayload(room[:0], first+uint64(i))
 		into[i] = bench.DigestOf(room)
@@ -180,7 +178,7 @@ const (
 
 // AppendPayload appends the payload of a request to dst and returns it.
 func (p *Plan) AppendPayload(dst []byte, seq uint64) []byte {
-	size := p.payload
+	size := p.kinds.sizes[p.Kind(seq)]
 	if p.poison[seq] {
 		dst = append(dst, PoisonPrefix...)
 		size -= len(PoisonPrefix)

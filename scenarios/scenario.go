@@ -162,6 +162,7 @@ type Request struct {
 	Connections int               `yaml:"connections"`
 	Retries     Retries           `yaml:"retries"`
 	Sign        string            `yaml:"sign"` // none
+	Kinds       []RequestKind     `yaml:"kinds,omitempty"`
 }
 
 // Retries models a client that sends again.

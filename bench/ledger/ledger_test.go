@@ -299,6 +299,13 @@ func sameInStretches(t testing.TB, l *Ledger) {
 				t.Fatalf("request %d among others: %+v; alone: %+v", want.Seq, a, want)
 			}
 		}
+		l.Answers(r[0], together)
+		for i, a := range together {
+			want, _ := l.At(r[0] + uint64(i))
+			if a.Seq != want.Seq || a.Outcome != want.Outcome || a.Sent != want.Sent || a.End != want.End || a.Status != want.Status || a.FirstByte != want.FirstByte {
+				t.Fatalf("request %d among others, with its answer: %+v; alone: %+v", want.Seq, a, want)
+			}
+		}
 		for s := range l.Stretches(r[0], r[1]) {
 			sent, end := s.Times()
 			for i := range s.State {

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -216,10 +215,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	group.Go(func() error { return r.strike(ctx, started) })
 	group.Go(func() error {
 		figures, err := attack.Run(ctx)
-		r.evidence(evidenceGenerator, generator{
-			CPUShare: figures.CPUShare, GCPauseMs: ms(figures.GCPause), WorkerCapHit: figures.WorkerCapHit, CPUs: runtime.NumCPU(),
-			Complete: err == nil && ctx.Err() == nil,
-		})
+		r.evidence(evidenceGenerator, newGenerator(figures, err == nil && ctx.Err() == nil))
 		return err
 	})
 	return group.Wait()
@@ -228,8 +224,12 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 // attack is the load generator, set up for this run.
 func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoints bench.Endpoints) *load.Attack {
 	request := r.opts.Scenario.Request
+	var kinds []load.Kind
+	for _, k := range r.opts.Scenario.RequestKinds() {
+		kinds = append(kinds, load.Kind{Method: k.Method, Path: k.Path, Header: k.Headers})
+	}
 	return load.New(load.Config{
-		URL: endpoints.API, Kinds: []load.Kind{{Method: request.Method, Path: request.Path, Header: request.Headers}},
+		URL: endpoints.API, Kinds: kinds,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)
