@@ -46,12 +46,16 @@ func (r RunID) Valid() bool {
 	return true
 }
 
+// CanaryAgent is the agent in the ids of canaries, which go ahead of a load to see
+// that the system works: no load has it, and nobody counts them.
+const CanaryAgent = 99
+
 // ID identifies one request. It is derived from the run, the agent and the
 // sequence number alone, and it is dense in Seq, so that a set of ids can be a
 // bit plane.
 type ID struct {
 	Run   RunID
-	Agent uint8 // 0 to 99
+	Agent uint8 // 0 to 99, CanaryAgent
 	Seq   uint64
 }
 
@@ -96,6 +100,52 @@ func ParseKey(key string) (ID, error) {
 		key = key[:idLen]
 	}
 	return ParseID(key)
+}
+
+// SharedKey is the key of an item that several requests write, each of them a
+// version of it. It belongs to the run and to no agent, since the writers of an
+// item may be many.
+type SharedKey struct {
+	Run    RunID
+	Number uint64
+}
+
+const (
+	sharedMark   = "-key-"
+	sharedKeyLen = runIDLen + len(sharedMark) + seqLen
+)
+
+// String prints the key with fixed width: k3v9x2ab-key-0000000017.
+func (k SharedKey) String() string {
+	b := make([]byte, 0, sharedKeyLen)
+	b = append(append(b, k.Run...), sharedMark...)
+	digits := strconv.AppendUint(nil, k.Number, 10)
+	for range seqLen - len(digits) {
+		b = append(b, '0')
+	}
+	return string(append(b, digits...))
+}
+
+// ParseSharedKey reads what String prints; false: it is none.
+func ParseSharedKey(s string) (SharedKey, bool) {
+	if len(s) != sharedKeyLen || s[runIDLen:runIDLen+len(sharedMark)] != sharedMark || !RunID(s[:runIDLen]).Valid() {
+		return SharedKey{}, false
+	}
+	n, err := parseDigits(s[runIDLen+len(sharedMark):])
+	return SharedKey{RunID(s[:runIDLen]), n}, err == nil
+}
+
+// WriterOf gives the id of the request that has written an item: the item's key,
+// or of an item with a shared key its attribute version. Where that is no id, it
+// is the key, which no request has.
+func WriterOf(key, version string) string {
+	if _, shared := ParseSharedKey(key); !shared {
+		return key
+	}
+	if _, err := ParseKey(version); err != nil {
+		return key
+	}
+	return version
 }
 
 // parseDigits reads decimal digits only: strconv would also take a sign.

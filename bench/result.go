@@ -314,9 +314,20 @@ type FaultResult struct {
 	Undone             bool     `json:"undone"`
 	RecoveryMs         *float64 `json:"recovery_ms"`
 	RecoveredAfterLoad bool     `json:"recovered_after_load"`
-	PredictedLoss      *int64   `json:"predicted_loss"`
+	PredictedLoss      *int64   `json:"predicted_loss"`              // from the settings alone; null: there is no model
+	PredictedRange     *Range   `json:"predicted_loss_range"`        // what chance makes of it
+	PredictedBy        string   `json:"predicted_loss_by,omitempty"` // the model
 	ObservedLoss       *int64   `json:"observed_loss"`
 }
+
+// Range is from one count to another, both of them included.
+type Range struct {
+	Low  int64 `json:"low"`
+	High int64 `json:"high"`
+}
+
+// Holds reports whether a count lies in the range.
+func (r Range) Holds(n int64) bool { return r.Low <= n && n <= r.High }
 
 // Expectation is one line of expect, with what came out.
 type Expectation struct {

@@ -78,6 +78,38 @@ type Stack struct {
 	Dir          string   // the run directory: deliveries/ and processor.log are written there
 	Data         string   // where the embedded DynamoDB keeps its data; empty: in memory. Data of another run make the stack that run's
 	Scratch      bool     // Data is for this run alone: Stop removes it
+	System       System   // a system that is not ours, where the target is one; the rest then describes it
+}
+
+// System names a system that was there before the run and is there after it.
+type System struct {
+	URL      string // of the API, in front of the request's path
+	DynamoDB string // URL of the endpoint; empty: AWS's own of the region
+	Region   string
+	Profile  string // of the user's AWS configuration
+	Items    string // table; empty: nobody can look
+	Results  string // table; empty: nobody can look
+	Attributes
+	ByKey  bool   // the tables are asked for the run's own ids: they must be the keys
+	Stream string // auto, none, or an ARN
+}
+
+// Attributes are the names of what a row of items or effects says; empty: it does
+// not say that.
+type Attributes struct {
+	ItemID      string `json:"item_id"`
+	Payload     string `json:"payload,omitempty"`
+	EffectID    string `json:"effect_id"`
+	Count       string `json:"count,omitempty"`        // how often the effect was applied
+	Sequence    string `json:"sequence,omitempty"`     // of the record that it was made of
+	Digest      string `json:"digest,omitempty"`       // of the payload
+	ProcessedAt string `json:"processed_at,omitempty"` // ms or s since 1970, or RFC 3339
+	Version     string `json:"version,omitempty"`      // in both tables: which write of an item it is, see [WriterOf]
+}
+
+// OwnAttributes are the names in the tables of a system of our own.
+func OwnAttributes() Attributes {
+	return Attributes{ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt", Version: "version"}
 }
 
 // Processor is the function under test.
@@ -158,12 +190,15 @@ type Throttle struct {
 
 // Endpoints is where a started system can be reached.
 type Endpoints struct {
-	API          string `json:"api"`      // URL that requests are sent to
-	DynamoDB     string `json:"dynamodb"` // URL of the DynamoDB endpoint, empty: AWS's own
-	Region       string `json:"region"`
-	ItemsTable   string `json:"items_table"`
-	ResultsTable string `json:"results_table"`
-	Outside      string `json:"outside,omitempty"` // URL of the DynamoDB that is behind, where it is not the embedded one
+	API          string      `json:"api"`      // URL that requests are sent to
+	DynamoDB     string      `json:"dynamodb"` // URL of the DynamoDB endpoint, empty: AWS's own
+	Region       string      `json:"region"`
+	ItemsTable   string      `json:"items_table"`          // empty: nobody can look
+	ResultsTable string      `json:"results_table"`        // empty: nobody can look
+	StreamARN    string      `json:"stream,omitempty"`     // of a system that is not ours, where its stream is read
+	Profile      string      `json:"profile,omitempty"`    // of the user's AWS configuration, whose credentials open the tables
+	Attributes   *Attributes `json:"attributes,omitempty"` // nil: those of a system of our own
+	Outside      string      `json:"outside,omitempty"`    // URL of the DynamoDB that is behind, where it is not the embedded one
 }
 
 // Place is where a fault strikes.

@@ -39,6 +39,9 @@ func expectationResult(e bench.Expectation) string {
 	return "missed"
 }
 
+// faultColumns are those of faultRows.
+var faultColumns = []string{"fault", "bitten", "undone", "recovery", "lost to it", "predicted"}
+
 func faultRows(r *bench.Result) [][]string {
 	var rows [][]string
 	for i := range r.Faults {
@@ -47,11 +50,7 @@ func faultRows(r *bench.Result) [][]string {
 		if !f.Undone {
 			undone = "NO"
 		}
-		loss := countOf(f.ObservedLoss)
-		if f.PredictedLoss != nil {
-			loss += " (predicted " + count(*f.PredictedLoss) + ")"
-		}
-		rows = append(rows, []string{clean(f.Text, lineLimit), bites(f), undone, recovery(r, f.RecoveryMs, f.RecoveredAfterLoad), loss})
+		rows = append(rows, []string{clean(f.Text, lineLimit), bites(f), undone, recovery(r, f.RecoveryMs, f.RecoveredAfterLoad), countOf(f.ObservedLoss), predictedText(f)})
 	}
 	return rows
 }

@@ -195,7 +195,14 @@ func summaryRows(r *bench.Result) []summaryRow {
 	}
 	if len(r.Faults) > 0 {
 		text, ok := faultsText(r.Faults)
+		if c := r.Control; c != nil && c.Clean != nil {
+			text += map[bool]string{true: "; clean before", false: "; NOT clean before"}[*c.Clean]
+			ok = ok && *c.Clean
+		}
 		rows = append(rows, summaryRow{"faults", text, !ok}, summaryRow{"recovery", recoveryText(r), false})
+		if text, ok := againstPrediction(r.Faults); text != "" {
+			rows = append(rows, summaryRow{"predicted", text, !ok})
+		}
 	}
 	met, missed, unknown := tally(r.Expectations)
 	if n := met + missed + unknown; n > 0 {

@@ -22,6 +22,7 @@ type Plan struct {
 	count  int64
 	length time.Duration
 	kinds  *kinds
+	keys   *keys           // nil: each request has an item of its own
 	poison map[uint64]bool // a handful
 }
 
@@ -55,6 +56,9 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), kinds: newKinds(s.RequestKinds(), seed), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
+	}
+	if s.Workload.Kind == Versions {
+		p.keys = newKeys(s.Workload, seed)
 	}
 	area := 0.0
 	for _, stage := range s.Load {

@@ -139,12 +139,18 @@ func (s *Stage) rates() []*Rate {
 
 // Workload is what the requests carry.
 type Workload struct {
-	Kind    string   `yaml:"kind"` // unique: each request is an item of its own
+	Kind    string   `yaml:"kind"` // Unique or Versions
 	Payload Size     `yaml:"payload"`
 	Poison  []uint64 `yaml:"poison,omitempty"` // sequence numbers whose payload starts with PoisonPrefix
-	Keys    int      `yaml:"keys,omitempty"`   // of kind versions
-	Skew    string   `yaml:"skew,omitempty"`   // of kind versions
+	Keys    int      `yaml:"keys,omitempty"`   // of kind versions: how many there are
+	Skew    Skew     `yaml:"skew,omitempty"`   // of kind versions: how unevenly they are written
 }
+
+// Values of Workload.Kind.
+const (
+	Unique   = "unique"   // each request writes an item of its own
+	Versions = "versions" // requests share keys: each writes a version of its key's item
+)
 
 // PoisonPrefix starts the payload of a record that the built-in processor can
 // never process.
@@ -161,7 +167,7 @@ type Request struct {
 	Timeout     time.Duration     `yaml:"timeout"`
 	Connections int               `yaml:"connections"`
 	Retries     Retries           `yaml:"retries"`
-	Sign        string            `yaml:"sign"` // none
+	Sign        string            `yaml:"sign"` // none, or sigv4
 	Kinds       []RequestKind     `yaml:"kinds,omitempty"`
 }
 
@@ -325,58 +331,16 @@ type Gates struct {
 	GeneratorCPU   Percent       `yaml:"generatorCPU"`   // of all the host's CPU time, taken by the generator, at most
 }
 
-// TargetSettings names a system that is not ours. Its keys are known, so that
-// they are refused with a reason; nothing reads them yet.
-type TargetSettings struct {
-	URL         string         `yaml:"url,omitempty"`
-	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
-	Items       TargetItems    `yaml:"items,omitempty"`
-	Results     TargetResults  `yaml:"results,omitempty"`
-	Stream      string         `yaml:"stream,omitempty"`
-	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
-}
-
-// TargetDynamoDB is where the tables are.
-type TargetDynamoDB struct {
-	Endpoint string `yaml:"endpoint,omitempty"`
-	Region   string `yaml:"region,omitempty"`
-	Profile  string `yaml:"profile,omitempty"`
-}
-
-// TargetItems is the items table and its attributes.
-type TargetItems struct {
-	Table   string `yaml:"table,omitempty"`
-	ID      string `yaml:"id,omitempty"`
-	Payload string `yaml:"payload,omitempty"`
-}
-
-// TargetResults is the results table and its attributes.
-type TargetResults struct {
-	Table       string `yaml:"table,omitempty"`
-	ID          string `yaml:"id,omitempty"`
-	ProcessedAt string `yaml:"processedAt,omitempty"`
-	Count       string `yaml:"count,omitempty"`
-	Digest      string `yaml:"digest,omitempty"`
-	Sequence    string `yaml:"sequence,omitempty"`
-	PerKey      bool   `yaml:"perKey,omitempty"`
-}
-
-// TargetLetters is where dead letters go.
-type TargetLetters struct {
-	Queue  string `yaml:"queue,omitempty"`
-	Bucket string `yaml:"bucket,omitempty"`
-}
-
 // defaults returns the scenario that an empty file would be, without a load.
 func defaults() *Scenario {
 	return &Scenario{
 		Architecture: bench.Streams,
-		Workload:     Workload{Kind: "unique", Payload: 256},
+		Workload:     Workload{Kind: Unique, Payload: 256},
 		Request: Request{
 			Method:      "POST",
 			Path:        "/items",
 			Headers:     map[string]string{"Content-Type": "application/json"},
-			Body:        `{"id":"{{.ID}}","payload":"{{.Payload}}"}`,
+			Body:        uniqueBody,
 			Ack:         []int{200, 202},
 			Refused:     []int{400, 401, 403, 404, 409, 413, 415, 429},
 			Timeout:     10 * time.Second,
@@ -420,7 +384,6 @@ func defaults() *Scenario {
 		Guarantee: Guarantee{Effects: ExactlyOnce, DeadLetters: DeadLettersFail},
 		Expect:    []Expectation{},
 		Drain:     Drain{Proof: ProofAuto, Timeout: time.Minute},
-		Read:      Read{By: ReadScan},
 		Gates:     Gates{RateKept: 95, Evidence: 100, EvidenceShare: 10, SendDelay: 5 * time.Millisecond, SendDelayShare: 10, GeneratorCPU: 80},
 	}
 }
@@ -440,6 +403,7 @@ func (s *Scenario) Expectations() []Expectation {
 
 // complete fills in the defaults that depend on other values.
 func (s *Scenario) complete() {
+	s.completeVersions()
 	for i := range s.Load {
 		if stage := &s.Load[i]; stage.Replay != nil && stage.For == 0 {
 			stage.For = stage.Replay.length()
@@ -462,6 +426,13 @@ func (s *Scenario) complete() {
 			}
 		}
 	}
+	if s.Read.By == "" {
+		s.Read.By = ReadScan
+		if s.Target.named() {
+			s.Read.By = ReadGet // the tables hold more than this run's
+		}
+	}
+	s.Target.complete()
 	if s.Drain.Quiet == 0 {
 		s.Drain.Quiet = max(30*time.Second, s.longestSilence()+5*time.Second)
 	}

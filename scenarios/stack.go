@@ -49,6 +49,7 @@ func (s *Scenario) Stack(seed uint64) bench.Stack {
 			RetryDelays:              slices.Clone(s.Async.RetryDelays),
 		},
 		Gateway: s.Gateway.stack(),
+		System:  s.system(),
 	}
 	if s.Mapping.OnFailure != onFailureNone {
 		stack.Mapping.OnFailure = s.Mapping.OnFailure
@@ -139,6 +140,9 @@ func (s *Scenario) WithOneShard() (*Scenario, error) {
 // than AWS's own, so that a run need not take hours, and what they stand for.
 func (s *Scenario) Notes() []string {
 	var notes []string
+	if s.Named() {
+		return append(notes, s.targetNotes()...)
+	}
 	real := defaults()
 	if s.Architecture == bench.FireAndForget {
 		notes = append(notes, s.asyncNote(real.Async.RetryDelays))

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -71,6 +70,7 @@ func (s *Scenario) check(d *decoder) []Problem {
 	c.checkCommands()
 	c.checkExpectations()
 	c.checkCapacity()
+	c.checkTarget()
 	return d.problems
 }
 
@@ -135,28 +135,18 @@ func (c *checker) within(path string, value, low, high time.Duration) {
 // checkUnbuilt refuses what is known and has no effect yet. To ignore it would
 // be to test something else than what was asked for.
 func (c *checker) checkUnbuilt() {
-	w, r := c.Workload, c.Request
+	r := c.Request
 	for _, u := range []struct {
 		path    string
 		asked   bool
 		instead string
 	}{
-		{"workload.kind", w.Kind == "versions", "use unique"},
-		{"workload.keys", w.Keys != 0, "it belongs to the kind versions; leave it out"},
-		{"workload.skew", w.Skew != "", "it belongs to the kind versions; leave it out"},
 		{"request.method", r.Method != http.MethodPost, "use POST"},
 		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
-		{"request.sign", r.Sign == "sigv4", "use none"},
 		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
-		{"target", c.Target != TargetSettings{}, "leave it out: a run uses the local stack"},
 	} {
 		if u.asked {
 			c.failf(u.path, "not supported yet; %s", u.instead)
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(r.Headers)) {
-		if strings.Contains(r.Headers[key], "${env:") {
-			c.failf("request.headers."+key, "${env:NAME} is not supported yet; write the value, or leave the header out")
 		}
 	}
 }
@@ -181,7 +171,8 @@ func (c *checker) payload(path string, z Size) {
 }
 
 func (c *checker) checkWorkload() {
-	c.oneOf("workload.kind", c.Workload.Kind, "unique", "versions")
+	c.oneOf("workload.kind", c.Workload.Kind, Unique, Versions)
+	c.checkVersions()
 	c.payload("workload.payload", c.Workload.Payload)
 	if !c.readable("load", "workload.poison") || len(c.Workload.Poison) == 0 {
 		return

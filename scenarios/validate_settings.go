@@ -34,7 +34,7 @@ func (c *checker) checkRequest() {
 	}
 	c.within("request.timeout", r.Timeout, time.Millisecond, time.Hour)
 	c.between("request.connections", r.Connections, 1, 100_000)
-	c.oneOf("request.sign", r.Sign, "none", "sigv4")
+	c.oneOf("request.sign", r.Sign, SignNone, SignSigV4)
 	for i, on := range r.Retries.On {
 		c.oneOf(fmt.Sprintf("request.retries.on[%d]", i), on, "unknown", "refused")
 	}
@@ -46,6 +46,8 @@ func (c *checker) body(path, template string) {
 	switch {
 	case err != nil:
 		c.failf(path, "%s", err)
+	case c.Workload.Kind == Versions && !(b.has(placeID) && b.has(placeKey)):
+		c.failf(path, "with versions it carries {{.Key}}, which says which item it writes, and {{.ID}}, which says which version")
 	case !b.has(placeID) && !b.has(placeKey):
 		c.failf(path, "it carries neither {{.ID}} nor {{.Key}}: its item could not be told from the others")
 	}
@@ -62,6 +64,7 @@ func (c *checker) headers(under string, headers map[string]string) {
 			// net/http takes it as leave to send a POST twice.
 			c.failf(path, "with this header the HTTP client would send requests again on its own; use another name")
 		}
+		c.checkHeader(path, value)
 	}
 }
 

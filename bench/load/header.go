@@ -35,7 +35,7 @@ var hopByHop = []string{"Connection", "Content-Length", "Expect", "Keep-Alive", 
 // canBeLean reports whether the lean sender can send what a configuration asks
 // for.
 func canBeLean(c *Config) bool {
-	if c.Dialer != nil || !strings.HasPrefix(c.URL, "http://") {
+	if c.Dialer != nil || c.Sign != nil || !strings.HasPrefix(c.URL, "http://") {
 		return false
 	}
 	for _, k := range c.Kinds {

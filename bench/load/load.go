@@ -78,6 +78,10 @@ type Book interface {
 	Done(a bench.Attempt)
 }
 
+// Sign signs a request, whose body is given beside it. It is called from many
+// goroutines.
+type Sign func(r *http.Request, body []byte, now time.Time) error
+
 // Config says how to send.
 type Config struct {
 	URL         string        // scheme and host, such as http://127.0.0.1:8080
@@ -88,6 +92,7 @@ type Config struct {
 	Connections int           // at most, all to one host
 	Start       time.Time     // start of load: due times count from here
 	Dialer      bench.Dialer  // nil: the machine's network
+	Sign        Sign          // nil: requests are not signed
 	Clock       clock.Clock
 
 	// Workers bounds the requests under way; 0: [WorkerCap]. With a plan in which
@@ -214,6 +219,17 @@ func (p *pacer) Rate(time.Duration) float64 { return 0 }
 
 func (a *Attack) elapsed() time.Duration { return a.cfg.Clock.Now().Sub(a.cfg.Start) }
 
+// Counts is how many requests are over, by outcome.
+type Counts struct{ Acknowledged, Refused, Unknown int64 }
+
+// Done is how many there are.
+func (c Counts) Done() int64 { return c.Acknowledged + c.Refused + c.Unknown }
+
+// Counts tells how many requests are over. Anybody may call it at any time.
+func (a *Attack) Counts() Counts {
+	return Counts{a.counts[bench.Acknowledged].Load(), a.counts[bench.Refused].Load(), a.counts[bench.Unknown].Load()}
+}
+
 // Snapshot is the state of an attack under way.
 type Snapshot struct {
 	Sent, Acknowledged, Refused, Unknown int64
@@ -226,12 +242,8 @@ func (a *Attack) Snapshot() Snapshot {
 	recent := a.recent
 	a.recent = nil
 	a.mu.Unlock()
-	s := Snapshot{
-		Acknowledged: a.counts[bench.Acknowledged].Load(),
-		Refused:      a.counts[bench.Refused].Load(),
-		Unknown:      a.counts[bench.Unknown].Load(),
-	}
-	s.Sent = s.Acknowledged + s.Refused + s.Unknown
+	counts := a.Counts()
+	s := Snapshot{Acknowledged: counts.Acknowledged, Refused: counts.Refused, Unknown: counts.Unknown, Sent: counts.Done()}
 	if n := len(recent); n > 0 {
 		slices.Sort(recent)
 		s.P50, s.P99 = recent[n/2], recent[n*99/100]

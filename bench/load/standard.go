@@ -104,6 +104,11 @@ func (s *standard) roundTrip(ctx context.Context, seq uint64) (status int, err e
 		}
 		req.Header.Set(h.name, h.value)
 	}
+	if sign := s.attack.cfg.Sign; sign != nil {
+		if err := sign(req, body, s.attack.cfg.Clock.Now()); err != nil {
+			return 0, err
+		}
+	}
 	resp, err := s.client.RoundTrip(req)
 	if err != nil {
 		return 0, err

@@ -118,8 +118,9 @@ func (f *fakeTable) BatchGetItem(_ context.Context, in *dynamodb.BatchGetItemInp
 func readsAll(t *testing.T, f *fakeTable, settings scenarios.Read) error {
 	t.Helper()
 	r := &reader{db: f, plan: f.plan, by: settings.By, budget: newBudget(settings.Capacity, real)}
+	items := source{"t", []string{"id"}}
 	got := map[string]int{}
-	err := r.rows(t.Context(), "t", func(item attributes) error { got[text(values(item)[rowID])]++; return nil })
+	err := r.rows(t.Context(), items, func(item attributes) error { got[text(items.values(item)[rowID])]++; return nil })
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ const (
 // builtIn is what run.json calls the built-in StreamProcessor.
 const builtIn = "built-in"
 
+// theirOwn is what run.json calls that of a system that is not ours.
+const theirOwn = "the system's own"
+
 // readDir is the folder of the n-th final read.
 func readDir(dir string, n int) string { return filepath.Join(dir, "reads", fmt.Sprint(n)) }
 
@@ -77,7 +80,10 @@ func (r *Run) makeDir() (err error) {
 	r.manifest.Target, r.manifest.Architecture, r.manifest.Seed = r.opts.Target.Name(), s.Architecture, r.opts.Seed
 	r.manifest.Planned, r.manifest.Created = r.plan.Len(), created.UTC().Format(time.RFC3339Nano)
 	r.manifest.Processor = builtIn
-	if r.opts.Processor != "" {
+	switch {
+	case s.Named():
+		r.manifest.Processor = theirOwn
+	case r.opts.Processor != "":
 		r.manifest.Processor = r.opts.Processor
 	}
 	r.manifest.Version, r.manifest.Go, r.manifest.Host = r.opts.Version, runtime.Version(), thisHost()

@@ -27,6 +27,10 @@ type rest func(context.Context) (atRest, error)
 // waited out. What it gives looks whether it is still so.
 func (r *Run) drain(ctx context.Context, rd *reader) (rest, error) {
 	r.phase("draining")
+	if rd.items.table == "" && rd.effects.table == "" {
+		r.drained(drained{Drain: bench.Drain{Proof: bench.DrainNone}})
+		return func(context.Context) (atRest, error) { return atRest{Unchanged: true}, nil }, nil // nothing can be seen, and nothing was promised
+	}
 	proof := r.opts.Scenario.Drain.Proof
 	if proof == scenarios.ProofAuto || proof == scenarios.ProofPositions {
 		still, err := r.byPositions(ctx)

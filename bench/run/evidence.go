@@ -92,7 +92,9 @@ func writeFile(path string, b []byte) error {
 // Names of the evidence in events.jsonl.
 const (
 	evidenceCleanStart = "clean_start"
+	evidenceCanary     = "canary"
 	evidenceGenerator  = "generator"
+	evidenceStopped    = "stopped"
 	evidenceBites      = "bites"
 	evidenceDrain      = "drain"
 	evidenceSentinels  = "sentinels"
@@ -169,5 +171,5 @@ func (r *Run) evidence(name string, data any) {
 	if err != nil {
 		panic(fmt.Sprintf("run: evidence %s cannot be written as JSON: %v", name, err)) // our own types
 	}
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
 }

@@ -131,7 +131,7 @@ type joiner struct {
 	body     []byte
 
 	first, n uint64
-	chosen   map[uint64]int // places in seen; nil: the n requests from first on
+	chosen   *few // places in seen; nil: the n requests from first on
 	seen     []seen
 	shards   []string
 	numbers  map[string]uint16 // of the shards: a handful
@@ -160,7 +160,7 @@ func (w faultWindow) covers(t time.Duration) bool { return t >= w.from && (t < w
 // of gives what is seen of a request; nil: nobody looked for it.
 func (j *joiner) of(seq uint64) *seen {
 	if j.chosen != nil {
-		if i, ok := j.chosen[seq]; ok {
+		if i, ok := j.chosen.at(seq); ok {
 			return &j.seen[i]
 		}
 		return nil
@@ -193,11 +193,8 @@ func (j *joiner) window(first, n uint64) {
 }
 
 // choose goes through the files for some requests.
-func (j *joiner) choose(seqs []uint64) {
-	j.n, j.chosen = uint64(len(seqs)), map[uint64]int{}
-	for i, seq := range seqs {
-		j.chosen[seq] = i
-	}
+func (j *joiner) choose(chosen *few) {
+	j.n, j.chosen = uint64(len(chosen.places)), chosen
 	j.gather()
 }
 
@@ -314,7 +311,7 @@ func (j *joiner) row(seq uint64) ledger.Row {
 	j.body = f.plan.AppendBody(j.body[:0], seq)
 	r := ledger.Row{
 		ID: f.plan.ID(seq), Phase: stage.Name, Warmup: stage.Warmup, Due: f.plan.Due(seq), Start: f.started,
-		Sent: ledger.Absent, Done: ledger.Absent, Waited: ledger.Absent, BodySize: len(j.body),
+		Sent: ledger.Absent, Done: ledger.Absent, First: ledger.Absent, Waited: ledger.Absent, BodySize: len(j.body),
 		Verdict: j.account.Of(seq), Committed: s.committed, Sequence: s.sequence, Delivered: s.delivered, DeliveryOutcome: s.outcome,
 		Deliveries: ledger.Uncounted, Applications: ledger.Uncounted,
 		Effect: s.effect, Lag: ledger.Absent, Lettered: s.lettered, LetterReadable: s.marks&letterReadable != 0,
@@ -357,7 +354,18 @@ func known(yes, looked bool) ledger.Known {
 // waited until the observation ended, as figures count it.
 func (j *joiner) client(r *ledger.Row) {
 	a, state := j.f.ledger.At(r.ID.Seq)
-	r.State, r.Outcome, r.Class, r.Status = state, a.Outcome, a.Class, a.Status
+	r.State, r.Outcome, r.Class, r.Status, r.Error = state, a.Outcome, a.Class, a.Status, a.Error
+	for _, one := range j.f.ledger.AttemptsAt(r.ID.Seq) {
+		if one != ledger.Unsent {
+			r.Attempts++
+		}
+	}
+	if state == ledger.Torn {
+		r.Attempts = ledger.Uncounted
+	}
+	if a.FirstByte != 0 {
+		r.First = a.FirstByte
+	}
 	switch state {
 	case ledger.Finished:
 		r.Sent, r.Done = a.Sent, a.End

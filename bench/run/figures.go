@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/predict"
 	"github.com/ackproof/ackproof/bench/reconcile"
 	"github.com/ackproof/ackproof/bench/stats"
 )
@@ -231,7 +232,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
-	if f.manifest.Architecture == bench.Streams && f.log != nil {
+	if f.manifest.Architecture == bench.Streams && f.log != nil && !f.scenario.Named() {
 		dispatch := g.dispatch.Latency()
 		r.DispatchLag = &dispatch
 	}
@@ -277,6 +278,7 @@ func (f *files) load(r *bench.Result, g *figures) bench.LoadFigures {
 // fillFaults tells of each fault what it did, and how soon the system was itself
 // again.
 func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Account) {
+	predicted := predict.Losses(f.scenario, f.plan)
 	for i, fault := range f.faults {
 		loss := account.FaultLoss[i]
 		from, to := f.window(i)
@@ -285,6 +287,13 @@ func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Accoun
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
 			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad,
 		})
+		if p := predicted[i]; p != nil {
+			at := &r.Faults[i]
+			at.PredictedLoss, at.PredictedRange, at.PredictedBy = &p.Expected, &bench.Range{Low: p.Low, High: p.High}, p.Model
+		}
+		if !f.scenario.Target.HasItems() && !f.scenario.Target.HasResults() {
+			r.Faults[i].ObservedLoss = nil
+		}
 	}
 }
 

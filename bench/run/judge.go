@@ -313,7 +313,7 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Planned: f.plan.Len(), Attempts: f.attempts, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digests: f.plan.Digests,
 		ReadProblems:  f.problems,
-		ItemsObserved: true, EffectsObserved: true, OneTable: s.Table.OneTable, CleanStart: story.clean,
+		ItemsObserved: s.Target.HasItems(), EffectsObserved: s.Target.HasResults(), OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
 		Sentinels:    uint64(max(0, story.sentinels)),
 		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
@@ -332,18 +332,27 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Timing: figures.timing(story.generator),
 		Window: f.portions.window,
 	}
+	if e.Keys = f.plan.Keys(); e.Keys > 0 {
+		e.Key, e.StreamWhole = f.plan.KeyNumber, f.sawStream()
+	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
 	}
 	for n, read := range f.reads {
 		foreign, samples := read.Foreign()
 		e.Reads[n] = reconcile.Read{
-			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), DeadLetters: read.Pages(ledger.DeadLetters),
+			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), Latest: read.Pages(ledger.Latest), DeadLetters: read.Pages(ledger.DeadLetters),
 			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint().String(),
 		}
 	}
 	if f.manifest.Architecture == bench.Streams && f.log != nil {
 		e.Commits, e.Deliveries = f.log.Commits(), f.log.Deliveries()
+		if s.Named() {
+			e.Deliveries = nil // the stream shows what was stored, and nobody what was handed over
+			if f.manifest.Endpoints.StreamARN == "" {
+				e.Commits = nil
+			}
+		}
 	}
 	for i, fault := range f.faults {
 		from, to := f.window(i)
@@ -358,6 +367,21 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		e.Faults[i].Reach = figures.reach[i]
 	}
 	return e
+}
+
+// sawStream reports whether every record of the stream is in the log: it is as it
+// was at the end of the run, its writer lived to see that, and no write was made
+// while the stream was off.
+func (f *files) sawStream() bool {
+	if f.log == nil || f.story.written == nil || len(f.damage) > 0 || f.story.targetDeath != "" || f.story.disorder > 0 {
+		return false
+	}
+	for i, fault := range f.faults {
+		if fault.Kind.Unrecorded && f.story.begun[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // ids says which ids the run's requests have.

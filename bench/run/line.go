@@ -2,17 +2,18 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/tail"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // line is the stream of the items table from now on: in which shard each sentinel
@@ -31,20 +32,27 @@ type line struct {
 func (r *Run) line(ctx context.Context, rd *reader) (*line, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
-	options := dynamoOptions(rd.endpoints, r.dialer())
-	table := rd.endpoints.ItemsTable
-	out, err := dynamodb.New(options).DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
-	if err != nil {
-		return nil, fmt.Errorf("find the stream of %s: %w", table, err)
+	e := rd.endpoints
+	if e.ItemsTable == "" || e.ResultsTable == "" || e.Attributes != nil && (rd.by != scenarios.ReadGet || e.StreamARN == "") {
+		return nil, errors.New("sentinels need an items table with a stream and a results table, and the ids as keys of both")
 	}
-	arn := aws.ToString(out.Table.LatestStreamArn)
+	d, err := openDynamoDB(ctx, e, r.dialer())
+	if err != nil {
+		return nil, err
+	}
+	d.Config.RetryMaxAttempts, d.Config.Retryer = 0, nil // a look may be repeated
+	arn := e.StreamARN
 	if arn == "" {
-		return nil, fmt.Errorf("find the stream of %s: it has none", table)
+		out, err := d.DB().DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &e.ItemsTable})
+		if err != nil {
+			return nil, fmt.Errorf("find the stream of %s: %w", e.ItemsTable, err)
+		}
+		if arn = aws.ToString(out.Table.LatestStreamArn); arn == "" {
+			return nil, fmt.Errorf("find the stream of %s: it has none", e.ItemsTable)
+		}
 	}
 	l := &line{reader: rd, closed: map[string]bool{}}
-	l.tail = tail.Reader{ARN: arn, Take: l.take, Streams: dynamodbstreams.New(dynamodbstreams.Options{
-		Region: options.Region, BaseEndpoint: options.BaseEndpoint, HTTPClient: options.HTTPClient, Credentials: options.Credentials,
-	})}
+	l.tail = tail.Reader{ARN: arn, Take: l.take, Streams: d.Reader()}
 	if err := l.tail.SkipPast(ctx); err != nil {
 		return nil, err
 	}
@@ -57,7 +65,7 @@ func (l *line) take(p tail.Page) error {
 		l.closed[p.Shard], l.moved = closed || p.Closed, true
 	}
 	for _, rec := range p.Records {
-		key, _ := rec.Dynamodb.Keys["id"].(*types.AttributeValueMemberS)
+		key, _ := rec.Dynamodb.Keys[l.reader.items.names[rowID]].(*types.AttributeValueMemberS)
 		if key == nil || l.round == nil {
 			continue
 		}

@@ -92,13 +92,9 @@ func (w *watcher) look(ctx context.Context, now func() time.Duration) (look, err
 	}
 	l := look{began: now()}
 	var errs []error
-	for _, table := range []string{w.reader.endpoints.ItemsTable, w.reader.endpoints.ResultsTable} {
-		if table == "" {
-			errs = append(errs, errors.New("the drain cannot be seen: a table is not named"))
-			continue
-		}
-		errs = append(errs, w.reader.rows(ctx, table, func(item attributes) error {
-			l.sum.row(maphash.String(w.seed, table+rowText(item)))
+	for _, in := range []source{w.reader.items, w.reader.effects} {
+		errs = append(errs, w.reader.rows(ctx, in, func(item attributes) error {
+			l.sum.row(maphash.String(w.seed, in.table+in.text(item)))
 			return nil
 		}))
 	}
@@ -120,10 +116,10 @@ func (w *watcher) rest(ctx context.Context) (atRest, error) {
 	return atRest{Unchanged: err == nil && before != nil && *before == after.sum}, err
 }
 
-// rowText writes what the judge reads of a row.
-func rowText(item attributes) string {
+// text writes what the judge reads of a row.
+func (s source) text(item attributes) string {
 	var b strings.Builder
-	for _, name := range rowNames {
+	for _, name := range s.names {
 		switch v := item[name].(type) {
 		case *types.AttributeValueMemberS:
 			fmt.Fprintf(&b, "\x00S%s", v.Value)

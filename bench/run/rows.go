@@ -11,6 +11,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/tableexport"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // The attributes of an item or an effect that the judge needs.
@@ -21,14 +22,30 @@ const (
 	rowSequence
 	rowDigest
 	rowProcessedAt
+	rowVersion
 )
 
-var rowNames = []string{rowID: "id", rowPayload: "payload", rowCount: "count", rowSequence: "sequence", rowDigest: "digest", rowProcessedAt: "processedAt"}
+// source is a table, and the names of its attributes that the judge needs: the key
+// is the first, and "" says that there is no such attribute.
+type source struct {
+	table string // "": there is none
+	names []string
+}
+
+// sources gives the tables of a system.
+func sources(e bench.Endpoints) (items, effects source) {
+	a := bench.OwnAttributes()
+	if e.Attributes != nil {
+		a = *e.Attributes
+	}
+	items = source{e.ItemsTable, []string{rowID: a.ItemID, rowPayload: a.Payload, rowVersion: a.Version}}
+	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt, rowVersion: a.Version}}
+}
 
 // values picks the attributes of a row out of what DynamoDB gave.
-func values(item attributes) []tableexport.Value {
-	row := make([]tableexport.Value, len(rowNames))
-	for i, name := range rowNames {
+func (s source) values(item attributes) []tableexport.Value {
+	row := make([]tableexport.Value, len(s.names))
+	for i, name := range s.names {
 		switch v := item[name].(type) {
 		case *types.AttributeValueMemberS:
 			row[i] = tableexport.Value{Type: "S", Text: []byte(v.Value)}
@@ -42,16 +59,16 @@ func values(item attributes) []tableexport.Value {
 	return row
 }
 
-// rowWriter writes the rows of two tables into final reads. A row whose key is no
-// id of the run is foreign. It is safe for concurrent use.
+// rowWriter writes the rows of two tables into final reads. A row that is none of
+// the run's requests is foreign. It is safe for concurrent use.
 type rowWriter struct {
-	run      bench.RunID
+	plan     *scenarios.Plan
 	oneTable bool                 // an item without an effect yet is none in the results table
 	reads    []*ledger.ReadWriter // each gets every row
 }
 
-func newRowWriter(run bench.RunID, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
-	return &rowWriter{run: run, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
+func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
+	return &rowWriter{plan: plan, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
 }
 
 func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
@@ -61,14 +78,29 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 	return err
 }
 
-// seq gives the number of the request that a row belongs to.
+// seq gives the number of the request that a row belongs to: of a row with a
+// shared key, the one that wrote it last. An item under a key that its request does
+// not write is nobody's, and so is the effect of such a one.
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
-	id, err := bench.ParseKey(key)
-	if err != nil || id.Run != w.run || id.Agent != 0 {
+	own := w.plan.ID(0)
+	id, err := bench.ParseKey(bench.WriterOf(key, text(row[rowVersion])))
+	if err == nil && id.Run == own.Run && id.Agent == bench.CanaryAgent {
+		return 0, false, nil
+	}
+	wrong := err != nil || id.Run != own.Run || id.Agent != own.Agent
+	if shared := isShared(key); shared || w.plan.Keys() > 0 && kind == ledger.Items {
+		wrong = wrong || w.plan.Keys() == 0 || key != w.plan.Key(id.Seq)
+	}
+	if wrong {
 		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 	}
 	return id.Seq, true, nil
+}
+
+func isShared(key string) bool {
+	_, shared := bench.ParseSharedKey(key)
+	return shared
 }
 
 func (w *rowWriter) item(row []tableexport.Value) error {
@@ -98,10 +130,27 @@ func (w *rowWriter) effect(row []tableexport.Value) error {
 	if d, err := bench.ParseDigest(text(row[rowDigest])); err == nil {
 		e.Digest, e.HasDigest = d, true
 	}
-	if at, err := strconv.ParseInt(number(row[rowProcessedAt]), 10, 64); err == nil {
-		e.At = time.UnixMilli(at)
+	e.At = moment(row[rowProcessedAt])
+	if isShared(text(row[rowID])) {
+		return w.each(func(r *ledger.ReadWriter) error { return r.Latest(e) })
 	}
 	return w.each(func(r *ledger.ReadWriter) error { return r.Effect(e) })
+}
+
+// moment reads a time: milliseconds since 1970, or seconds where they would lie
+// before 1973 as milliseconds, or a text of RFC 3339. The zero time: it is none.
+func moment(v tableexport.Value) time.Time {
+	if t, err := time.Parse(time.RFC3339Nano, text(v)); err == nil {
+		return t
+	}
+	n, err := strconv.ParseFloat(number(v), 64)
+	switch {
+	case err != nil || !(n > 0 && n < 1e15):
+		return time.Time{}
+	case n < 1e11:
+		n *= 1e3
+	}
+	return time.UnixMicro(int64(n * 1e3))
 }
 
 func text(v tableexport.Value) string {
@@ -118,11 +167,11 @@ func number(v tableexport.Value) string {
 	return ""
 }
 
-// tables reads both tables. Effects first: an item that comes between the two is
-// then no effect without an item.
+// tables reads both tables, as far as there are any. Effects first: an item that
+// comes between the two is then no effect without an item.
 func (r *reader) tables(ctx context.Context, w *rowWriter) error {
 	return errors.Join(
-		r.rows(ctx, r.endpoints.ResultsTable, func(item attributes) error { return w.effect(values(item)) }),
-		r.rows(ctx, r.endpoints.ItemsTable, func(item attributes) error { return w.item(values(item)) }),
+		r.rows(ctx, r.effects, func(item attributes) error { return w.effect(r.effects.values(item)) }),
+		r.rows(ctx, r.items, func(item attributes) error { return w.item(r.items.values(item)) }),
 	)
 }

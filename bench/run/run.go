@@ -18,8 +18,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,6 +72,9 @@ type Run struct {
 	view     view
 	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
 	outside  outside
+	lost     atomic.Pointer[unwritten] // the first event that was not written
+	headers  []map[string]string       // as they are sent, by kind of request
+	sign     load.Sign                 // nil: nothing is signed
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -87,7 +92,7 @@ func Prepare(o Options) (*Run, error) {
 	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
-	errs := []error{o.checkOutside()}
+	errs := []error{o.checkOutside(), r.readHeaders()}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}
@@ -124,8 +129,14 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if err != nil {
 		return endpoints, NotStarted{err}
 	}
-	reader := newReader(endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
-	if err := r.seeCleanStart(ctx, reader); err != nil {
+	reader, err := newReader(ctx, endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
+	if err == nil {
+		err = r.seeCleanStart(ctx, reader)
+	}
+	if err == nil {
+		err = r.canary(ctx, reader)
+	}
+	if err != nil {
 		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
 	loadErr := r.load(ctx, endpoints)
@@ -143,23 +154,43 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	readErr := r.read(ctx, after, reader)
 	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, still)))
 	r.finish(interrupt.Err() != nil, err)
+	if lost := r.lost.Load(); lost != nil && !errors.Is(err, *lost) { // the very last one
+		err = errors.Join(err, *lost)
+	}
 	return endpoints, err
 }
 
 // targetGone says which process of the target is gone for good.
 type targetGone struct{ error }
 
-// orDeath gives the death of the target in the place of what follows from it.
+// unwritten says why events are not recorded: a run that nobody can judge later is
+// not carried on.
+type unwritten struct{ error }
+
+// orDeath gives the death of the target, or of the record, in the place of what
+// follows from it.
 func orDeath(ctx context.Context, err error) error {
 	if death, dead := errors.AsType[targetGone](context.Cause(ctx)); dead {
 		return death
 	}
+	if lost, ok := errors.AsType[unwritten](context.Cause(ctx)); ok {
+		return lost
+	}
 	return err
+}
+
+// note keeps an event. The run ends with the first one that cannot be kept.
+func (r *Run) note(e bench.Event) {
+	if err := r.events.Append(e); err != nil {
+		lost := unwritten{fmt.Errorf("%s cannot be written: %w", eventsFile, err)}
+		r.lost.CompareAndSwap(nil, &lost)
+		r.gone(lost)
+	}
 }
 
 // hear keeps what the target tells.
 func (r *Run) hear(e bench.Event) {
-	r.events.Append(e)
+	r.note(e)
 	if e.Kind == bench.EventTargetDeath {
 		r.gone(targetGone{errors.New(e.Text)})
 	}
@@ -180,7 +211,7 @@ func (r *Run) start(ctx context.Context) (bench.Endpoints, error) {
 		return endpoints, err
 	}
 	r.manifest.Endpoints = endpoints
-	return endpoints, r.manifest.write(r.dir)
+	return endpoints, errors.Join(r.manifest.write(r.dir), r.openSigner(ctx))
 }
 
 // dialer is how the target is reached; nil: over the machine's network.
@@ -213,9 +244,13 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	defer stopView()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.strike(ctx, started) })
+	attacking, end := context.WithCancel(ctx)
+	defer end()
+	go r.guard(attacking, attack, end)
 	group.Go(func() error {
-		figures, err := attack.Run(ctx)
-		r.evidence(evidenceGenerator, newGenerator(figures, err == nil && ctx.Err() == nil))
+		figures, err := attack.Run(attacking)
+		r.evidence(evidenceGenerator, newGenerator(figures, err == nil && attacking.Err() == nil))
+		end()
 		return err
 	})
 	return group.Wait()
@@ -224,12 +259,16 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 // attack is the load generator, set up for this run.
 func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoints bench.Endpoints) *load.Attack {
 	request := r.opts.Scenario.Request
+	host, prefix := endpoints.API, ""
+	if u, err := url.Parse(endpoints.API); err == nil { // of a target of ours, or checked
+		host, prefix = u.Scheme+"://"+u.Host, u.EscapedPath()
+	}
 	var kinds []load.Kind
-	for _, k := range r.opts.Scenario.RequestKinds() {
-		kinds = append(kinds, load.Kind{Method: k.Method, Path: k.Path, Header: k.Headers})
+	for i, k := range r.opts.Scenario.RequestKinds() {
+		kinds = append(kinds, load.Kind{Method: k.Method, Path: prefix + k.Path, Header: r.headers[i]})
 	}
 	return load.New(load.Config{
-		URL: endpoints.API, Kinds: kinds,
+		URL: host, Kinds: kinds, Sign: r.sign,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)
@@ -238,7 +277,7 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 // phase notes the beginning of a phase.
 func (r *Run) phase(name string) {
 	r.view.step(name)
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
 }
 
 // finish writes the last evidence: that the harness lived to the end.

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -223,17 +221,17 @@ func (l *line) effects(ctx context.Context) error {
 	var keys []attributes
 	for seq := range l.round.shard {
 		if !l.round.done[seq] {
-			keys = append(keys, attributes{"id": &types.AttributeValueMemberS{Value: l.reader.plan.ID(seq).String()}})
+			keys = append(keys, l.reader.key(l.reader.effects, seq))
 		}
 	}
-	one := l.reader.endpoints.ResultsTable == l.reader.endpoints.ItemsTable
+	one := l.reader.oneTable()
 	var mu sync.Mutex
 	for page := range slices.Chunk(keys, maxKeys) {
-		err := l.reader.getKeys(ctx, l.reader.endpoints.ResultsTable, page, func(items []attributes) error {
+		err := l.reader.getKeys(ctx, l.reader.effects.table, page, func(items []attributes) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, item := range items {
-				row := values(item)
+				row := l.reader.effects.values(item)
 				id, err := bench.ParseKey(text(row[rowID]))
 				if err == nil && (!one || row[rowProcessedAt].Type != "") {
 					l.round.done[id.Seq] = true

@@ -11,7 +11,9 @@ import (
 
 // story is what events.jsonl tells the judge.
 type story struct {
-	clean       *bool // nil: nobody looked
+	clean       *bool     // nil: nobody looked
+	canary      *canaries // nil: none was sent
+	stopped     string    // why the load was ended early; "": it was not
 	generator   *generator
 	bites       []bench.Bites   // nil: never asked
 	begun       []bool          // by fault
@@ -75,6 +77,18 @@ func tell(events []ledger.TimedEvent, faults int) story {
 	return s
 }
 
+// ahead takes in what is known only of a system that is not ours.
+func (s *story) ahead(e ledger.TimedEvent) {
+	var c canaries
+	var st stopped
+	switch {
+	case e.Text == evidenceCanary && json.Unmarshal(e.Data, &c) == nil:
+		s.canary = &c
+	case e.Text == evidenceStopped && json.Unmarshal(e.Data, &st) == nil:
+		s.stopped = st.Why
+	}
+}
+
 // evidence takes in one piece. What cannot be read is evidence that is missing.
 func (s *story) evidence(e ledger.TimedEvent) {
 	var machine struct {
@@ -103,6 +117,8 @@ func (s *story) evidence(e ledger.TimedEvent) {
 			clean := c.Items == 0 && c.Effects == 0
 			s.clean = &clean
 		}
+	case evidenceCanary, evidenceStopped:
+		s.ahead(e)
 	case evidenceGenerator:
 		var g generator
 		if json.Unmarshal(e.Data, &g) == nil {

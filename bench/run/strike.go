@@ -68,7 +68,7 @@ func (r *Run) begin(ctx context.Context, fault int) error {
 
 func (r *Run) opened(fault int) {
 	text := r.stack.Faults[fault]
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultBegin, Fault: &fault, Text: text})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultBegin, Fault: &fault, Text: text})
 	r.view.arm(fault, text)
 }
 
@@ -94,7 +94,7 @@ func (r *Run) end(ctx context.Context, fault int) error {
 		}
 	}
 	r.view.disarm(fault)
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
 	return nil
 }
 

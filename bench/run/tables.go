@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
@@ -44,50 +42,58 @@ type reader struct {
 	db        tableAPI
 	run       bench.RunID
 	endpoints bench.Endpoints
+	items     source
+	effects   source
 	plan      *scenarios.Plan
 	by        string // scenarios.ReadScan or ReadGet
 	budget    *budget
 }
 
-func newReader(e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) *reader {
-	options := dynamoOptions(e, dialer)
-	options.Retryer = aws.NopRetryer{} // a page is tried again here, also where its body broke off
-	db := dynamodb.New(options)
-	return &reader{db: db, run: plan.ID(0).Run, endpoints: e, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}
+func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) (*reader, error) {
+	d, err := openDynamoDB(ctx, e, dialer)
+	if err != nil {
+		return nil, err
+	}
+	items, effects := sources(e)
+	// A page is tried again here, also where its body broke off.
+	return &reader{db: d.DB(), run: plan.ID(0).Run, endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
 }
 
-// dynamoOptions are those of every client of the run's tables and their stream.
-func dynamoOptions(e bench.Endpoints, dialer bench.Dialer) dynamodb.Options {
-	var dial func(context.Context, string, string) (net.Conn, error)
+// openDynamoDB is how the run's tables and their stream are called.
+func openDynamoDB(ctx context.Context, e bench.Endpoints, dialer bench.Dialer) (sdk.DynamoDB, error) {
+	var dial sdk.Dial
 	if dialer != nil {
 		dial = dialer.DialContext
 	}
-	return dynamodb.Options{
-		Region:       e.Region,
-		BaseEndpoint: aws.String(e.DynamoDB),
-		Credentials:  credentials.NewStaticCredentialsProvider("ackproof", "local", ""),
-		HTTPClient:   sdk.HTTPClient(dial),
-	}
+	return sdk.OpenDynamoDB(ctx, e.DynamoDB, e.Region, e.Profile, dial)
 }
+
+// oneTable reports whether effects are written onto the items.
+func (r *reader) oneTable() bool { return r.effects.table != "" && r.effects.table == r.items.table }
 
 type attributes = map[string]types.AttributeValue
 
 // rows calls each for every item of a table, or for those of the plan's ids, one
-// at a time.
-func (r *reader) rows(ctx context.Context, table string, each func(attributes) error) error {
+// at a time. Of no table there are none.
+func (r *reader) rows(ctx context.Context, from source, each func(attributes) error) error {
 	var mu sync.Mutex
-	one := func(items []attributes) (err error) {
+	one := func(items []attributes) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, item := range items {
-			err = errors.Join(err, each(item))
+			if err := each(item); err != nil { // the disk is full: so it is for the next one
+				return err
+			}
 		}
-		return err
+		return nil
+	}
+	if from.table == "" {
+		return nil
 	}
 	if r.by == scenarios.ReadGet {
-		return r.get(ctx, table, 0, uint64(r.plan.Len()), one)
+		return r.get(ctx, from, 0, uint64(r.plan.Len()), one)
 	}
-	return r.scan(ctx, table, one)
+	return r.scan(ctx, from.table, one)
 }
 
 // scan reads a whole table in parallel segments.
@@ -128,7 +134,7 @@ func (r *reader) scan(ctx context.Context, table string, page func([]attributes)
 }
 
 // get reads the items of the requests from first to before end.
-func (r *reader) get(ctx context.Context, table string, first, end uint64, page func([]attributes) error) error {
+func (r *reader) get(ctx context.Context, in source, first, end uint64, page func([]attributes) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	take := func() (from, to uint64) {
@@ -147,15 +153,20 @@ func (r *reader) get(ctx context.Context, table string, first, end uint64, page 
 				}
 				keys := make([]attributes, 0, maxKeys)
 				for seq := from; seq < to; seq++ {
-					keys = append(keys, attributes{"id": &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}})
+					keys = append(keys, r.key(in, seq))
 				}
-				if err := r.getKeys(ctx, table, keys, page); err != nil {
-					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, table, err)
+				if err := r.getKeys(ctx, in.table, keys, page); err != nil {
+					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, in.table, err)
 				}
 			}
 		})
 	}
 	return group.Wait()
+}
+
+// key is the key of a request's row.
+func (r *reader) key(in source, seq uint64) attributes {
+	return attributes{in.names[rowID]: &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}}
 }
 
 // getKeys reads the items of some keys. What DynamoDB leaves unprocessed it is

@@ -280,7 +280,7 @@ func (f *files) observe() observation {
 		})
 		all[core] = o
 	})
-	o := observation{end: f.story.last, effects: f.reads[0].Complete() || f.reads[1].Complete()}
+	o := observation{end: f.story.last, effects: f.scenario.Target.EffectsTimed() && (f.reads[0].Complete() || f.reads[1].Complete())}
 	for _, one := range all {
 		o.lastSent, o.end = max(o.lastSent, one.lastSent), max(o.end, one.end)
 	}

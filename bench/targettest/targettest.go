@@ -102,12 +102,10 @@ type system struct {
 	events []bench.Event
 }
 
-// start brings a target up with settings that make a short test of it.
-func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system {
-	t.Helper()
-	s := &system{t: t, target: target, run: bench.NewRunID(clock.Entropy())}
+// Stack is one with settings that make a short test of it.
+func Stack(t *testing.T) bench.Stack {
 	stack := bench.Stack{
-		Run: s.run, Seed: clock.Entropy(), Architecture: bench.Streams, Shards: 2, ViewType: "NEW_AND_OLD_IMAGES", Dir: t.TempDir(),
+		Run: bench.NewRunID(clock.Entropy()), Seed: clock.Entropy(), Architecture: bench.Streams, Shards: 2, ViewType: "NEW_AND_OLD_IMAGES", Dir: t.TempDir(),
 		Processor: bench.Processor{Timeout: 3 * time.Second, Concurrency: 2},
 		Mapping: bench.Mapping{
 			BatchSize: 100, ParallelizationFactor: 1, MaximumRetryAttempts: -1, MaximumRecordAgeInSeconds: -1,
@@ -116,10 +114,18 @@ func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system
 		Async:   bench.Async{MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 21600, RetryDelays: []time.Duration{50 * time.Millisecond, 50 * time.Millisecond}},
 		Gateway: bench.Gateway{Path: "/items"},
 	}
+	t.Logf("seed %d", stack.Seed)
+	return stack
+}
+
+// start brings a target up.
+func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system {
+	t.Helper()
+	stack := Stack(t)
 	if change != nil {
 		change(&stack)
 	}
-	t.Logf("seed %d", stack.Seed)
+	s := &system{t: t, target: target, run: stack.Run}
 	if lacks := target.Lacks(stack); len(lacks) > 0 {
 		t.Fatalf("the target lacks: %v", lacks)
 	}
@@ -225,10 +231,10 @@ func (s *system) rows(table string) map[string]map[string]types.AttributeValue {
 // with the right digest.
 func (s *system) expectOnce() {
 	s.t.Helper()
-	items, effects := s.rows(s.endpoints.ItemsTable), s.rows(s.endpoints.ResultsTable)
-	if len(items) != requests || len(effects) != requests {
-		s.t.Errorf("%d items and %d effects, want %d each", len(items), len(effects), requests)
+	if items, effects := s.ours(s.endpoints.ItemsTable), s.ours(s.endpoints.ResultsTable); items != requests || effects != requests {
+		s.t.Errorf("%d items and %d effects, want %d each", items, effects, requests)
 	}
+	items, effects := s.rows(s.endpoints.ItemsTable), s.rows(s.endpoints.ResultsTable)
 	for seq := range uint64(requests) {
 		id := s.id(seq)
 		if got, ok := items[id]["payload"].(*types.AttributeValueMemberS); !ok || got.Value != payload(seq) {

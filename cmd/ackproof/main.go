@@ -41,6 +41,7 @@ const (
 type world struct {
 	args           []string
 	getenv         func(string) string
+	stdin          io.Reader // somebody who can be asked; nil: nobody is there
 	stdout, stderr io.Writer
 	clock          clock.Clock
 	tty            bool // stderr is a terminal that understands control sequences
@@ -63,6 +64,9 @@ func main() {
 	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
 	w.color = term.IsTerminal(int(os.Stdout.Fd())) && !plain
 	w.tty = term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
+	if w.tty && term.IsTerminal(int(os.Stdin.Fd())) {
+		w.stdin = os.Stdin
+	}
 	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
 		w.width = width
 	}
@@ -119,7 +123,7 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
-		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w),
+		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w), serveCommand(w, &code),
 		suiteCommand(w, &code), selftestCommand(w, &code), capacityCommand(w, &code),
 		scenariosCommand(w), faultsCommand(w), upCommand(w), versionCommand(w),
 	)

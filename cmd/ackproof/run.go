@@ -47,7 +47,8 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
   ackproof run --architecture all outage        the article's claim in one table
   ackproof run crash --rate 200/s --for 20s     the same faults under another load
   ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap
-  ackproof run --dynamodb http://127.0.0.1:8000 --set load.scale=0.1`,
+  ackproof run --dynamodb http://127.0.0.1:8000 --set load.scale=0.1
+  ackproof run --target http ours.yaml          your own system, which the file names`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := scenarios.Default
@@ -64,10 +65,10 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.target, "target", "local", "the system under test: local")
+	fl.StringVar(&f.target, "target", "", "the system under test: local, or http for one of your own that the scenario names\nunder target (default: what the scenario says)")
 	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
 	fl.StringVar(&f.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one; the run's tables\nare made there and deleted at its end, unless ackproof itself is killed")
-	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one")
+	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one, unasked")
 	fl.StringVar(&f.processor, "processor", "", "a Lambda binary, a zip as deployed, or a command such as 'node index.mjs', instead of the built-in StreamProcessor")
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
@@ -87,6 +88,9 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 // those of the scenario's own architecture; the others are controls.
 func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	own, all, err := f.scenarios(name)
+	if err == nil {
+		err = f.confirm(w, all[0])
+	}
 	if err != nil {
 		return 0, misuse{err}
 	}
@@ -109,9 +113,6 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 // scenario's own architecture. All that is wrong with the call is said at once.
 func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario, err error) {
 	var errs []error
-	if f.target != "local" {
-		errs = append(errs, fmt.Errorf("--target %s: only local is supported yet", f.target))
-	}
 	if f.trials < 1 {
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
@@ -150,6 +151,9 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		errs = append(errs, errors.New("--set load.scale scales the scenario's load, which --rate and --for replace: give one of them"))
 	}
 	s, err := scenarios.Load(name, set)
+	if err == nil {
+		err = f.checkTarget(s)
+	}
 	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
 		return "", nil, err
 	}
@@ -183,6 +187,7 @@ var errInterrupted = errors.New("interrupted before the first request; nothing w
 // done is one finished run.
 type done struct {
 	result    *bench.Result
+	series    *bench.Series
 	dir       string
 	code      int
 	target    bench.Target
@@ -193,7 +198,7 @@ type done struct {
 
 // one carries out one run, from its directory to its reports.
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
-	target := local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
+	target := f.newTarget(w, s)
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
@@ -203,7 +208,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		return done{}, misuse{err}
 	}
 	if !f.quiet {
-		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the local target, seed %d\nackproof: %s\n", s.Name, s.Architecture, seed, display(r.Dir()))
+		fmt.Fprintf(w.stderr, "ackproof: %s, %s on the %s target, seed %d\nackproof: %s\n", s.Name, s.Architecture, target.Name(), seed, display(r.Dir()))
 	}
 	heard := context.AfterFunc(ctx, func() {
 		live.Say("ackproof: interrupted: undoing the faults, reading and judging what is known; once more ends it at once")
@@ -227,7 +232,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	if err != nil {
 		return done{}, errors.Join(doErr, err)
 	}
-	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
+	d := done{result: result, series: series, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
 	if !f.untold {
 		d.reported = reports.Write(r.Dir(), result, series)
 	}
@@ -275,14 +280,13 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 		return 0, misuse{fmt.Errorf("make the folder of the runs: %w; choose another with --out", err)}
 	}
 	defer os.Remove(dir) // only if it is empty: nothing was run
-	var results []bench.Result
-	var dirs []string
+	var runs []reports.Run
 	var errs []error
 	harness := false
 	for i, s := range all {
 		// One seed for all: the architectures of a trial get the same requests.
 		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
-		if err != nil && len(results) == 0 {
+		if err != nil && len(runs) == 0 {
 			return 0, err
 		}
 		if err != nil {
@@ -293,7 +297,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 			fmt.Fprintln(w.stdout)
 		}
-		results, dirs = append(results, *r.result), append(dirs, filepath.Base(r.dir))
+		runs = append(runs, reports.Run{Result: r.result, Series: r.series, Dir: filepath.Base(r.dir)})
 		errs, harness = append(errs, r.reported, stepSummary(w, r.result)), harness || r.code == exitHarness
 		if ctx.Err() != nil {
 			break
@@ -301,7 +305,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	}
 	os.Remove(filepath.Join(dir, "latest"))
 	run.Link(f.out, dir)
-	comparison := reports.Compare(results, dirs, nil, own)
+	comparison := reports.Compare(runs, own)
 	switch {
 	case comparison.Exit == exitFail:
 	case ctx.Err() != nil:
@@ -309,7 +313,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	case harness:
 		comparison.Exit = exitHarness
 	}
-	errs = append(errs, reports.WriteComparison(dir, &comparison))
+	errs = append(errs, reports.WriteComparison(dir, &comparison, runs))
 	if f.json {
 		errs = append(errs, printJSON(w, comparison))
 	} else {

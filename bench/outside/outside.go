@@ -1,0 +1,270 @@
+// Package outside is the target that is somebody else's system: any API at a URL,
+// with its tables, and perhaps its stream, at any DynamoDB endpoint.
+//
+// Nothing of it is started, stopped or changed. It is looked at through the public
+// DynamoDB API alone: that its tables can be read by the run's ids, and what comes
+// into its stream, which is evidence that a request was stored. How far its
+// pipeline has come it does not show, and of faults it bears those that the user's
+// own commands make.
+package outside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/bench/tail"
+)
+
+// Values of [bench.System.Stream] beside an ARN.
+const (
+	streamAuto = "auto"
+	streamNone = "none"
+)
+
+const (
+	// flushEvery bounds what a kill -9 takes of the commits that were seen.
+	flushEvery = 100 * time.Millisecond
+	// lastLook bounds the look at the stream when the target is stopped.
+	lastLook = 10 * time.Second
+)
+
+// Faults is the language of the faults, as far as the target must know it.
+type Faults interface {
+	// Place is where the i-th fault strikes.
+	Place(i int) bench.Place
+}
+
+// Options say how the target is run.
+type Options struct {
+	NewFaults func(seed uint64, texts []string) (Faults, error)
+	Clock     clock.Clock
+}
+
+// Target is somebody else's system. It serves one run.
+type Target struct {
+	opts   Options
+	faults int // how many there are
+
+	mu     sync.Mutex
+	stop   func() // ends the reading of the stream; nil: none is read
+	closed error  // what the stop of it gave
+}
+
+// New makes the target.
+func New(opts Options) *Target { return &Target{opts: opts} }
+
+// Name is "http".
+func (t *Target) Name() string { return "http" }
+
+// Lacks names what cannot be done to a system that is not ours.
+func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
+	if stack.System == (bench.System{}) {
+		lacks = append(lacks, "the scenario names no system: say where its API is, target: {url: ...}, and its tables")
+	}
+	faults, err := t.opts.NewFaults(stack.Seed, stack.Faults)
+	if err != nil {
+		lacks = append(lacks, err.Error())
+	}
+	for i := 0; err == nil && i < len(stack.Faults); i++ {
+		if faults.Place(i) != bench.PlaceExec {
+			lacks = append(lacks, fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), or leave the fault out", stack.Faults[i]))
+		}
+	}
+	for _, l := range []struct {
+		asked bool
+		what  string
+	}{
+		{stack.Processor.Path != "", "--processor: the system has a processor of its own; leave it out"},
+		{len(stack.Processor.Env) > 0, "processor.env: the system's processor is not started here; leave it out"},
+		{stack.Data != "", "--data and table.durable are of the embedded DynamoDB; leave them out"},
+	} {
+		if l.asked {
+			lacks = append(lacks, l.what)
+		}
+	}
+	return lacks
+}
+
+// Start sees that the tables are there and can be read, and begins to read the
+// stream.
+func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Event)) (bench.Endpoints, error) {
+	s := stack.System
+	t.faults = len(stack.Faults)
+	attributes := s.Attributes
+	e := bench.Endpoints{API: s.URL, DynamoDB: s.DynamoDB, Region: s.Region, Profile: s.Profile, ItemsTable: s.Items, ResultsTable: s.Results, Attributes: &attributes}
+	if s.Items == "" && s.Results == "" {
+		return e, nil
+	}
+	d, err := sdk.OpenDynamoDB(ctx, s.DynamoDB, s.Region, s.Profile, nil)
+	if err != nil {
+		return e, err
+	}
+	e.Region = d.Config.Region
+	items, err := describe(ctx, d, s.Items, s.ItemID, s.ByKey)
+	_, err2 := describe(ctx, d, s.Results, s.EffectID, s.ByKey)
+	if err := errors.Join(err, err2); err != nil {
+		return e, err
+	}
+	if e.StreamARN, err = streamOf(s, items); err != nil || e.StreamARN == "" {
+		return e, err
+	}
+	return e, t.follow(ctx, d, e.StreamARN, stack)
+}
+
+// describe sees that a table is there, and that it can be asked for ids where it
+// shall be. Of no table it gives nothing.
+func describe(ctx context.Context, d sdk.DynamoDB, table, id string, byKey bool) (*types.TableDescription, error) {
+	if table == "" {
+		return nil, nil
+	}
+	out, err := d.DB().DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
+	if err != nil {
+		return nil, fmt.Errorf("table %s at %s: %w", table, place(d), err)
+	}
+	keys := out.Table.KeySchema
+	if byKey && (len(keys) != 1 || aws.ToString(keys[0].AttributeName) != id) {
+		var names []string
+		for _, k := range keys {
+			names = append(names, aws.ToString(k.AttributeName))
+		}
+		return nil, fmt.Errorf("table %s: its key is %s, so it cannot be asked for the run's ids by %q; say read: {by: scan}, and all of it is read", table, strings.Join(names, " and "), id)
+	}
+	return out.Table, nil
+}
+
+func place(d sdk.DynamoDB) string {
+	if d.Tables == "" {
+		return "AWS, " + d.Config.Region
+	}
+	return d.Tables
+}
+
+// streamOf finds the stream that is to be read; "": none.
+func streamOf(s bench.System, items *types.TableDescription) (string, error) {
+	switch {
+	case s.Stream == streamNone || items == nil:
+		return "", nil
+	case s.Stream != streamAuto:
+		return s.Stream, nil
+	case items.StreamSpecification == nil || !aws.ToBool(items.StreamSpecification.StreamEnabled):
+		return "", nil
+	case items.StreamSpecification.StreamViewType == types.StreamViewTypeKeysOnly && !keyed(items, s.ItemID):
+		return "", fmt.Errorf("the stream of table %s has keys alone, and %q is none of them: say target: {stream: none}", s.Items, s.ItemID)
+	}
+	return aws.ToString(items.LatestStreamArn), nil
+}
+
+func keyed(table *types.TableDescription, id string) bool {
+	for _, k := range table.KeySchema {
+		if aws.ToString(k.AttributeName) == id {
+			return true
+		}
+	}
+	return false
+}
+
+// follow reads what comes into the stream from now on, into the run's log of
+// deliveries.
+func (t *Target) follow(ctx context.Context, d sdk.DynamoDB, arn string, stack bench.Stack) error {
+	log, err := ledger.CreateDeliveries(filepath.Join(stack.Dir, "deliveries"))
+	if err != nil {
+		return err
+	}
+	r := &tail.Reader{Streams: d.Reader(), ARN: arn}
+	r.Take = func(p tail.Page) error {
+		now := t.opts.Clock.Now()
+		for _, record := range p.Records {
+			key := idOf(record, stack.System.ItemID)
+			if id, err := bench.ParseKey(key); err == nil && id.Run == stack.Run && id.Agent != bench.CanaryAgent {
+				log.Committed(bench.Commit{Shard: p.Shard, Sequence: aws.ToString(record.Dynamodb.SequenceNumber), ID: key, At: now, Removed: record.EventName == streamtypes.OperationTypeRemove})
+			}
+		}
+		return nil
+	}
+	if err := r.SkipPast(ctx); err != nil {
+		return errors.Join(fmt.Errorf("%w; target: {stream: none} leaves it unread", err), log.Close())
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	done.Go(func() { tail.Follow(following, r.Look) })
+	done.Go(func() { flush(following, log) })
+	t.stop = func() {
+		stop()
+		done.Wait()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+		defer cancel()
+		t.closed = errors.Join(r.Look(ctx), log.Close())
+	}
+	return nil
+}
+
+// flush bounds how much of the log is in memory alone.
+func flush(ctx context.Context, log *ledger.Deliveries) {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			log.Flush() // its error comes again with Close
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// idOf finds the id in a record: among its keys, or in the item as it is or was.
+func idOf(r streamtypes.Record, name string) string {
+	for _, m := range []map[string]streamtypes.AttributeValue{r.Dynamodb.Keys, r.Dynamodb.NewImage, r.Dynamodb.OldImage} {
+		if v, ok := m[name].(*streamtypes.AttributeValueMemberS); ok {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+// Begin is never asked for a fault that Lacks lets through.
+func (t *Target) Begin(context.Context, int) error {
+	return errors.New("a system that is not ours is broken by commands alone")
+}
+
+// End has nothing to take away.
+func (t *Target) End(context.Context, int) error { return nil }
+
+// Bites has none: the run counts those of commands itself.
+func (t *Target) Bites(context.Context) ([]bench.Bites, error) {
+	return make([]bench.Bites, t.faults), nil
+}
+
+// Position is withheld.
+func (t *Target) Position(context.Context) (bench.Position, error) {
+	return bench.Position{}, bench.ErrPositionWithheld
+}
+
+// DeadLetters are not looked for.
+func (t *Target) DeadLetters(context.Context) ([]bench.DeadLetter, error) { return nil, nil }
+
+// Stop ends the reading of the stream, after a last look. The system stays as it
+// is.
+func (t *Target) Stop() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stop != nil {
+		t.stop()
+		t.stop = nil
+	}
+	return t.closed
+}

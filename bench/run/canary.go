@@ -1,0 +1,168 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+const (
+	// canaryEvery lies between two canaries: a mapping that starts at LATEST never
+	// delivers the first ones.
+	canaryEvery = 2 * time.Second
+	// canaryLook lies between two looks for what became of them.
+	canaryLook = 200 * time.Millisecond
+	// maxCanaries is as many as one look asks for.
+	maxCanaries = maxKeys
+)
+
+// canaries says what the canaries have proven: that the API, the tables and the
+// processor that were named belong together, and that they work.
+type canaries struct {
+	Sent    int     `json:"sent"`
+	Items   bool    `json:"items"`   // one of them is stored; false: nobody could look
+	Effects bool    `json:"effects"` // one of them is processed
+	Ms      float64 `json:"ms"`      // until all was seen
+}
+
+// canary sends canaries to a system that is not ours until one is delivered. That a
+// mapping says Enabled proves nothing
+// (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html), and a table in
+// which no request of ours has ever been seen may be the wrong one, where absence
+// is no loss.
+func (r *Run) canary(ctx context.Context, rd *reader) error {
+	if !r.opts.Scenario.Named() {
+		return nil
+	}
+	began, s := r.opts.Clock.Now(), canaries{}
+	plan := scenarios.NewPlan(r.opts.Scenario, r.id, bench.CanaryAgent, r.opts.Seed)
+	items, effects := rd.endpoints.ItemsTable != "", rd.endpoints.ResultsTable != "" && r.opts.Scenario.Guarantee.Effects != scenarios.NoEffects
+	for last := time.Duration(-canaryEvery); ; {
+		if at := r.since(began); at-last >= canaryEvery && s.Sent < maxCanaries {
+			last = at
+			if err := r.sendCanary(ctx, plan, uint64(s.Sent)); err != nil {
+				return err
+			}
+			s.Sent++
+		}
+		var err error
+		if s.Items, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.items); err == nil && effects {
+			s.Effects, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.effects)
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("look for a canary: %w", err)
+		case s.Items == items && (s.Effects || !effects):
+			s.Ms = ms(r.since(began))
+			r.evidence(evidenceCanary, s)
+			return nil
+		case r.since(began) > r.opts.Scenario.Target.Canary:
+			return r.silent(s, items)
+		case !wait(ctx, canaryLook):
+			return ctx.Err()
+		}
+	}
+}
+
+// silent says what was not seen of the canaries, and what that may mean.
+func (r *Run) silent(s canaries, items bool) error {
+	e := r.manifest.Endpoints
+	if items && !s.Items {
+		return fmt.Errorf("%d canaries were acknowledged, and none appeared in table %s within %v: is it the table of %s, and %s the attribute that carries the id?",
+			s.Sent, e.ItemsTable, r.opts.Scenario.Target.Canary, e.API, e.Attributes.ItemID)
+	}
+	return fmt.Errorf("%d canaries were acknowledged, and no effect of them appeared in table %s within %v: is the processor running, is that its table, and %s the attribute that carries the id? "+
+		"A longer target.canary waits longer; guarantee: {effects: none} asks for no effects", s.Sent, e.ResultsTable, r.opts.Scenario.Target.Canary, e.Attributes.EffectID)
+}
+
+// sendCanary sends one, as the load will be sent.
+func (r *Run) sendCanary(ctx context.Context, plan *scenarios.Plan, seq uint64) error {
+	var answer lastAnswer
+	url := r.manifest.Endpoints.API + r.opts.Scenario.Request.Path
+	_, err := r.attack(sentinelPlan{plan: plan, first: seq, n: 1}, &answer, r.opts.Clock.Now(), r.manifest.Endpoints).Run(ctx)
+	switch {
+	case err != nil:
+		return err
+	case answer.got.Outcome == bench.Acknowledged:
+		return nil
+	case answer.got.Status != 0:
+		return fmt.Errorf("the first request, a canary, was answered %d by %s: correct target.url, request or request.ack", answer.got.Status, url)
+	}
+	return fmt.Errorf("the first request, a canary, had no answer from %s (%s): is that the URL of the API?", url, answer.got.Class)
+}
+
+// lastAnswer is a book of one request.
+type lastAnswer struct {
+	noBook
+	got bench.Attempt
+}
+
+// Done remembers.
+func (l *lastAnswer) Done(a bench.Attempt) { l.got = a }
+
+var errFound = errors.New("found")
+
+// seesCanary reports whether any of the first n canaries is in a table.
+func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, n int, in source) (bool, error) {
+	if in.table == "" {
+		return false, nil
+	}
+	// Of one table an item is an effect when it says when it was processed.
+	later := rd.oneTable() && len(in.names) > rowProcessedAt
+	own := *rd
+	own.plan = plan
+	found := func(rows []attributes) error {
+		for _, row := range rows {
+			v := in.values(row)
+			id, err := bench.ParseKey(text(v[rowID]))
+			if later && v[rowProcessedAt].Type == "" {
+				continue
+			}
+			if err == nil && id.Run == r.id && id.Agent == bench.CanaryAgent {
+				return errFound
+			}
+		}
+		return nil
+	}
+	var err error
+	if rd.by == scenarios.ReadGet {
+		err = own.get(ctx, in, 0, uint64(n), found)
+	} else {
+		err = own.scan(ctx, in.table, found)
+	}
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// readHeaders finds what the requests carry that is never written down.
+func (r *Run) readHeaders() error {
+	for _, kind := range r.opts.Scenario.RequestKinds() {
+		sent, err := kind.SentHeaders()
+		if err != nil {
+			return err
+		}
+		r.headers = append(r.headers, sent)
+	}
+	return nil
+}
+
+// openSigner finds the credentials that requests are signed with.
+func (r *Run) openSigner(ctx context.Context) error {
+	if r.opts.Scenario.Request.Sign != scenarios.SignSigV4 {
+		return nil
+	}
+	e := r.manifest.Endpoints
+	sign, err := sdk.SignAPI(ctx, e.API, e.Region, e.Profile)
+	if err != nil {
+		return fmt.Errorf("request.sign: %w", err)
+	}
+	r.sign = sign
+	return nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/local"
+	"github.com/ackproof/ackproof/bench/outside"
+	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/faults"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+// Values of --target.
+const (
+	targetLocal = "local"
+	targetHTTP  = "http"
+)
+
+// onTarget is the target of a scenario: what --target says, or http where the
+// scenario names a system, or local.
+func (f *runFlags) onTarget(s *scenarios.Scenario) string {
+	switch {
+	case f.target != "":
+		return f.target
+	case s.Named():
+		return targetHTTP
+	}
+	return targetLocal
+}
+
+// checkTarget says what of the call does not fit to the target.
+func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
+	var errs []error
+	refuse := func(is bool, format string, args ...any) {
+		if is {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	switch target := f.onTarget(s); target {
+	case targetLocal:
+		refuse(s.Named(), "--target local: the scenario names a system of its own under `target`; say --target http, or leave it out")
+	case targetHTTP:
+		refuse(!s.Named(), "--target http: the scenario names no system; say target: {url: ..., items: {table: ...}, results: {table: ...}}, or --set target.url=URL with --set guarantee.effects=none for a plain load test")
+		refuse(f.dynamodb.URL != "", "--dynamodb makes tables for the local stack; with --target http say target.dynamodb.endpoint")
+		refuse(f.architecture != "", "--architecture: the system has one already; say in the scenario which")
+		refuse(f.hold, "--hold: nothing was started that could be kept up")
+	default:
+		near := faults.Nearest(target, []string{targetLocal, targetHTTP})
+		if near != "" {
+			near = "; did you mean " + near + "?"
+		}
+		errs = append(errs, fmt.Errorf("--target %s: want local or http%s", target, near))
+	}
+	return errors.Join(errs...)
+}
+
+// newTarget makes the target of one run.
+func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
+	if f.onTarget(s) == targetHTTP {
+		return outside.New(outside.Options{Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+	}
+	return local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
+}
+
+// confirm asks before anything is fired at a host that is not this one. Nobody is
+// asked where --yes has said so, and nothing is fired where nobody can be.
+func (f *runFlags) confirm(w world, s *scenarios.Scenario) error {
+	if f.onTarget(s) == targetLocal || f.dynamodb.Yes {
+		return nil
+	}
+	hosts := foreignHosts(s)
+	if len(hosts) == 0 {
+		return nil
+	}
+	plan := scenarios.NewPlan(s, "", 0, 0)
+	what := fmt.Sprintf("%d requests in %s to %s%s, and canaries before them", plan.Len(), plan.Duration(), s.Target.URL, s.Request.Path)
+	if s.Target.Items.Table != "" || s.Target.Results.Table != "" {
+		what += fmt.Sprintf("; tables read (%s) at %s", s.Read.By, endpointName(s))
+	}
+	list := strings.Join(hosts, " and ")
+	if w.stdin == nil {
+		return fmt.Errorf("%s is not this machine (%s), which may cost money and hurt others: say --yes if that is meant", list, what)
+	}
+	fmt.Fprintf(w.stderr, "ackproof: %s is not this machine.\nackproof: %s.\nackproof: It may cost money. Go on? [y/N] ", list, what)
+	answer, _ := bufio.NewReader(w.stdin).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("not confirmed; nothing was sent")
+	}
+	return nil
+}
+
+// foreignHosts lists the hosts that a scenario would call and that are not this
+// one.
+func foreignHosts(s *scenarios.Scenario) []string {
+	var hosts []string
+	add := func(host string) {
+		if !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	for _, address := range []string{s.Target.URL, s.Target.DynamoDB.Endpoint} {
+		if u, err := url.Parse(address); err == nil && address != "" && !sdk.OnThisHost(u) {
+			add(u.Hostname())
+		}
+	}
+	if (s.Target.Items.Table != "" || s.Target.Results.Table != "") && s.Target.DynamoDB.Endpoint == "" {
+		add(endpointName(s))
+	}
+	return hosts
+}
+
+// endpointName says where the tables are.
+func endpointName(s *scenarios.Scenario) string {
+	switch d := s.Target.DynamoDB; {
+	case d.Endpoint != "":
+		return d.Endpoint
+	case d.Region != "":
+		return "DynamoDB in " + d.Region
+	}
+	return "DynamoDB in the region of the AWS configuration"
+}
