@@ -28,6 +28,7 @@ type Result struct {
 	TLS          *Latency      `json:"tls_time"`           // of its TLS handshake, which comes after; null: there was none
 	Kinds        []KindFigures `json:"kinds,omitempty"`    // where the scenario has several kinds of requests
 	Availability Availability  `json:"availability"`
+	Clock        Clocks        `json:"clock"`
 	Lag          *Latency      `json:"processing_lag"`
 	Completion   *Latency      `json:"completion_time"`
 	DispatchLag  *Latency      `json:"dispatch_lag"`
@@ -273,6 +274,17 @@ type Availability struct {
 	Share       *float64 `json:"share"`        // acknowledged of all that were due; null: nothing was
 	WorstSecond *float64 `json:"worst_second"` // the least share of any second in which something was due
 	DarkSeconds int64    `json:"dark_seconds"` // seconds in which something was due and nothing was acknowledged
+}
+
+// Clocks says how far the clock that stamps the effects, the processor's, is ahead of
+// the one of the ledger, and how that is known: from items whose effects were seen to
+// come. Nothing is applied before it was sent, nor seen before it was applied.
+type Clocks struct {
+	OffsetMs  *float64 `json:"offset_ms"` // middle of where it must lie; null: no item was seen to come, or the clock was moved
+	ErrorMs   *float64 `json:"error_ms"`  // it lies within offset_ms ± error_ms
+	Samples   int64    `json:"samples"`   // items that say so
+	Moved     bool     `json:"moved"`     // no one offset explains all of them: lags are not to be trusted
+	Corrected bool     `json:"corrected"` // the offset cannot be 0, and the times of effects were corrected by it
 }
 
 // Phase is one stage of the load.

@@ -100,6 +100,7 @@ const (
 	evidenceSentinels  = "sentinels"
 	evidenceAtRest     = "at_rest"
 	evidenceWritten    = "written"
+	evidenceSamples    = "samples"
 	evidenceFinished   = "finished"
 )
 

@@ -214,7 +214,7 @@ func (j *joiner) gather() {
 		}
 		for e := range read.Effects() {
 			if s := j.of(e.Seq); s != nil {
-				s.effect = min(s.effect, j.position(e.At))
+				s.effect = min(s.effect, j.position(e.At.Add(-j.f.clocks.offset)))
 				s.count(r, e.Count)
 			}
 		}

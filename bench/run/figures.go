@@ -223,7 +223,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		Unknown:      g.byOutcome[bench.Unknown].Latency(),
 	}
 	f.fillClient(r, &g.client)
-	r.Availability = g.availability.Figures()
+	r.Availability, r.Clock = g.availability.Figures(), f.clocks.Clocks
 	if g.effects {
 		completion := g.completion.Latency()
 		r.Completion = &completion

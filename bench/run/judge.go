@@ -31,6 +31,7 @@ type files struct {
 	log      *ledger.DeliveryLog // nil: the target keeps none
 	story    story
 	started  time.Time
+	clocks   clocks
 	portions portions
 	progress func(Judging)
 	extents  extents
@@ -202,6 +203,7 @@ func open(dir string, opts *JudgeOptions) (*files, error) {
 	if f.started.IsZero() {
 		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
 	}
+	f.clocks = compareClocks(f.story.samples, f.sentAt, f.started)
 	return f, nil
 }
 
@@ -309,7 +311,7 @@ func (f *files) info() bench.RunInfo {
 func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
 	e := reconcile.Evidence{
-		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.started,
+		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.effectsFrom(),
 		Planned: f.plan.Len(), Attempts: f.attempts, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digests: f.plan.Digests,
 		ReadProblems:  f.problems,

@@ -139,7 +139,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if err != nil {
 		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
-	loadErr := r.load(ctx, endpoints)
+	loadErr := r.load(ctx, endpoints, reader)
 	if errors.As(loadErr, new(NotStarted)) {
 		return endpoints, loadErr
 	}
@@ -222,7 +222,7 @@ func (r *Run) dialer() bench.Dialer {
 
 // load sends the plan while the faults strike. It returns when every request is
 // over and every fault has been taken away.
-func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
+func (r *Run) load(ctx context.Context, endpoints bench.Endpoints, reader *reader) error {
 	if err := r.openJournal(); err != nil {
 		return NotStarted{err}
 	}
@@ -242,6 +242,8 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	attack := r.attack(r.plan, r.book, started, endpoints)
 	stopView := r.watch(ctx, attack, started)
 	defer stopView()
+	stopSampling := r.sample(ctx, reader, started)
+	defer stopSampling()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.strike(ctx, started) })
 	attacking, end := context.WithCancel(ctx)

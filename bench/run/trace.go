@@ -400,7 +400,7 @@ func (t *tracer) effects() {
 		if !e.Sequence.IsZero() {
 			s.Sequence = e.Sequence.String()
 		}
-		t.step(t.position(e.At), s)
+		t.step(t.position(e.At.Add(-t.f.clocks.offset)), s)
 	}
 	readable := slices.ContainsFunc(t.letters, func(d bench.DeadLetter) bool { return d.Readable })
 	for _, d := range t.letters {

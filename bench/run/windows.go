@@ -86,7 +86,7 @@ func (s *span) look(first, n uint64) {
 		again = s.again[at : at+n]
 		clear(again)
 	}
-	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.started)
+	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.effectsFrom())
 	var rows []int
 	for _, read := range s.f.differing() {
 		for page := range read.Pages(ledger.Effects) {
