@@ -182,3 +182,41 @@ func (n Numbering) Seq(id ID) (uint64, bool) {
 	agent := uint64(id.Agent - n.First) // far beyond Agents where it lies before First
 	return id.Seq*uint64(n.Agents) + agent, id.Run == n.Run && agent < uint64(n.Agents)
 }
+
+// Share is one agent's part of a plan that several send: that of agent Agent, from 1
+// to Of. The zero Share is the whole plan, sent by one alone.
+type Share struct{ Agent, Of int }
+
+// MaxAgents is how many may share a plan: an id has two digits for its agent, and the
+// last number is that of canaries.
+const MaxAgents = CanaryAgent - 1
+
+// Valid reports whether there is such a share.
+func (s Share) Valid() bool {
+	return s == Share{} || s.Agent >= 1 && s.Agent <= s.Of && s.Of <= MaxAgents
+}
+
+// String prints a share as the command line takes it: 1/3.
+func (s Share) String() string { return fmt.Sprintf("%d/%d", s.Agent, s.Of) }
+
+// ParseShare reads what String prints.
+func ParseShare(text string) (Share, error) {
+	agent, of, ok := strings.Cut(text, "/")
+	a, errA := strconv.Atoi(agent)
+	n, errN := strconv.Atoi(of)
+	if s := (Share{a, n}); ok && errA == nil && errN == nil && a > 0 && s.Valid() {
+		return s, nil
+	}
+	return Share{}, fmt.Errorf("%q is no share: want I/N, agent I of N, such as 1/3, with up to %d agents", text, MaxAgents)
+}
+
+// IDs is the numbering of the share's own requests.
+func (s Share) IDs(run RunID) Numbering { return Numbering{Run: run, First: uint8(s.Agent), Agents: 1} }
+
+// Whole is the numbering of the requests of all shares together.
+func (s Share) Whole(run RunID) Numbering {
+	if s == (Share{}) {
+		return s.IDs(run)
+	}
+	return Numbering{Run: run, First: 1, Agents: s.Of}
+}

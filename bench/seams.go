@@ -59,6 +59,12 @@ type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
+// Shared is a [Target] that may have been there before the run, and be loaded by
+// several agents of one run at once. The first of them alone breaks it.
+type Shared interface {
+	Shared() bool
+}
+
 // Stack is the system under test as a run wants it: what the scenario says,
 // with defaults filled in, in plain values that can be handed to another
 // process as JSON.

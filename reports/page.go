@@ -92,7 +92,7 @@ type htmlReport struct {
 	Latencies, Faults, Items                             [][]string
 	Expectations, Gates, Phases, Run, Environment        [][]string
 	Definitions                                          [][]string
-	Scenario                                             string
+	Scenario, Availability                               string
 }
 
 // tone is the class that colours a verdict.
@@ -117,7 +117,7 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), Findings: newFindings(r, s),
 		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
 		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
-		Scenario: cleanLines(s.Scenario, scenarioLimit),
+		Availability: availabilityText(&r.Availability), Scenario: cleanLines(s.Scenario, scenarioLimit),
 	}
 	page.Title = page.Verdict + ": " + page.Headline
 	if r.Verdict != bench.Pass {

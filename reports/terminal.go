@@ -31,10 +31,12 @@ const (
 
 // Options say how to print to a terminal.
 type Options struct {
-	TTY   bool   // a live line may be rewritten in place
-	Color bool   // ANSI colours may be used
-	Width int    // in characters; 0: 100
-	Dir   string // the run directory, for the next step; empty: not named
+	TTY   bool // a live line may be rewritten in place
+	Color bool // ANSI colours may be used
+	Width int  // in characters; 0: 100
+	// WidthNow asks for the width anew, for what is rewritten in place; nil: Width.
+	WidthNow func() int
+	Dir      string // the run directory, for the next step; empty: not named
 }
 
 func (o Options) width() int {

@@ -86,7 +86,7 @@ func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
 		case placePayload:
 			dst = p.AppendPayload(dst, seq)
 		case placeSeq:
-			dst = strconv.AppendUint(dst, seq, 10)
+			dst = strconv.AppendUint(dst, seq*p.every+p.offset, 10)
 		}
 	}
 	return append(dst, body.texts[len(body.names)]...)

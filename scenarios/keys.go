@@ -146,7 +146,7 @@ func (p *Plan) Key(seq uint64) string {
 	if p.keys == nil || seq >= uint64(p.count) {
 		return p.ID(seq).String()
 	}
-	return bench.SharedKey{Run: p.run, Number: p.KeyNumber(seq)}.String()
+	return bench.SharedKey{Run: p.ids.Run, Number: p.KeyNumber(seq)}.String()
 }
 
 // checkVersions checks what belongs to requests that share keys.

@@ -82,7 +82,7 @@ func (k *kinds) of(seq uint64) int {
 }
 
 // Kind is the number of a request's kind, as in [Scenario.RequestKinds].
-func (p *Plan) Kind(seq uint64) int { return p.kinds.of(seq) }
+func (p *Plan) Kind(seq uint64) int { return p.kinds.of(seq*p.every + p.offset) }
 
 func (c *checker) checkKinds() {
 	names := map[string]bool{}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -214,8 +215,8 @@ func (f *files) sentAt(seq uint64) (time.Duration, bool) {
 	if seq >= uint64(f.plan.Len()) {
 		return 0, false
 	}
-	a, sent := f.ledger.Request(seq)
-	return a.Sent, sent
+	a, state := f.ledger.At(seq)
+	return a.Sent, state != ledger.Unsent
 }
 
 // effectsFrom is the start of load by the clock that stamps the effects.

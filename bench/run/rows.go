@@ -60,7 +60,8 @@ func (s source) values(item attributes) []tableexport.Value {
 }
 
 // rowWriter writes the rows of two tables into final reads. A row that is none of
-// the run's requests is foreign. It is safe for concurrent use.
+// the run's requests is foreign; one of another agent of the run is passed over,
+// since that agent reads it too. It is safe for concurrent use.
 type rowWriter struct {
 	plan     *scenarios.Plan
 	oneTable bool                 // an item without an effect yet is none in the results table
@@ -83,19 +84,28 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 // not write is nobody's, and so is the effect of such a one.
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
-	own := w.plan.ID(0)
 	id, err := bench.ParseKey(bench.WriterOf(key, text(row[rowVersion])))
-	if err == nil && id.Run == own.Run && id.Agent == bench.CanaryAgent {
+	var wrong bool
+	switch others, own := w.plan.Whole(), w.plan.IDs(); {
+	case err != nil:
+		wrong = true
+	case id.Run == own.Run && id.Agent == bench.CanaryAgent:
 		return 0, false, nil
+	default:
+		if seq, ours = own.Seq(id); !ours {
+			if _, theirs := others.Seq(id); theirs {
+				return 0, false, nil
+			}
+			wrong = true
+		}
 	}
-	wrong := err != nil || id.Run != own.Run || id.Agent != own.Agent
 	if shared := isShared(key); shared || w.plan.Keys() > 0 && kind == ledger.Items {
-		wrong = wrong || w.plan.Keys() == 0 || key != w.plan.Key(id.Seq)
+		wrong = wrong || w.plan.Keys() == 0 || key != w.plan.Key(seq)
 	}
 	if wrong {
 		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 	}
-	return id.Seq, true, nil
+	return seq, true, nil
 }
 
 func isShared(key string) bool {

@@ -51,8 +51,11 @@ type Options struct {
 	Target    bench.Target
 	Processor string // a Lambda binary; empty: the built-in one
 	Seed      uint64
-	Out       string // the folder that holds run directories
-	Data      bool   // the embedded DynamoDB keeps its data in the run directory
+	Share     bench.Share // of the plan; zero: all of it
+	ID        bench.RunID // all agents of a run have the same; empty: a new one
+	StartAt   time.Time   // when the load is to begin, for agents that must begin together; zero: as soon as all is ready
+	Out       string      // the folder that holds run directories
+	Data      bool        // the embedded DynamoDB keeps its data in the run directory
 	Version   string
 	Clock     clock.Clock
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
@@ -84,8 +87,11 @@ type Run struct {
 // makes the run directory. All that is wrong is said at once, and nothing is
 // left behind.
 func Prepare(o Options) (*Run, error) {
-	r := &Run{opts: o, id: bench.NewRunID(clock.Entropy())}
-	r.plan = scenarios.NewPlan(o.Scenario, r.id, 0, o.Seed)
+	r := &Run{opts: o, id: o.ID}
+	if r.id == "" {
+		r.id = bench.NewRunID(clock.Entropy())
+	}
+	r.plan = scenarios.NewPlan(o.Scenario, r.id, 0, o.Seed).Share(o.Share)
 	r.stack = o.Scenario.Stack(o.Seed)
 	r.stack.Run = r.id
 	r.stack.Processor.Path = o.Processor
@@ -93,6 +99,9 @@ func Prepare(o Options) (*Run, error) {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
 	errs := []error{o.checkOutside(), r.readHeaders()}
+	if r.plan.Keys() > 0 && o.Share.Of > 1 {
+		errs = append(errs, errors.New("workload: {kind: versions} cannot be shared by several agents: which write of a key was the last, none of them knows"))
+	}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}
@@ -229,7 +238,10 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints, reader *reade
 	if err := r.beginCounted(ctx); err != nil {
 		return NotStarted{err}
 	}
-	started := r.opts.Clock.Now().Add(startDelay)
+	started, err := r.startOfLoad(ctx)
+	if err != nil {
+		return NotStarted{err}
+	}
 	r.manifest.Started = started.UTC().Format(time.RFC3339Nano)
 	if err := r.manifest.write(r.dir); err != nil {
 		return NotStarted{err}
@@ -274,6 +286,31 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)
+}
+
+// startOfLoad is when the load begins. Where that was agreed upon, it waits until
+// shortly before.
+func (r *Run) startOfLoad(ctx context.Context) (time.Time, error) {
+	soon, agreed := r.opts.Clock.Now().Add(startDelay), r.opts.StartAt
+	switch {
+	case agreed.IsZero():
+		return soon, nil
+	case agreed.Before(soon):
+		return agreed, fmt.Errorf("the agreed start, %s, has passed: the target was ready %s too late; give all agents a later --start-at",
+			agreed.UTC().Format(time.RFC3339), soon.Sub(agreed).Round(time.Millisecond))
+	}
+	r.phase("waiting for the agreed start")
+	if !wait(ctx, agreed.Sub(soon)) {
+		return agreed, ctx.Err()
+	}
+	return agreed, nil
+}
+
+// strikes reports whether the run breaks the system itself. Where several agents
+// load one, the first does.
+func (r *Run) strikes() bool {
+	shared, ok := r.opts.Target.(bench.Shared)
+	return r.opts.Share.Agent <= 1 || !ok || !shared.Shared()
 }
 
 // phase notes the beginning of a phase.

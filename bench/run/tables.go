@@ -40,7 +40,6 @@ type tableAPI interface {
 // reads: by Scan, or by BatchGetItem of the ids of the plan.
 type reader struct {
 	db        tableAPI
-	run       bench.RunID
 	endpoints bench.Endpoints
 	items     source
 	effects   source
@@ -56,7 +55,7 @@ func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, set
 	}
 	items, effects := sources(e)
 	// A page is tried again here, also where its body broke off.
-	return &reader{db: d.DB(), run: plan.ID(0).Run, endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
+	return &reader{db: d.DB(), endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
 }
 
 // openDynamoDB is how the run's tables and their stream are called.

@@ -19,7 +19,7 @@ import (
 // its number. What is not known is listed as unknown. An id that is none of this
 // run, or of which there is nothing to tell, is an error that names the nearest.
 func Trace(dir, name string) (*bench.Trace, error) {
-	f, err := open(dir, nil)
+	f, err := open(dir, &JudgeOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func Trace(dir, name string) (*bench.Trace, error) {
 		return nil, err
 	}
 	finding := bench.Finding{Seq: seq}
-	account := f.account(func(found bench.Finding) {
+	account := f.account(f.figures(), func(found bench.Finding) {
 		if found.Seq == seq {
 			finding = found
 		}
@@ -100,11 +100,12 @@ func (f *files) find(name string) (uint64, error) {
 		seq, _ := strconv.ParseUint(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
 		return 0, fmt.Errorf("%.60q is no id and no number: %s", name, hint(seq))
 	}
-	if id.Run != f.manifest.Run || id.Agent != 0 {
+	seq, ours := f.ids().Seq(id)
+	if !ours {
 		return 0, fmt.Errorf("%s is of run %s and agent %d, %s is run %s: its request of that number is %s",
 			name, id.Run, id.Agent, filepath.Base(f.dir), f.manifest.Run, f.plan.ID(id.Seq))
 	}
-	return id.Seq, nil
+	return seq, nil
 }
 
 // tracer gathers the life of one request.

@@ -29,6 +29,7 @@ type runFlags struct {
 	seed                                       uint64
 	trials                                     int
 	set, env                                   []string
+	agents                                     agentFlags
 	hold, data, json, quiet, forGiven          bool
 	untold                                     bool // no reports are written: 'ackproof report' does when they are wanted
 }
@@ -55,7 +56,14 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 			if len(args) == 1 {
 				name = args[0]
 			}
-			if !cmd.Flags().Changed("seed") {
+			if err := f.agents.check(w, name); err != nil {
+				return misuse{err}
+			}
+			switch {
+			case cmd.Flags().Changed("seed"):
+			case f.agents.share.Of > 0:
+				f.seed = f.agents.seed()
+			default:
 				f.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
 			}
 			f.forGiven = cmd.Flags().Changed("for")
@@ -73,6 +81,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
+	f.agents.add(cmd)
 	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
 	fl.BoolVar(&f.data, "data", false, "the embedded DynamoDB keeps its data, in data/ of the run directory, and survives kill -9 of its process")
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
@@ -138,6 +147,7 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if f.hold && (len(architectures) > 1 || f.trials > 1) {
 		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
 	}
+	errs = append(errs, f.agents.alone(len(architectures)*f.trials))
 	set := f.set
 	for _, kv := range f.env {
 		name, value, ok := strings.Cut(kv, "=")
@@ -199,9 +209,10 @@ type done struct {
 // one carries out one run, from its directory to its reports.
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
 	target := f.newTarget(w, s)
-	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
+	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width, WidthNow: w.widthNow})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
+		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
 		Version: version(), Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
 	})
 	if err != nil {
