@@ -25,6 +25,7 @@ import (
 type runFlags struct {
 	target, architecture, processor, out, rate string
 	dynamodb                                   local.Outside
+	account                                    accountFlags
 	duration                                   time.Duration
 	seed                                       uint64
 	trials                                     int
@@ -65,7 +66,8 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.target, "target", "", "the system under test: local, or http for one of your own that the scenario names\nunder target (default: what the scenario says)")
+	fl.StringVar(&f.target, "target", "", "the system under test: local; http, one of your own that the scenario names under\ntarget; or aws, a stack of 'ackproof deploy' (default: what the scenario says)")
+	f.account.add(cmd)
 	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
 	fl.StringVar(&f.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one; the run's tables\nare made there and deleted at its end, unless ackproof itself is killed")
 	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one, unasked")
@@ -87,6 +89,11 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 // run carries out all runs of one call. The exit code is the worst verdict among
 // those of the scenario's own architecture; the others are controls.
 func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
+	stack, err := f.findStack(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
 	if err == nil {
 		err = f.confirm(w, all[0])
