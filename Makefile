@@ -36,10 +36,11 @@ bench-peers:
 # What needs more than Go, or minutes: the selftest in virtual time and on real
 # processes, mutants of the judge, the README's commands in a clone, all
 # built-in scenarios at full length and in virtual time, report pages in a real
-# browser (chromium), the embedded DynamoDB against those of others (npm, python3).
+# browser (chromium), the embedded DynamoDB against those of others (npm, python3),
+# the ledger read by a script of Python.
 CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1
 conformance:
-	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/run ./bench/capacity
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/run ./bench/ledger ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
 # of others, functions on the runtime clients of Node.js and Python, exports read by

@@ -40,12 +40,16 @@ func TestParseIDRefusesWhatIsNotOurs(t *testing.T) {
 func FuzzParseID(f *testing.F) {
 	f.Add("k3v9x2ab-00-0000000001")
 	f.Add("k3v9x2ab-99-9999999999")
+	f.Add("k3v9x2ab-key-9999999999")
 	f.Fuzz(func(t *testing.T, s string) {
 		if id, err := ParseID(s); err == nil && id.String() != s {
 			t.Fatalf("ParseID(%q) prints %q", s, id)
 		}
 		if id, err := ParseKey(s); err == nil && s != id.String() && !strings.HasPrefix(s, id.String()+"#") {
 			t.Fatalf("ParseKey(%q) gives %s", s, id)
+		}
+		if k, ok := ParseSharedKey(s); ok && k.String() != s {
+			t.Fatalf("ParseSharedKey(%q) prints %q", s, k)
 		}
 	})
 }
@@ -179,6 +183,29 @@ func TestParseKey(t *testing.T) {
 		if (err == nil) != want || want && id != (ID{Run: "k3v9x2ab", Seq: 1}) {
 			t.Errorf("ParseKey(%q) = %+v, %v", key, id, err)
 		}
+	}
+}
+
+func TestWriterOf(t *testing.T) {
+	const key, id = "k3v9x2ab-key-0000000017", "k3v9x2ab-00-0000000001"
+	for _, tt := range [][3]string{
+		{id, "", id}, {id, "k3v9x2ab-00-0000000002", id}, // an item of its own, whatever it says beside
+		{key, id, id}, {key, id + "#2", id + "#2"}, {key, "", key}, {key, "7", key}, {key, key, key}, {key[:22], id, key[:22]},
+	} {
+		if got := WriterOf(tt[0], tt[1]); got != tt[2] {
+			t.Errorf("WriterOf(%q, %q) = %q, want %q", tt[0], tt[1], got, tt[2])
+		}
+	}
+	if k, ok := ParseSharedKey(key); !ok || k != (SharedKey{"k3v9x2ab", 17}) || k.String() != key {
+		t.Errorf("%s is read as %+v, %v", key, k, ok)
+	}
+	for _, bad := range []string{"", id, key + "0", "k3v9x2al-key-0000000017", "k3v9x2ab-kex-0000000017", "k3v9x2ab-key-000000001x"} {
+		if k, ok := ParseSharedKey(bad); ok {
+			t.Errorf("%q is read as %+v", bad, k)
+		}
+	}
+	if _, err := ParseKey(key); err == nil {
+		t.Error("a shared key is taken for an id")
 	}
 }
 

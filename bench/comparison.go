@@ -11,9 +11,11 @@ type Comparison struct {
 	// Differences compares the first side with each other one, figure by figure,
 	// where both have trials enough.
 	Differences []ComparedDifference `json:"differences"`
-	FailIf      []FailIf             `json:"fail_if,omitempty"`
-	Notes       []string             `json:"notes"` // what a reader must know: few trials, different hosts, controls
-	Exit        int                  `json:"exit"`  // the exit code of the call that made it
+	// Settings are those in which the runs differ.
+	Settings []ComparedSetting `json:"settings"`
+	FailIf   []FailIf          `json:"fail_if,omitempty"`
+	Notes    []string          `json:"notes"` // what a reader must know: few trials, different hosts, controls
+	Exit     int               `json:"exit"`  // the exit code of the call that made it
 }
 
 // ComparedRun is one of the runs, in the order given.
@@ -71,4 +73,10 @@ type FailIf struct {
 	Baseline *float64 `json:"baseline"` // medians; null: not observed, or never
 	Actual   *float64 `json:"actual"`
 	Held     *bool    `json:"held"` // true: it is worse by more than is tolerated; null: unknown
+}
+
+// ComparedSetting is a setting in which runs differ.
+type ComparedSetting struct {
+	Name   string   `json:"name"`   // dotted key of scenario.yaml, or what stands in run.json
+	Values []string `json:"values"` // one a run; "": it has none, or it is not known
 }

@@ -102,6 +102,52 @@ func ParseKey(key string) (ID, error) {
 	return ParseID(key)
 }
 
+// SharedKey is the key of an item that several requests write, each of them a
+// version of it. It belongs to the run and to no agent, since the writers of an
+// item may be many.
+type SharedKey struct {
+	Run    RunID
+	Number uint64
+}
+
+const (
+	sharedMark   = "-key-"
+	sharedKeyLen = runIDLen + len(sharedMark) + seqLen
+)
+
+// String prints the key with fixed width: k3v9x2ab-key-0000000017.
+func (k SharedKey) String() string {
+	b := make([]byte, 0, sharedKeyLen)
+	b = append(append(b, k.Run...), sharedMark...)
+	digits := strconv.AppendUint(nil, k.Number, 10)
+	for range seqLen - len(digits) {
+		b = append(b, '0')
+	}
+	return string(append(b, digits...))
+}
+
+// ParseSharedKey reads what String prints; false: it is none.
+func ParseSharedKey(s string) (SharedKey, bool) {
+	if len(s) != sharedKeyLen || s[runIDLen:runIDLen+len(sharedMark)] != sharedMark || !RunID(s[:runIDLen]).Valid() {
+		return SharedKey{}, false
+	}
+	n, err := parseDigits(s[runIDLen+len(sharedMark):])
+	return SharedKey{RunID(s[:runIDLen]), n}, err == nil
+}
+
+// WriterOf gives the id of the request that has written an item: the item's key,
+// or of an item with a shared key its attribute version. Where that is no id, it
+// is the key, which no request has.
+func WriterOf(key, version string) string {
+	if _, shared := ParseSharedKey(key); !shared {
+		return key
+	}
+	if _, err := ParseKey(version); err != nil {
+		return key
+	}
+	return version
+}
+
 // parseDigits reads decimal digits only: strconv would also take a sign.
 func parseDigits(s string) (uint64, error) {
 	var n uint64
@@ -135,4 +181,42 @@ func (n Numbering) ID(seq uint64) ID {
 func (n Numbering) Seq(id ID) (uint64, bool) {
 	agent := uint64(id.Agent - n.First) // far beyond Agents where it lies before First
 	return id.Seq*uint64(n.Agents) + agent, id.Run == n.Run && agent < uint64(n.Agents)
+}
+
+// Share is one agent's part of a plan that several send: that of agent Agent, from 1
+// to Of. The zero Share is the whole plan, sent by one alone.
+type Share struct{ Agent, Of int }
+
+// MaxAgents is how many may share a plan: an id has two digits for its agent, and the
+// last number is that of canaries.
+const MaxAgents = CanaryAgent - 1
+
+// Valid reports whether there is such a share.
+func (s Share) Valid() bool {
+	return s == Share{} || s.Agent >= 1 && s.Agent <= s.Of && s.Of <= MaxAgents
+}
+
+// String prints a share as the command line takes it: 1/3.
+func (s Share) String() string { return fmt.Sprintf("%d/%d", s.Agent, s.Of) }
+
+// ParseShare reads what String prints.
+func ParseShare(text string) (Share, error) {
+	agent, of, ok := strings.Cut(text, "/")
+	a, errA := strconv.Atoi(agent)
+	n, errN := strconv.Atoi(of)
+	if s := (Share{a, n}); ok && errA == nil && errN == nil && a > 0 && s.Valid() {
+		return s, nil
+	}
+	return Share{}, fmt.Errorf("%q is no share: want I/N, agent I of N, such as 1/3, with up to %d agents", text, MaxAgents)
+}
+
+// IDs is the numbering of the share's own requests.
+func (s Share) IDs(run RunID) Numbering { return Numbering{Run: run, First: uint8(s.Agent), Agents: 1} }
+
+// Whole is the numbering of the requests of all shares together.
+func (s Share) Whole(run RunID) Numbering {
+	if s == (Share{}) {
+		return s.IDs(run)
+	}
+	return Numbering{Run: run, First: 1, Agents: s.Of}
 }

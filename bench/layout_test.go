@@ -43,7 +43,8 @@ var imports = map[string][]string{
 	"bench/aws":           {"bench", "bench/gateway"},
 	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
-	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/tail", "bench/load", "bench/ledger", "bench/tableexport", "bench/reconcile", "bench/stats", "scenarios", "faults"},
+	"bench/predict":       {"bench", "faults", "scenarios"},
+	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/tail", "bench/load", "bench/ledger", "bench/tableexport", "bench/predict", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
 	"bench/capacity":      {"bench", "bench/stats", "scenarios"},
 	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "reports", "scenarios"},

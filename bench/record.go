@@ -228,7 +228,7 @@ func (o DeliveryOutcome) String() string { return name(deliveryOutcomeNames[:], 
 type Delivery struct {
 	Shard    string
 	Sequence string
-	ID       string // the item's key
+	ID       string // of the request that wrote the item; see [WriterOf]
 	Batch    uint64 // number of the batch; a retry of the same records keeps it
 	Attempt  int    // 1 for the first invocation of the batch
 	At       time.Time
@@ -239,7 +239,7 @@ type Delivery struct {
 type Commit struct {
 	Shard    string
 	Sequence string
-	ID       string
+	ID       string // of the request that wrote the item, or whose item is gone; see [WriterOf]
 	At       time.Time
 	Removed  bool // the item is gone with it: deleted, or expired
 }

@@ -24,6 +24,7 @@ type Result struct {
 	ResponseBy   ResponseBy    `json:"response_time_by"`
 	ServiceTime  Latency       `json:"service_time"`
 	Availability Availability  `json:"availability"`
+	Clock        Clocks        `json:"clock"`
 	Lag          *Latency      `json:"processing_lag"`
 	Completion   *Latency      `json:"completion_time"`
 	DispatchLag  *Latency      `json:"dispatch_lag"`
@@ -237,6 +238,17 @@ type Availability struct {
 	DarkSeconds int64    `json:"dark_seconds"` // seconds in which something was due and nothing was acknowledged
 }
 
+// Clocks says how far the clock that stamps the effects, the processor's, is ahead of
+// the one of the ledger, and how that is known: from items whose effects were seen to
+// come. Nothing is applied before it was sent, nor seen before it was applied.
+type Clocks struct {
+	OffsetMs  *float64 `json:"offset_ms"` // middle of where it must lie; null: no item was seen to come, or the clock was moved
+	ErrorMs   *float64 `json:"error_ms"`  // it lies within offset_ms ± error_ms
+	Samples   int64    `json:"samples"`   // items that say so
+	Moved     bool     `json:"moved"`     // no one offset explains all of them: lags are not to be trusted
+	Corrected bool     `json:"corrected"` // the offset cannot be 0, and the times of effects were corrected by it
+}
+
 // Phase is one stage of the load.
 type Phase struct {
 	Name         string   `json:"name"`
@@ -276,9 +288,21 @@ type FaultResult struct {
 	Undone             bool     `json:"undone"`
 	RecoveryMs         *float64 `json:"recovery_ms"`
 	RecoveredAfterLoad bool     `json:"recovered_after_load"`
-	PredictedLoss      *int64   `json:"predicted_loss"`
+	DrainRPS           *float64 `json:"drain_rps"`                   // items that left the backlog per second from the window's end to the recovery; null where that took no time, or never came
+	PredictedLoss      *int64   `json:"predicted_loss"`              // from the settings alone; null: there is no model
+	PredictedRange     *Range   `json:"predicted_loss_range"`        // what chance makes of it
+	PredictedBy        string   `json:"predicted_loss_by,omitempty"` // the model
 	ObservedLoss       *int64   `json:"observed_loss"`
 }
+
+// Range is from one count to another, both of them included.
+type Range struct {
+	Low  int64 `json:"low"`
+	High int64 `json:"high"`
+}
+
+// Holds reports whether a count lies in the range.
+func (r Range) Holds(n int64) bool { return r.Low <= n && n <= r.High }
 
 // Expectation is one line of expect, with what came out.
 type Expectation struct {

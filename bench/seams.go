@@ -59,6 +59,12 @@ type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
+// Shared is a [Target] that may have been there before the run, and be loaded by
+// several agents of one run at once. The first of them alone breaks it.
+type Shared interface {
+	Shared() bool
+}
+
 // Stack is the system under test as a run wants it: what the scenario says,
 // with defaults filled in, in plain values that can be handed to another
 // process as JSON.
@@ -104,11 +110,12 @@ type Attributes struct {
 	Sequence    string `json:"sequence,omitempty"`     // of the record that it was made of
 	Digest      string `json:"digest,omitempty"`       // of the payload
 	ProcessedAt string `json:"processed_at,omitempty"` // ms or s since 1970, or RFC 3339
+	Version     string `json:"version,omitempty"`      // in both tables: which write of an item it is, see [WriterOf]
 }
 
 // OwnAttributes are the names in the tables of a system of our own.
 func OwnAttributes() Attributes {
-	return Attributes{ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt"}
+	return Attributes{ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt", Version: "version"}
 }
 
 // Processor is the function under test.

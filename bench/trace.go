@@ -18,7 +18,7 @@ type Trace struct {
 	Warmup  bool     `json:"warmup"`
 	DueMs   *float64 `json:"due_ms"`
 
-	Ledger         string   `json:"ledger"` // unsent, sent, finished or torn
+	Ledger         string   `json:"ledger"` // unsent, sent, finished, torn or reserved
 	Outcome        string   `json:"outcome"`
 	Class          string   `json:"class"`
 	Status         *int     `json:"status"`
@@ -60,6 +60,7 @@ type TraceKind string
 const (
 	TraceDue          TraceKind = "due"
 	TraceSent         TraceKind = "sent"
+	TraceFirstByte    TraceKind = "first_byte"
 	TraceAnswered     TraceKind = "answered" // or given up
 	TraceCommitted    TraceKind = "committed"
 	TraceDelivered    TraceKind = "delivered"
@@ -77,7 +78,7 @@ type TraceStep struct {
 	Shard      string    `json:"shard,omitempty"`
 	Sequence   string    `json:"sequence,omitempty"`
 	Batch      *uint64   `json:"batch,omitempty"`   // of a delivery
-	Attempt    *int      `json:"attempt,omitempty"` // of the batch
+	Attempt    *int      `json:"attempt,omitempty"` // of the batch, from 1; of the client where it sent again, from 0
 	Outcome    string    `json:"outcome,omitempty"` // of a delivery: ok, error, timeout or crash
 	PID        int       `json:"pid,omitempty"`     // of the process, where events.jsonl makes it certain
 	Among      []int     `json:"among,omitempty"`   // else those that it may have been

@@ -128,8 +128,11 @@ func (f Fault) Window() (from, to time.Duration) {
 // Lasts is how long what one strike has done goes on by itself: a write that comes
 // late, a mapping that is gone for a while.
 func (f Fault) Lasts() time.Duration {
-	if f.Kind.Place == bench.PlaceClock { // by= is how far it jumps
+	switch {
+	case f.Kind.Place == bench.PlaceClock: // by= is how far it jumps
 		return 0
+	case f.Kind == &streamRestart: // nobody reads the new stream
+		return maxTime
 	}
 	return f.By
 }

@@ -35,6 +35,10 @@ type Kind struct {
 	// is gone afterwards.
 	Single bool
 
+	// Unrecorded: while it is in force, what is written leaves no record in the
+	// stream.
+	Unrecorded bool
+
 	// Whole: it is in force or it is not. It wants `for`, and takes neither
 	// `every` nor a share.
 	Whole bool

@@ -9,16 +9,23 @@ import (
 	"github.com/ackproof/ackproof/bench/stats"
 )
 
-// comparedFigures are the rows of a comparison in the order in which they are
-// read: losses first, then what the client was told, then times.
-var comparedFigures = []struct {
+// comparedFigure is a figure of a result that runs are compared by.
+type comparedFigure struct {
 	name, title, unit string
 	of                func(*bench.Result) *float64
 	never             func(*bench.Result) bool // why there is no value; nil: it was not observed
-}{
+}
+
+// comparedFigures are the rows of a comparison in the order in which they are
+// read: losses first, then what the client was told, then times.
+var comparedFigures = []comparedFigure{
 	{"lost", "lost", "items", func(r *bench.Result) *float64 { n, _ := lost(&r.Items); return fromInt(n) }, nil},
 	{"lost_share", "lost, share of acknowledged", "%", lostShare, nil},
 	{"items.duplicated", "duplicated", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.Duplicated) }, nil},
+	{"items.wrong_effect", "processed wrongly", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.WrongEffect) }, nil},
+	{"items.phantom", "refused and stored all the same", "items", observed(func(i *bench.Items) int64 { return i.Phantom }), nil},
+	{"items.orphan_effect", "processed and never stored", "items", observed(func(i *bench.Items) int64 { return i.OrphanEffect }), nil},
+	{"items.unexpected", "never sent and found", "items", func(r *bench.Result) *float64 { return fromInt(r.Items.Unexpected) }, nil},
 	{"items.dead_lettered", "dead-lettered", "items", observed(func(i *bench.Items) int64 { return i.DeadLettered }), nil},
 	{"items.pending", "still waiting", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Pending) }, nil},
 	{"items.unread", "not observed", "items", func(r *bench.Result) *float64 { return fromInt(&r.Items.Unread) }, nil},
@@ -26,6 +33,12 @@ var comparedFigures = []struct {
 	{"requests.refused", "refused", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Refused) }, nil},
 	{"requests.unknown", "unknown to the client", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unknown) }, nil},
 	{"requests.unsent", "unsent", "requests", func(r *bench.Result) *float64 { return fromInt(&r.Requests.Unsent) }, nil},
+	{"load.achieved_rps", "rate that was sent", "/s", func(r *bench.Result) *float64 {
+		if r.Load.AchievedRPS == 0 {
+			return nil
+		}
+		return &r.Load.AchievedRPS
+	}, nil},
 	{"response_time.p50", "response time p50", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P50 }, unending(responseOf)},
 	{"response_time.p99", "response time p99", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.P99 }, unending(responseOf)},
 	{"response_time.max", "response time max", "ms", func(r *bench.Result) *float64 { return r.ResponseTime.Max }, unending(responseOf)},
@@ -85,9 +98,15 @@ func completionOf(r *bench.Result) *bench.Latency {
 	return r.Completion
 }
 
-// Compare puts runs side by side, in the order given. dirs names their
-// directories as links, groups the groups that they were made in; both may be
-// shorter than results. own is the scenario's
+// Run is one of the runs of a comparison.
+type Run struct {
+	Result *bench.Result
+	Series *bench.Series // nil: curves and settings of this run are not known
+	Dir    string        // as a link from the page; "": none
+	Group  string        // that it was made in; "": none
+}
+
+// Compare puts runs side by side, in the order given. own is the scenario's
 // own architecture: runs of another are controls, and Exit is the exit code of
 // the worst verdict among those that are none (0 pass, 1 fail, 3 unknown; 3
 // too where every run is a control). An empty own means that none is a control.
@@ -96,37 +115,37 @@ func completionOf(r *bench.Result) *bench.Latency {
 // architecture where there is no group. Where two sides have at least
 // [stats.MinTrials] each, Differences and Notes tell which figures differ by more
 // than noise; with fewer the notes say that nobody can tell.
-func Compare(results []bench.Result, dirs, groups []string, own string) bench.Comparison {
-	c := bench.Comparison{Schema: bench.ComparisonSchema, Runs: []bench.ComparedRun{}, Differences: []bench.ComparedDifference{}, Notes: []string{}}
+func Compare(runs []Run, own string) bench.Comparison {
+	c := bench.Comparison{
+		Schema: bench.ComparisonSchema, Runs: []bench.ComparedRun{}, Differences: []bench.ComparedDifference{},
+		Settings: differingSettings(runs), Notes: []string{},
+	}
 	seen := make(map[string]int)
-	for i := range results {
-		seen[results[i].Run.Architecture]++
+	for i := range runs {
+		seen[runs[i].Result.Run.Architecture]++
 	}
 	var verdicts []bench.Verdict
-	for i := range results {
-		run := &results[i].Run
+	for i := range runs {
+		run := &runs[i].Result.Run
 		out := bench.ComparedRun{
 			Label: run.Architecture, ID: run.ID, Scenario: run.Scenario, Architecture: run.Architecture,
-			Verdict: results[i].Verdict, Control: own != "" && run.Architecture != own,
+			Verdict: runs[i].Result.Verdict, Control: own != "" && run.Architecture != own, Dir: runs[i].Dir,
 		}
 		if seen[run.Architecture] > 1 {
 			out.Label = string(run.ID)
-		}
-		if i < len(dirs) {
-			out.Dir = dirs[i]
 		}
 		if !out.Control {
 			verdicts = append(verdicts, out.Verdict)
 		}
 		c.Runs = append(c.Runs, out)
 	}
-	nameSides(&c, groups)
+	nameSides(&c, runs)
 	for _, f := range comparedFigures {
 		row := bench.ComparedFigure{Name: f.name, Title: f.title, Unit: f.unit}
-		for i := range results {
-			v := f.of(&results[i])
+		for i := range runs {
+			v := f.of(runs[i].Result)
 			row.Values = append(row.Values, v)
-			if v == nil && f.never != nil && f.never(&results[i]) {
+			if v == nil && f.never != nil && f.never(runs[i].Result) {
 				row.Never = append(row.Never, i)
 			}
 		}
@@ -134,7 +153,7 @@ func Compare(results []bench.Result, dirs, groups []string, own string) bench.Co
 	}
 	c.Exit = exitCode(verdicts)
 	c.Differences = append(c.Differences, differences(&c)...)
-	c.Notes = append(c.Notes, comparisonNotes(results, &c)...)
+	c.Notes = append(c.Notes, comparisonNotes(runs, &c)...)
 	return c
 }
 
@@ -154,11 +173,11 @@ func exitCode(verdicts []bench.Verdict) int {
 }
 
 // comparisonNotes says what a reader must know before believing a difference.
-func comparisonNotes(results []bench.Result, c *bench.Comparison) []string {
+func comparisonNotes(runs []Run, c *bench.Comparison) []string {
 	var notes []string
 	differs := func(what string, of func(*bench.RunInfo) string) {
-		for i := 1; i < len(results); i++ {
-			if of(&results[i].Run) != of(&results[0].Run) {
+		for i := 1; i < len(runs); i++ {
+			if of(&runs[i].Result.Run) != of(&runs[0].Result.Run) {
 				notes = append(notes, "the runs differ in "+what+": a difference may come from there")
 				return
 			}
@@ -168,8 +187,17 @@ func comparisonNotes(results []bench.Result, c *bench.Comparison) []string {
 	differs("target", func(r *bench.RunInfo) string { return r.Target })
 	differs("host", func(r *bench.RunInfo) string { return fmt.Sprint(r.Host) })
 	differs("version of ackproof", func(r *bench.RunInfo) string { return r.Version })
-	for i := range results {
-		if !results[i].Load.GeneratorOK && results[i].Requests.Sent > 0 {
+	if len(runs) == 2 { // trials have a seed each, as they should
+		differs("seed", func(r *bench.RunInfo) string { return fmt.Sprint(r.Seed) })
+	}
+	for i := range runs {
+		if p := runs[i].Result.Phases; len(p) > 0 && !slices.ContainsFunc(p, func(p bench.Phase) bool { return p.Warmup }) {
+			notes = append(notes, "no stage of "+runName(c, i)+" is a warm-up: its figures hold the time in which the processor starts")
+			break
+		}
+	}
+	for i := range runs {
+		if !runs[i].Result.Load.GeneratorOK && runs[i].Result.Requests.Sent > 0 {
 			notes = append(notes, "the load generator did not keep up in "+runName(c, i)+": its times are upper bounds")
 		}
 	}
@@ -180,14 +208,14 @@ func comparisonNotes(results []bench.Result, c *bench.Comparison) []string {
 		{"response time p99", func(r *bench.Result) *bench.Latency { return &r.ResponseTime }},
 		{"processing lag p99", lagOf}, {"completion time p99", completionOf},
 	} {
-		for i := range results {
-			if d := l.of(&results[i]); d.P99 == nil && d.Censored > 0 {
+		for i := range runs {
+			if d := l.of(runs[i].Result); d.P99 == nil && d.Censored > 0 {
 				notes = append(notes, fmt.Sprintf("%s of %s is unbounded: %s of %s never ended", l.name, runName(c, i), count(d.Censored), count(d.Count)))
 			}
 		}
 	}
-	for i := range results {
-		for _, n := range results[i].Notes {
+	for i := range runs {
+		for _, n := range runs[i].Result.Notes {
 			if n = runName(c, i) + ": " + n; !slices.Contains(notes, n) {
 				notes = append(notes, n)
 			}
@@ -308,12 +336,46 @@ func sideValue(f *bench.ComparedFigure, s side) string {
 		}
 		values = append(values, *f.Values[i])
 	}
-	iv, _ := stats.MedianInterval(values)
 	lo, hi := slices.Min(values), slices.Max(values)
 	if lo == hi {
 		return inUnit(f.Unit, lo)
 	}
+	iv, ok := stats.MedianInterval(values)
+	if ok { // the interval that holds the true median with at least 95 %
+		return inUnit(f.Unit, iv.Median) + " [" + inUnit(f.Unit, iv.Low) + ", " + inUnit(f.Unit, iv.High) + "]"
+	}
 	return inUnit(f.Unit, iv.Median) + " (" + inUnit(f.Unit, lo) + " to " + inUnit(f.Unit, hi) + ")"
+}
+
+// realMark stands behind a value that differs from that of the first side by more
+// than noise.
+const realMark = " ≠"
+
+// marked is sideValue with its mark.
+func marked(c *bench.Comparison, f *bench.ComparedFigure, s side) string {
+	text := sideValue(f, s)
+	for i := range c.Differences {
+		if d := &c.Differences[i]; d.Real && d.Figure == f.Name && len(s.runs) > 1 && c.Runs[s.runs[0]].Side == d.To.Side {
+			return text + realMark
+		}
+	}
+	return text
+}
+
+// rowsLegend says how the rows are to be read; "" where there is nothing to say.
+func rowsLegend(c *bench.Comparison) string {
+	var parts []string
+	for _, row := range comparisonRows(c)[1:] {
+		for _, cell := range row[1:] {
+			if strings.Contains(cell, "[") && len(parts) == 0 {
+				parts = append(parts, "median [interval that holds the true one with 95 %]")
+			}
+			if strings.HasSuffix(cell, realMark) {
+				return strings.Join(append(parts, "≠ differs from the first side by more than noise"), "; ")
+			}
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // comparisonRows are the table's rows: title first, verdicts in the first row,
@@ -327,7 +389,7 @@ func comparisonRows(c *bench.Comparison) [][]string {
 	rows := [][]string{verdicts}
 	for k := range c.Figures {
 		f := &c.Figures[k]
-		idle := f.Unit != "ms" && !strings.HasPrefix(f.Name, "lost")
+		idle := f.Unit != "ms" && f.Unit != "/s" && !strings.HasPrefix(f.Name, "lost")
 		for _, v := range f.Values {
 			idle = idle && v != nil && *v == 0
 		}
@@ -336,7 +398,7 @@ func comparisonRows(c *bench.Comparison) [][]string {
 		}
 		row := []string{clean(f.Title, nameLimit)}
 		for _, s := range columns {
-			row = append(row, sideValue(f, s))
+			row = append(row, marked(c, f, s))
 		}
 		rows = append(rows, row)
 	}

@@ -3,7 +3,6 @@ package reports
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -41,7 +40,9 @@ func CompareTerminal(w io.Writer, c *bench.Comparison, opt Options) error {
 			}
 		}
 	}
-	if len(c.Notes)+len(c.FailIf) > 0 {
+	settings := settingRows(c)
+	legend := rowsLegend(c)
+	if len(c.Notes)+len(c.FailIf)+len(settings)+len(legend) > 0 {
 		b.WriteString("\n")
 	}
 	labelled := func(label, text string) {
@@ -50,8 +51,18 @@ func CompareTerminal(w io.Writer, c *bench.Comparison, opt Options) error {
 			label = strings.Repeat(" ", len(label))
 		}
 	}
+	if legend != "" {
+		labelled("read", legend)
+	}
 	for _, l := range tolerated(c) {
 		labelled("fail-if", l)
+	}
+	for i, row := range settings {
+		if i == maxSettings {
+			labelled("setting", fmt.Sprintf("%d more differ", len(settings)-i))
+			break
+		}
+		labelled("setting", row[0]+": "+strings.Join(row[1:], " | "))
 	}
 	for _, n := range c.Notes {
 		labelled("note", clean(n, lineLimit))
@@ -87,6 +98,9 @@ func paintVerdict(cell, text string, opt Options) string {
 	return text
 }
 
+// maxSettings is how many settings that differ a terminal shows.
+const maxSettings = 12
+
 // CompareMarkdown gives comparison.md.
 func CompareMarkdown(c *bench.Comparison) []byte {
 	var b strings.Builder
@@ -102,6 +116,13 @@ func CompareMarkdown(c *bench.Comparison) []byte {
 		columns = append(columns, escapeMarkdown(name))
 	}
 	markdownTable(&b, "", columns, comparisonRows(c))
+	if legend := rowsLegend(c); legend != "" {
+		fmt.Fprintf(&b, "\n%s\n", escapeMarkdown(legend))
+	}
+	if rows := settingRows(c); len(rows) > 0 {
+		columns[0] = "setting"
+		markdownTable(&b, "What differs between the settings", columns, rows)
+	}
 	if len(c.FailIf) > 0 {
 		b.WriteString("\n## Against the baseline\n\n")
 		for _, l := range tolerated(c) {
@@ -116,131 +137,3 @@ func CompareMarkdown(c *bench.Comparison) []byte {
 	}
 	return []byte(b.String())
 }
-
-// htmlComparison is what compare.html.tmpl prints.
-type htmlComparison struct {
-	Title                             string
-	Claims, Tolerated, Notes, Columns []string
-	Rows                              [][]string
-	Runs                              []htmlRun
-	Picture                           *scatter
-}
-
-type htmlRun struct{ Label, Scenario, ID, Dir string }
-
-// CompareHTML gives comparison.html: one file, like report.html. The links to
-// the runs' own reports are relative to it.
-func CompareHTML(c *bench.Comparison) ([]byte, error) {
-	page := htmlComparison{Title: fmt.Sprintf("Comparison of %d runs", len(c.Runs)), Claims: claims(c), Tolerated: tolerated(c), Columns: append([]string{""}, comparisonColumns(c)...), Rows: comparisonRows(c), Picture: newScatter(c)}
-	for _, n := range c.Notes {
-		page.Notes = append(page.Notes, clean(n, lineLimit))
-	}
-	for i, r := range c.Runs {
-		page.Runs = append(page.Runs, htmlRun{runLabel(c, i), clean(r.Scenario, nameLimit), clean(string(r.ID), nameLimit), r.Dir})
-	}
-	return execute("compare", "comparison.html", page)
-}
-
-// runLabel names one run: by its architecture, with its id where several share
-// that, and marked if it is a control.
-func runLabel(c *bench.Comparison, i int) string {
-	name := runName(c, i)
-	if c.Runs[i].Control {
-		name += " (control)"
-	}
-	return name
-}
-
-// scatter is the picture of response time against loss: the best architecture
-// stands at the lower left. Positions are in the units of the SVG's view box.
-type scatter struct {
-	Dots     []scatterDot
-	XTicks   []scatterTick
-	YTicks   []scatterTick
-	Unplaced string // runs without one of the two figures
-}
-
-type scatterDot struct {
-	X, Y, TextX, TextY float64
-	Anchor             string
-	Label, Tone        string
-	Shape              string // of the verdict: circle, square or diamond, so that colour is not needed
-}
-
-type scatterTick struct {
-	At   float64
-	Text string
-}
-
-// The plotting area within the view box of 720 × 320.
-const scatterLeft, scatterRight, scatterTop, scatterBottom = 90, 690, 24, 262
-
-// newScatter places the runs; nil where none has both figures.
-func newScatter(c *bench.Comparison) *scatter {
-	var p99, share []*float64
-	for _, f := range c.Figures {
-		switch f.Name {
-		case "response_time.p99":
-			p99 = f.Values
-		case "lost_share":
-			share = f.Values
-		}
-	}
-	lo, hi, most := math.Inf(1), math.Inf(-1), 0.0
-	has := func(i int) bool {
-		return i < len(p99) && i < len(share) && p99[i] != nil && share[i] != nil && *p99[i] > 0
-	}
-	var unplaced []string
-	for i := range c.Runs {
-		if !has(i) {
-			unplaced = append(unplaced, runName(c, i))
-			continue
-		}
-		lo, hi, most = min(lo, *p99[i]), max(hi, *p99[i]), max(most, *share[i])
-	}
-	if math.IsInf(lo, 1) {
-		return nil
-	}
-	s := &scatter{Unplaced: strings.Join(unplaced, ", ")}
-	from, to := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi))
-	if to <= from {
-		to = from + 1
-	}
-	most = max(most*1.15, 0.1)
-	x := func(ms float64) float64 {
-		return scatterLeft + (math.Log10(ms)-from)/(to-from)*(scatterRight-scatterLeft)
-	}
-	y := func(v float64) float64 { return scatterBottom - v/most*(scatterBottom-scatterTop) }
-	for e := from; e <= to; e++ {
-		s.XTicks = append(s.XTicks, scatterTick{round1(x(math.Pow(10, e))), shortDuration(math.Pow(10, e))})
-	}
-	for _, t := range stepTicks(0, most, 4, number) {
-		s.YTicks = append(s.YTicks, scatterTick{round1(y(t.Value)), t.Label + " %"})
-	}
-	for i := range c.Runs {
-		if has(i) {
-			s.place(round1(x(*p99[i])), round1(y(*share[i])), runLabel(c, i), c.Runs[i].Verdict)
-		}
-	}
-	return s
-}
-
-// place adds a dot, with its label where it covers no earlier one.
-func (s *scatter) place(x, y float64, label string, v bench.Verdict) {
-	d := scatterDot{X: x, Y: y, TextX: x + 12, TextY: y - 8, Anchor: "start", Label: cut(label, 36), Tone: tone(v)}
-	d.Shape = map[string]string{"pass": "circle", "fail": "diamond"}[d.Tone]
-	if x > (scatterLeft+scatterRight)/2 {
-		d.TextX, d.Anchor = x-12, "end"
-	}
-	for again := true; again; {
-		again = false
-		for _, o := range s.Dots {
-			if math.Abs(o.TextY-d.TextY) < 15 && math.Abs(o.TextX-d.TextX) < 230 {
-				d.TextY, again = o.TextY-15, true
-			}
-		}
-	}
-	s.Dots = append(s.Dots, d)
-}
-
-func round1(v float64) float64 { return math.Round(v*10) / 10 }

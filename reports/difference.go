@@ -13,13 +13,8 @@ import (
 // nameSides says of each run whose trial it is: its group's, and where a group
 // holds several architectures that architecture's within it. A run that belongs
 // to no group is its architecture's, or a side of its own beside groups.
-func nameSides(c *bench.Comparison, groups []string) {
-	group := func(i int) string {
-		if i < len(groups) {
-			return groups[i]
-		}
-		return ""
-	}
+func nameSides(c *bench.Comparison, runs []Run) {
+	group := func(i int) string { return runs[i].Group }
 	mixed := make(map[string]bool)
 	first := make(map[string]string)
 	any := false

@@ -107,7 +107,8 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 		Backlog:    backlog.Rows(),
 		Drain:      bench.Drain{Proof: bench.DrainPositions, Ms: 812},
 		Faults: []bench.FaultResult{{Text: "at 6s for 6s every 1s: processor.kill after-write 10", Kind: "processor.kill", AtMs: 6000, ForMs: 6000,
-			Planned: ptr(int64(6)), Bitten: 6, Undone: true, RecoveryMs: recovery, RecoveredAfterLoad: after, ObservedLoss: ptr(int64(0))}},
+			Planned: ptr(int64(6)), Bitten: 6, Undone: true, RecoveryMs: recovery, RecoveredAfterLoad: after, ObservedLoss: ptr(int64(0)),
+			PredictedLoss: ptr(int64(0)), PredictedRange: &bench.Range{}, PredictedBy: "kept"}},
 		Expectations: []bench.Expectation{{Expect: "lost == 0", Actual: ptr(0.0), OK: ptr(true)}, {Expect: "recovery < 20s", Actual: recovery, OK: ptr(true)}},
 	}
 	addGatesAndPhases(r)
@@ -118,6 +119,7 @@ func addGatesAndPhases(r *bench.Result) {
 	for _, g := range append(bench.AccountGates(), bench.TimingGates()...) {
 		r.Gates = append(r.Gates, bench.GateResult{Name: g, OK: true, Detail: "seen"})
 	}
+	r.Control = &bench.Control{ToMs: 5800, Sent: 2900, Acknowledged: 2900, Items: bench.Items{Attempted: 2900, Processed: 2900}, Clean: ptr(true)}
 	r.Phases = []bench.Phase{
 		{Name: "warm-up", Warmup: true, ToMs: 3000, ResponseTime: r.ResponseTime, Acknowledged: 1500, Items: bench.Items{Attempted: 1500, Processed: 1500}},
 		{Name: "steady", FromMs: 3000, ToMs: 20000, ResponseTime: r.ResponseTime, Lag: r.Lag, Acknowledged: 8500, Items: bench.Items{Attempted: 8500, Processed: 8500}},
@@ -141,7 +143,7 @@ func failing() (*bench.Result, *bench.Series) {
 	r.Faults[0].ObservedLoss = ptr(int64(gone))
 	r.Faults[0].RecoveryMs = nil
 	r.Faults = append(r.Faults, bench.FaultResult{Text: "at 9s for 2s: table.throttle 30%", Kind: "table.throttle", AtMs: 9000, ForMs: 2000,
-		Planned: nil, Bitten: 301, Undone: true, RecoveryMs: ptr(2210.0), ObservedLoss: ptr(int64(12)), PredictedLoss: ptr(int64(0))})
+		Planned: nil, Bitten: 301, Undone: true, RecoveryMs: ptr(2210.0), ObservedLoss: ptr(int64(12)), PredictedLoss: ptr(int64(30)), PredictedRange: &bench.Range{Low: 21, High: 44}, PredictedBy: "given up"})
 	r.Expectations[0] = bench.Expectation{Expect: "lost == 0", Actual: ptr(137.0), OK: ptr(false)}
 	r.Expectations[1] = bench.Expectation{Expect: "recovery < 20s", OK: ptr(false)}
 	for i := range gone {
@@ -241,6 +243,30 @@ func architectures() []bench.Result {
 	sync.Items.Processed, sync.Items.Recovered, sync.Items.Partial = 9941, 40, 19
 	forget.ResponseTime.P99 = ptr(4.1)
 	return []bench.Result{*streams, *sync, *forget}
+}
+
+// runsOf makes runs to compare; dirs and groups may be nil.
+func runsOf(results []bench.Result, dirs, groups []string) []Run {
+	var runs []Run
+	for i := range results {
+		r := Run{Result: &results[i]}
+		if i < len(dirs) {
+			r.Dir = dirs[i]
+		}
+		if i < len(groups) {
+			r.Group = groups[i]
+		}
+		runs = append(runs, r)
+	}
+	return runs
+}
+
+// settled are two runs with curves, whose settings differ.
+func settled() []Run {
+	a, before := passing()
+	b, after := failing()
+	after.Scenario = "name: crash\nload:\n  - {name: steady, for: 17s, rate: 900/s}\nmapping: {batchSize: 10}\n"
+	return []Run{{Result: a, Series: before, Dir: "a"}, {Result: b, Series: after, Dir: "b"}}
 }
 
 // trials are n runs a side; the sides are shift apart.

@@ -39,6 +39,9 @@ func NewLive(w io.Writer, opt Options) *Live { return &Live{w: w, opt: opt} }
 func (l *Live) Update(p bench.Progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.opt.WidthNow != nil {
+		l.opt.Width = l.opt.WidthNow()
+	}
 	if p.Step == loadStep {
 		l.history = append(l.history, p)
 		if n := len(l.history) - l.cells(); n > 0 {

@@ -35,7 +35,10 @@ func Markdown(r *bench.Result) []byte {
 	}
 	b.WriteString("\n")
 	markdownTable(&b, "Expectations", []string{"expected", "actual", "result", "why"}, expectationRows(r))
-	markdownTable(&b, "Faults", []string{"fault", "bitten", "undone", "recovery", "lost"}, faultRows(r))
+	markdownTable(&b, "Faults", faultColumns, faultRows(r))
+	if text := controlText(r.Control); text != "" {
+		fmt.Fprintf(&b, "\nBefore the first fault: %s.\n", escapeMarkdown(text))
+	}
 	markdownTable(&b, "Items by verdict", []string{"verdict", "items"}, itemRows(&r.Items))
 	markdownTable(&b, "Evidence that is missing", []string{"gate", "detail"}, gateRows(r))
 	markdownTable(&b, "Findings", []string{"verdict", "id", "last seen", "fault", "position"}, findingRows(r, markdownRows))

@@ -27,7 +27,7 @@ var pageFiles embed.FS
 var (
 	styleSheet = asset("style.css")
 	script     = asset("report.js")
-	policy     = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action 'none'", digest(styleSheet), digest(script))
+	policy     = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src data:; base-uri 'none'; form-action ", digest(styleSheet), digest(script))
 )
 
 func asset(name string) string {
@@ -47,7 +47,7 @@ func digest(text string) string {
 var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"style":  func() template.CSS { return template.CSS(styleSheet) }, // ours, and constant
 	"script": func() template.JS { return template.JS(script) },       // so is this
-	"policy": func() string { return policy },
+	"policy": func(form string) string { return policy + "'" + form + "'" },
 	"table": func(caption string, columns []string, rows [][]string) htmlTable {
 		return htmlTable{Caption: caption, Columns: columns, Rows: rows}
 	},
@@ -55,13 +55,13 @@ var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"tone":  tone,
 	"words": words,
 	"wrong": func(cell string) bool { return slices.Contains([]string{"DOWN", "NO", "missed"}, cell) },
-	"chart": func(l lane, t *htmlTimeline) laneOn { return laneOn{l, t} },
+	"chart": func(l lane, on any) laneOn { return laneOn{l, on} },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
-// laneOn is a lane with the timeline that it lies on.
+// laneOn is a lane with what it lies on: a timeline, or the overlay of several.
 type laneOn struct {
 	lane
-	On *htmlTimeline
+	On any
 }
 
 // htmlTable is what the template "table" prints.
@@ -87,10 +87,12 @@ type htmlReport struct {
 	Timeline                                             *htmlTimeline
 	Curves                                               []*htmlCurves
 	Findings                                             htmlFindings
+	FaultColumns                                         []string
+	Control                                              string
 	Latencies, Faults, Items                             [][]string
 	Expectations, Gates, Phases, Run, Environment        [][]string
 	Definitions                                          [][]string
-	Scenario                                             string
+	Scenario, Availability                               string
 }
 
 // tone is the class that colours a verdict.
@@ -113,9 +115,9 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 		Verdict: upper(r.Verdict), Tone: tone(r.Verdict), Headline: headline(r),
 		About: clean(r.Run.About, lineLimit), Promise: promise(r), When: when(r),
 		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), Findings: newFindings(r, s),
-		Latencies: latencyRows(r), Faults: faultRows(r), Items: meaningRows(&r.Items),
+		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
 		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
-		Scenario: cleanLines(s.Scenario, scenarioLimit),
+		Availability: availabilityText(&r.Availability), Scenario: cleanLines(s.Scenario, scenarioLimit),
 	}
 	page.Title = page.Verdict + ": " + page.Headline
 	if r.Verdict != bench.Pass {

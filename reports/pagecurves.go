@@ -61,6 +61,9 @@ func newCurves(id, title string, count int64, curves ...namedCurve) *htmlCurves 
 			}
 		}
 		h.Shapes = append(h.Shapes, shape{"line " + c.class, pathOf([][]point{h.steps(c.points, y)})})
+		if c.name == "" {
+			continue // another trial of the side before
+		}
 		h.Keys = append(h.Keys, shape{c.class, name})
 		h.Alt += "; " + name + " from " + duration(c.points[0].Ms) + " to " + duration(last.Ms)
 	}

@@ -163,20 +163,30 @@ func (t *htmlTimeline) counted(name string, s *bench.Series, per float64, get fu
 	})
 }
 
-// pieces places a column on a scale: in the middle of each row, cut where it is
-// null.
-func pieces(values []*float64, y scale) [][]point {
+// piecesOf cuts a column where it is null; x is the middle of a row, y the value.
+func piecesOf(values []*float64) [][]point {
 	var all [][]point
 	open := false
 	for i, v := range values {
-		if v == nil {
+		if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
 			open = false
 			continue
 		}
 		if !open {
 			all, open = append(all, nil), true
 		}
-		all[len(all)-1] = append(all[len(all)-1], point{float64(i) + 0.5, y.y(*v)})
+		all[len(all)-1] = append(all[len(all)-1], point{float64(i) + 0.5, *v})
+	}
+	return all
+}
+
+// pieces places a column on a scale.
+func pieces(values []*float64, y scale) [][]point {
+	all := piecesOf(values)
+	for _, piece := range all {
+		for i := range piece {
+			piece[i].y = y.y(piece[i].y)
+		}
 	}
 	return all
 }

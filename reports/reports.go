@@ -70,8 +70,8 @@ func Write(dir string, r *bench.Result, s *bench.Series) error {
 
 // WriteComparison tells a comparison in a folder, which is made if need be:
 // comparison.json, comparison.html and comparison.md.
-func WriteComparison(dir string, c *bench.Comparison) error {
-	page, err := CompareHTML(c)
+func WriteComparison(dir string, c *bench.Comparison, runs []Run) error {
+	page, err := CompareHTML(c, runs)
 	if err != nil {
 		return fmt.Errorf("write comparison: %w", err)
 	}

@@ -88,9 +88,10 @@ func TestCompareGolden(t *testing.T) {
 		name string
 		c    bench.Comparison
 	}{
-		{"architectures", Compare(architectures(), []string{"streams", "sync", "fire-and-forget"}, nil, bench.Streams)},
+		{"settings", Compare(settled(), "")},
+		{"architectures", Compare(runsOf(architectures(), []string{"streams", "sync", "fire-and-forget"}, nil), bench.Streams)},
 		{"trials", func() bench.Comparison {
-			c := Compare(trials(6, 5), nil, nil, "")
+			c := Compare(runsOf(trials(6, 5), nil, nil), "")
 			yes, no := true, false
 			c.FailIf = []bench.FailIf{
 				{FailIf: "response_time.p99 +10%", Side: "runs/sync", Unit: "ms", Baseline: ptr(10.25), Actual: ptr(15.25), Held: &yes},
@@ -102,7 +103,7 @@ func TestCompareGolden(t *testing.T) {
 		{"hostile-compare", func() bench.Comparison {
 			a, _ := hostile()
 			b, _ := passing()
-			return Compare([]bench.Result{*a, *b}, []string{"javascript:alert(1)", evil}, nil, evil)
+			return Compare(runsOf([]bench.Result{*a, *b}, []string{"javascript:alert(1)", evil}, nil), evil)
 		}()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,7 +113,11 @@ func TestCompareGolden(t *testing.T) {
 			}
 			golden(t, tt.name+".txt", term.Bytes())
 			golden(t, tt.name+".md", CompareMarkdown(&tt.c))
-			page, err := CompareHTML(&tt.c)
+			var runs []Run
+			if tt.name == "settings" {
+				runs = settled()
+			}
+			page, err := CompareHTML(&tt.c, runs)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -394,15 +399,15 @@ func TestCompareExit(t *testing.T) {
 		own  string
 		want int
 	}{{bench.Streams, 0}, {bench.FireAndForget, 1}, {"", 1}, {"another", 3}} {
-		if got := Compare(runs, nil, nil, tt.own).Exit; got != tt.want {
+		if got := Compare(runsOf(runs, nil, nil), tt.own).Exit; got != tt.want {
 			t.Errorf("own %q: exit %d, want %d", tt.own, got, tt.want)
 		}
 	}
 	runs[0].Verdict = ""
-	if got := Compare(runs, nil, nil, bench.Streams).Exit; got != 3 {
+	if got := Compare(runsOf(runs, nil, nil), bench.Streams).Exit; got != 3 {
 		t.Errorf("a run without a verdict: exit %d, want 3", got)
 	}
-	if got := Compare(nil, nil, nil, ""); got.Exit != 3 || got.Runs == nil {
+	if got := Compare(runsOf(nil, nil, nil), ""); got.Exit != 3 || got.Runs == nil {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
@@ -420,7 +425,7 @@ func TestCompareTrials(t *testing.T) {
 		{6, 50, "differs by 50.0 ms", "too few"},
 		{6, 0, "no difference that these trials can show", "differs by"},
 	} {
-		notes := strings.Join(Compare(trials(tt.n, tt.shift), nil, nil, "").Notes, "\n")
+		notes := strings.Join(Compare(runsOf(trials(tt.n, tt.shift), nil, nil), "").Notes, "\n")
 		if !strings.Contains(notes, tt.want) || strings.Contains(notes, tt.not) {
 			t.Errorf("%d trials, shift %g: want %q and not %q in\n%s", tt.n, tt.shift, tt.want, tt.not, notes)
 		}
@@ -435,7 +440,7 @@ func TestCompareGroups(t *testing.T) {
 		runs[i].Run.ID = bench.RunID(fmt.Sprintf("run%d", i))
 	}
 	sidesOf := func(groups ...string) string {
-		c := Compare(runs, nil, groups, "")
+		c := Compare(runsOf(runs, nil, groups), "")
 		names, _ := sides(&c)
 		return strings.Join(names, "|")
 	}
@@ -452,7 +457,7 @@ func TestCompareGroups(t *testing.T) {
 	if got := sidesOf("", "a", "", "a"); got != "run0|a|run2|"+strings.Join(strings.Fields("run4 run5 run6 run7 run8 run9 run10 run11"), "|") {
 		t.Errorf("a group and single runs: %s", got)
 	}
-	c := Compare(runs, nil, groups, "")
+	c := Compare(runsOf(runs, nil, groups), "")
 	d := c.Differences[slices.IndexFunc(c.Differences, func(d bench.ComparedDifference) bool { return d.Figure == "response_time.p99" })]
 	if !d.Real || *d.Change != 50 || d.Superiority != 1 || d.From.Side != "a" || d.To.Trials != 6 {
 		t.Errorf("response time p99: %+v", d)

@@ -208,7 +208,7 @@ func TestSchemasHold(t *testing.T) {
 	if err := check(ResultSchema, r); err != nil {
 		t.Errorf("a result: %v", err)
 	}
-	c := Compare(trials(6, 5), nil, nil, "")
+	c := Compare(runsOf(trials(6, 5), nil, nil), "")
 	if err := check(ComparisonSchema, c); err != nil {
 		t.Errorf("a comparison: %v", err)
 	}

@@ -170,6 +170,81 @@ func lagOf(r *bench.Result) *bench.Latency {
 	return r.Lag
 }
 
+// controlText tells how it was before anything was broken; "": that is not known.
+func controlText(c *bench.Control) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.Sent == 0:
+		return "nothing had been sent"
+	}
+	text := plural(c.Sent, "request") + " in " + duration(c.ToMs)
+	switch {
+	case c.Failed > 0:
+		return text + ", NOT clean: " + plural(c.Failed, "item") + " failed before anything was broken"
+	case c.Clean == nil:
+		return text + ", and nobody can tell what became of all of them"
+	}
+	return text + ", clean"
+}
+
+// predictedText tells what a fault was predicted to cost, and by which model.
+func predictedText(f *bench.FaultResult) string {
+	if f.PredictedLoss == nil {
+		return "no model"
+	}
+	return lossRange(*f.PredictedLoss, f.PredictedRange) + " (" + clean(f.PredictedBy, nameLimit) + ")" + outside(f)
+}
+
+// outside says that what was lost is not what was predicted.
+func outside(f *bench.FaultResult) string {
+	if f.ObservedLoss == nil || f.PredictedRange == nil || f.PredictedRange.Holds(*f.ObservedLoss) {
+		return ""
+	}
+	return ", NOT what was lost"
+}
+
+func lossRange(n int64, in *bench.Range) string {
+	if in == nil || in.Low == in.High {
+		return count(n)
+	}
+	return count(n) + " (" + count(in.Low) + " to " + count(in.High) + ")"
+}
+
+// againstPrediction holds what all faults cost against what was predicted, where
+// that is not nothing on both sides; ok is false where one fault is out of range.
+func againstPrediction(faults []bench.FaultResult) (text string, ok bool) {
+	var predicted, lost int64
+	var in bench.Range
+	without, out := int64(0), int64(0)
+	for i := range faults {
+		f := &faults[i]
+		if f.PredictedLoss == nil || f.PredictedRange == nil || f.ObservedLoss == nil {
+			without++
+			continue
+		}
+		predicted += *f.PredictedLoss
+		lost += *f.ObservedLoss
+		in.Low += f.PredictedRange.Low
+		in.High += f.PredictedRange.High
+		if outside(f) != "" {
+			out++
+		}
+	}
+	switch {
+	case without == int64(len(faults)), predicted == 0 && in.High == 0 && lost == 0:
+		return "", true
+	}
+	text = "a loss of " + lossRange(predicted, &in) + ", observed " + count(lost)
+	if without > 0 {
+		text += "; no model for " + plural(without, "fault")
+	}
+	if out > 0 {
+		text += "; out of range for " + plural(out, "fault")
+	}
+	return text, out == 0
+}
+
 // bites tells how often faults struck, of how often planned.
 func bites(f *bench.FaultResult) string {
 	if f.Planned == nil {

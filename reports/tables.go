@@ -39,6 +39,9 @@ func expectationResult(e bench.Expectation) string {
 	return "missed"
 }
 
+// faultColumns are those of faultRows.
+var faultColumns = []string{"fault", "bitten", "undone", "recovery", "lost to it", "predicted"}
+
 func faultRows(r *bench.Result) [][]string {
 	var rows [][]string
 	for i := range r.Faults {
@@ -47,11 +50,7 @@ func faultRows(r *bench.Result) [][]string {
 		if !f.Undone {
 			undone = "NO"
 		}
-		loss := countOf(f.ObservedLoss)
-		if f.PredictedLoss != nil {
-			loss += " (predicted " + count(*f.PredictedLoss) + ")"
-		}
-		rows = append(rows, []string{clean(f.Text, lineLimit), bites(f), undone, recovery(r, f.RecoveryMs, f.RecoveredAfterLoad), loss})
+		rows = append(rows, []string{clean(f.Text, lineLimit), bites(f), undone, recovery(r, f.RecoveryMs, f.RecoveredAfterLoad), countOf(f.ObservedLoss), predictedText(f)})
 	}
 	return rows
 }
@@ -109,8 +108,20 @@ func latencyRow(name string, l *bench.Latency) []string {
 		values += fmt.Sprintf(" (%s never ended)", count(l.Censored))
 	}
 	row := []string{name, values}
-	for _, p := range []*float64{l.Mean, l.P50, l.P90, l.P95, l.P99, l.P999, l.Max} {
-		row = append(row, figureOf(l, p))
+	least := l.AtLeast
+	if least == nil {
+		least = new(bench.AtLeast)
+	}
+	row = append(row, figureOf(l, l.Mean))
+	for _, p := range []struct {
+		value *float64
+		least float64
+	}{{l.P50, least.P50}, {l.P90, least.P90}, {l.P95, least.P95}, {l.P99, least.P99}, {l.P999, least.P999}, {l.Max, least.Max}} {
+		if p.value == nil && l.AtLeast != nil {
+			row = append(row, "≥ "+duration(p.least)) // it never ended, and was seen to go on as long
+			continue
+		}
+		row = append(row, figureOf(l, p.value))
 	}
 	return row
 }
@@ -131,6 +142,19 @@ func latencyRows(r *bench.Result) [][]string {
 		latencyRow("completion time", r.Completion),
 		latencyRow("dispatch lag", r.DispatchLag),
 	)
+}
+
+// availabilityText tells how much of what clients wanted they were promised; "":
+// nothing was due.
+func availabilityText(a *bench.Availability) string {
+	if a.Share == nil || a.WorstSecond == nil {
+		return ""
+	}
+	text := percent(*a.Share) + " of the requests due were acknowledged, in the worst second " + percent(*a.WorstSecond)
+	if a.DarkSeconds > 0 {
+		text += "; in " + plural(a.DarkSeconds, "second") + " none was"
+	}
+	return text
 }
 
 func phaseRows(r *bench.Result) [][]string {

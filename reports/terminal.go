@@ -31,10 +31,12 @@ const (
 
 // Options say how to print to a terminal.
 type Options struct {
-	TTY   bool   // a live line may be rewritten in place
-	Color bool   // ANSI colours may be used
-	Width int    // in characters; 0: 100
-	Dir   string // the run directory, for the next step; empty: not named
+	TTY   bool // a live line may be rewritten in place
+	Color bool // ANSI colours may be used
+	Width int  // in characters; 0: 100
+	// WidthNow asks for the width anew, for what is rewritten in place; nil: Width.
+	WidthNow func() int
+	Dir      string // the run directory, for the next step; empty: not named
 }
 
 func (o Options) width() int {
@@ -195,7 +197,14 @@ func summaryRows(r *bench.Result) []summaryRow {
 	}
 	if len(r.Faults) > 0 {
 		text, ok := faultsText(r.Faults)
+		if c := r.Control; c != nil && c.Clean != nil {
+			text += map[bool]string{true: "; clean before", false: "; NOT clean before"}[*c.Clean]
+			ok = ok && *c.Clean
+		}
 		rows = append(rows, summaryRow{"faults", text, !ok}, summaryRow{"recovery", recoveryText(r), false})
+		if text, ok := againstPrediction(r.Faults); text != "" {
+			rows = append(rows, summaryRow{"predicted", text, !ok})
+		}
 	}
 	met, missed, unknown := tally(r.Expectations)
 	if n := met + missed + unknown; n > 0 {

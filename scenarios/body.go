@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/faults"
 )
 
@@ -14,7 +13,7 @@ import (
 // measured, and four names need no template engine.
 const (
 	placeID      = ".ID"
-	placeKey     = ".Key" // the item's key: in a unique workload, the id
+	placeKey     = ".Key" // the item's key: of a unique item, the id
 	placePayload = ".Payload"
 	placeSeq     = ".Seq"
 )
@@ -84,16 +83,15 @@ func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
 	for i, name := range p.body.names {
 		dst = append(dst, p.body.texts[i]...)
 		switch name {
-		case placeID, placeKey:
+		case placeID:
 			dst = append(dst, p.ID(seq).String()...)
+		case placeKey:
+			dst = append(dst, p.Key(seq)...)
 		case placePayload:
 			dst = p.AppendPayload(dst, seq)
 		case placeSeq:
-			dst = strconv.AppendUint(dst, seq, 10)
+			dst = strconv.AppendUint(dst, seq*p.every+p.offset, 10)
 		}
 	}
 	return append(dst, p.body.texts[len(p.body.names)]...)
 }
-
-// Key is the key of the item that a request writes: its id.
-func (p *Plan) Key(seq uint64) bench.ID { return p.ID(seq) }

@@ -11,8 +11,9 @@ import (
 // Eval compares the expectation with what came out.
 //
 // OK is null (unknown) where the number cannot be observed, where evidence that it
-// rests on is missing (a gate is down), and where a missed timing expectation may
-// be the generator's fault (a timing gate is down). It is
+// rests on is missing (a gate is down), where the processor's clock was moved under a
+// time that it tells, and where a missed timing expectation may be the generator's
+// fault (a timing gate is down). It is
 // false where the number is null because it never happened: a fault that bit
 // and from which the system did not recover, a percentile that lies among
 // requests which never ended. Actual is in the expectation's unit.
@@ -23,6 +24,10 @@ func (e Expectation) Eval(r *bench.Result) bench.Expectation {
 	}
 	found := e.find(r)
 	if slices.ContainsFunc(e.rests(), func(g bench.Gate) bool { return gateDown(r, g) }) {
+		out.Actual = found.value
+		return out
+	}
+	if r.Clock.Moved && e.byTwoClocks() {
 		out.Actual = found.value
 		return out
 	}
@@ -194,6 +199,13 @@ func (e *Expectation) inFaults(r *bench.Result) found {
 		}
 	}
 	return found{value: worst}
+}
+
+// byTwoClocks reports whether the number is a time between moments that two clocks
+// tell: ours and the one of the processor.
+func (e *Expectation) byTwoClocks() bool {
+	first, _, _ := strings.Cut(e.Path, ".")
+	return e.inMS() && (first == "processing_lag" || first == "completion_time")
 }
 
 // rests lists the gates of the evidence that the number rests on. What the client

@@ -78,6 +78,9 @@ func (e *Expectation) whyUnknown(r *bench.Result, x bench.Expectation) string {
 			return fmt.Sprintf("it rests on the gate %q, which is down: %s", gate, detail(r, gate))
 		}
 	}
+	if r.Clock.Moved && e.byTwoClocks() {
+		return "the processor's clock was moved while the run lasted: " + e.Path + " is told by it and by ours"
+	}
 	if x.Actual != nil {
 		for _, gate := range bench.TimingGates() {
 			if gateDown(r, gate) {

@@ -47,6 +47,7 @@ func TestExplain(t *testing.T) {
 		{"load.achieved_rps >= 10/s", nil, []string{"it was 0/s", "generator"}},
 		{"response_time.p50 < 3ms", func(r *bench.Result) { r.Gates[1].OK = false }, []string{"it was 4ms", "generator's fault", "p99 was 80 ms"}},
 		{"lost == 0", func(r *bench.Result) { r.Gates[0].OK, r.Gates[0].Detail = false, "no final read" }, []string{`the gate "effects_observed"`, "no final read"}},
+		{"processing_lag.p99 < 5s", func(r *bench.Result) { r.Clock.Moved, r.Lag = true, &bench.Latency{Count: 1, P99: ptr(3.0)} }, []string{"clock was moved"}},
 		{"duplicated == 0", nil, []string{"could not observe duplicated"}},
 		{"recovery < 5s for gateway.cut", nil, []string{"no fault that is meant has struck"}},
 		{"lost == 0 in other", nil, []string{"did not come to the phase other"}},

@@ -15,14 +15,17 @@ import (
 // goroutines, in any order, and again years later by the judge of the run's
 // files.
 type Plan struct {
-	run     bench.RunID
-	agent   uint8
+	ids     bench.Numbering
+	share   bench.Share
+	every   uint64 // request seq is number seq·every + offset of the whole plan
+	offset  uint64
 	random  clock.Numbers // that payloads are made of
 	pieces  []piece
 	count   int64
 	length  time.Duration
 	payload int
 	poison  map[uint64]bool // a handful
+	keys    *keys           // nil: each request has an item of its own
 	body    *body
 }
 
@@ -49,13 +52,17 @@ type piece struct {
 	curve  curve
 	random *random
 	replay *Replay // in the place of a curve
+	origin uint64  // number of its first request in the whole plan
 }
 
-// NewPlan makes the plan of a valid scenario.
+// NewPlan makes the plan of a valid scenario, of one agent alone.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{run: run, agent: agent, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
+	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
+	}
+	if s.Workload.Kind == Versions {
+		p.keys = newKeys(s.Workload, seed)
 	}
 	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
@@ -66,6 +73,7 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 		area += pc.size
 		first, end := wholeUp(pc.area), wholeUp(area)
 		pc.First, pc.Count = uint64(first), end-first
+		pc.origin = pc.First
 		if stage.Arrivals == Poisson {
 			pc.random = newRandom(seed, stage.Name, pc.Count)
 		}
@@ -73,6 +81,54 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 		p.length, p.count = pc.To, end
 	}
 	return p
+}
+
+// Share is the part of a whole plan that one agent of several sends: they take
+// turns, so that each keeps the shape of the load and sends its n-th part of the
+// rate. What a request is and when it is due is that of the whole plan.
+func (p *Plan) Share(s bench.Share) *Plan {
+	if s == (bench.Share{}) {
+		return p
+	}
+	part := *p
+	part.share = s
+	part.ids, part.every, part.offset = s.IDs(p.ids.Run), uint64(s.Of), uint64(s.Agent-1)
+	part.pieces = slices.Clone(p.pieces)
+	for i := range part.pieces {
+		pc := &part.pieces[i]
+		first, end := part.from(pc.First), part.from(pc.First+uint64(pc.Count))
+		pc.First, pc.Count = first, int64(end-first)
+	}
+	part.count = int64(part.from(uint64(p.count)))
+	return &part
+}
+
+// from is the first of the share's requests that is number seq of the whole plan or
+// comes after it.
+func (p *Plan) from(seq uint64) uint64 {
+	if seq <= p.offset {
+		return 0
+	}
+	return (seq - p.offset + p.every - 1) / p.every
+}
+
+// Shared is the whole plan of several agents, with the ids that they give their
+// requests.
+func (p *Plan) Shared(ids bench.Numbering) *Plan {
+	whole := *p
+	whole.ids = ids
+	return &whole
+}
+
+// IDs is the numbering of the requests.
+func (p *Plan) IDs() bench.Numbering { return p.ids }
+
+// Whole is the numbering of the requests of all agents that share the plan.
+func (p *Plan) Whole() bench.Numbering {
+	if p.share == (bench.Share{}) {
+		return p.ids
+	}
+	return p.share.Whole(p.ids.Run)
 }
 
 // wholeUp is the smallest whole number not below x, forgiving what adding up
@@ -114,17 +170,17 @@ func (p *Plan) Due(seq uint64) time.Duration {
 	if seq >= uint64(p.count) {
 		return p.length
 	}
-	return p.pieces[p.Stage(seq)].due(seq)
+	return p.pieces[p.Stage(seq)].due(seq*p.every + p.offset)
 }
 
 // due is when a request of the piece is to be sent.
 func (pc *piece) due(seq uint64) time.Duration {
 	if pc.replay != nil {
-		return min(pc.From+pc.replay.at(seq-pc.First), pc.To)
+		return min(pc.From+pc.replay.at(seq-pc.origin), pc.To)
 	}
 	n := float64(seq) - pc.area
 	if pc.random != nil {
-		n = pc.size * pc.random.place(seq-pc.First)
+		n = pc.size * pc.random.place(seq-pc.origin)
 	}
 	t := time.Duration(math.Round(pc.curve.when(n) * float64(time.Second)))
 	return min(pc.From+t, pc.To)
@@ -138,7 +194,7 @@ func (p *Plan) DueBefore(t time.Duration) int64 {
 
 // ID is the id of a request.
 func (p *Plan) ID(seq uint64) bench.ID {
-	return bench.ID{Run: p.run, Agent: p.agent, Seq: seq}
+	return p.ids.ID(seq)
 }
 
 // Request is the seq-th request. Its payload is made anew by each call.
@@ -181,6 +237,7 @@ const (
 // AppendPayload appends the payload of a request to dst and returns it.
 func (p *Plan) AppendPayload(dst []byte, seq uint64) []byte {
 	size := p.payload
+	seq = seq*p.every + p.offset
 	if p.poison[seq] {
 		dst = append(dst, PoisonPrefix...)
 		size -= len(PoisonPrefix)

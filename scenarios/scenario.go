@@ -139,12 +139,18 @@ func (s *Stage) rates() []*Rate {
 
 // Workload is what the requests carry.
 type Workload struct {
-	Kind    string   `yaml:"kind"` // unique: each request is an item of its own
+	Kind    string   `yaml:"kind"` // Unique or Versions
 	Payload Size     `yaml:"payload"`
 	Poison  []uint64 `yaml:"poison,omitempty"` // sequence numbers whose payload starts with PoisonPrefix
-	Keys    int      `yaml:"keys,omitempty"`   // of kind versions
-	Skew    string   `yaml:"skew,omitempty"`   // of kind versions
+	Keys    int      `yaml:"keys,omitempty"`   // of kind versions: how many there are
+	Skew    Skew     `yaml:"skew,omitempty"`   // of kind versions: how unevenly they are written
 }
+
+// Values of Workload.Kind.
+const (
+	Unique   = "unique"   // each request writes an item of its own
+	Versions = "versions" // requests share keys: each writes a version of its key's item
+)
 
 // PoisonPrefix starts the payload of a record that the built-in processor can
 // never process.
@@ -328,12 +334,12 @@ type Gates struct {
 func defaults() *Scenario {
 	return &Scenario{
 		Architecture: bench.Streams,
-		Workload:     Workload{Kind: "unique", Payload: 256},
+		Workload:     Workload{Kind: Unique, Payload: 256},
 		Request: Request{
 			Method:      "POST",
 			Path:        "/items",
 			Headers:     map[string]string{"Content-Type": "application/json"},
-			Body:        `{"id":"{{.ID}}","payload":"{{.Payload}}"}`,
+			Body:        uniqueBody,
 			Ack:         []int{200, 202},
 			Refused:     []int{400, 401, 403, 404, 409, 413, 415, 429},
 			Timeout:     10 * time.Second,
@@ -396,6 +402,7 @@ func (s *Scenario) Expectations() []Expectation {
 
 // complete fills in the defaults that depend on other values.
 func (s *Scenario) complete() {
+	s.completeVersions()
 	for i := range s.Load {
 		if stage := &s.Load[i]; stage.Replay != nil && stage.For == 0 {
 			stage.For = stage.Replay.length()

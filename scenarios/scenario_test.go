@@ -27,11 +27,11 @@ func mustParse(t testing.TB, text string, set ...string) *Scenario {
 func TestBuiltins(t *testing.T) {
 	want := []string{
 		"article", "article-corrected", "background", "baseline", "big-batch", "bisected", "crash", "done-twice", "escape",
-		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up",
+		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up", "hot-keys",
 		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
 		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
-		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "shapes", "short-life", "throttled",
-		"too-old", "updated",
+		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "shapes", "short-life", "stale-overwrite",
+		"throttled", "too-old", "updated", "versions",
 	}
 	if got := Builtins(); !slices.Equal(got, want) {
 		t.Fatalf("built in are %v, want %v", got, want)
@@ -169,15 +169,24 @@ expect: [lots == 0]
 		{"read", minimal + "read: {by: query, capacity: -1}\n", []string{`read.by: "query" is not known; want scan or get`, "read.capacity: -1 is out of range"}},
 		{"read by get of keys that the API makes", minimal + "read: {by: get}\ngateway: {template: '\"$id#$context.requestId\"'}\n", []string{"read.by: get asks for the ids of the requests"}},
 		{"not built", minimal + `
-workload: {kind: versions, keys: 10, skew: zipf}
 request: {method: PUT, retries: {max: 1}}
 table: {streamViewType: KEYS_ONLY}
-`, slices.Repeat([]string{"not supported yet"}, 6)},
+`, slices.Repeat([]string{"not supported yet"}, 3)},
 		{"target", minimal + `
 request: {headers: {Authorization: "Bearer ${env:TO KEN}", X-Key: "${env:KEY"}}
 target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, perKey: true}, stream: yes, deadLetters: {queue: q}, canary: 1ms, limits: {rate: 1/s, for: 1s}}
 `, []string{`"TO KEN" is no name of an environment variable`, "${env: without its }", "want scheme and host", "target.dynamodb.endpoint", "target.items.table: it is missing", "target.results.table: it is missing", "cannot be seen without a results table", `"yes" is no stream`, "target.canary", "over the limit of 1/s", "over the limit of 1s", "target.results.perKey: not supported", "target.deadLetters: not supported"}},
 		{"target without an API", minimal + "target: {items: {table: x}, results: {table: x}}\n", []string{"nobody knows where to send", "it is the items table"}},
+		{"versions", minimal + `
+workload: {kind: versions, keys: 2000000, skew: zipf 11}
+request: {body: '{"id":"{{.Key}}"}'}
+table: {oneTable: true, timeToLive: ttl}
+read: {by: get}
+`, []string{`"zipf 11" is no skew: write uniform, zipf, or zipf with an exponent above 0 and at most 10`, "workload.keys: 2000000 is out of range",
+			"table.oneTable: with versions", "table.timeToLive: an item of several versions", "request.body: with versions it carries {{.Key}}", "read.by: get asks"}},
+		{"keys without versions", minimal + `
+workload: {keys: 10, skew: zipf}
+`, []string{"workload.keys: it belongs to the kind versions", "workload.skew: it belongs to the kind versions"}},
 		{"limits", minimal + `
 name: a b
 architecture: stream

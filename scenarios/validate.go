@@ -135,15 +135,12 @@ func (c *checker) within(path string, value, low, high time.Duration) {
 // checkUnbuilt refuses what is known and has no effect yet. To ignore it would
 // be to test something else than what was asked for.
 func (c *checker) checkUnbuilt() {
-	w, r := c.Workload, c.Request
+	r := c.Request
 	for _, u := range []struct {
 		path    string
 		asked   bool
 		instead string
 	}{
-		{"workload.kind", w.Kind == "versions", "use unique"},
-		{"workload.keys", w.Keys != 0, "it belongs to the kind versions; leave it out"},
-		{"workload.skew", w.Skew != "", "it belongs to the kind versions; leave it out"},
 		{"request.method", r.Method != http.MethodPost, "use POST"},
 		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
 		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
@@ -164,7 +161,8 @@ func (c *checker) checkNames() {
 }
 
 func (c *checker) checkWorkload() {
-	c.oneOf("workload.kind", c.Workload.Kind, "unique", "versions")
+	c.oneOf("workload.kind", c.Workload.Kind, Unique, Versions)
+	c.checkVersions()
 	if z := c.Workload.Payload; z < 1 || z > maxPayload {
 		c.failf("workload.payload", "%s is out of range: want 1B to %s, since a DynamoDB item ends at 400 KB", z, Size(maxPayload))
 	}

@@ -152,7 +152,7 @@ func (c *checker) hasFault(named string) bool {
 // would be the plan's doing, not the faults'. Of a system that is not ours it is
 // not known what it can follow.
 func (c *checker) checkCapacity() {
-	if c.Overload || c.Target.named() || !c.readable("load", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
+	if c.Overload || c.Target.named() || !c.readable("load", "workload", "processor", "table.shards", "mapping.batchSize", "mapping.parallelizationFactor", "architecture") {
 		return
 	}
 	each := c.Processor.Work + c.Processor.Burn
@@ -179,17 +179,33 @@ func (c *checker) checkCapacity() {
 // many invocations there can be at once. A stream is read by as many
 // invocations as it has lanes (shards × factor), if there are processes enough:
 // https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+// The versions of one item share a lane, so that a hot key may be what decides.
 func (s *Scenario) busy(rate Rate) (share float64, workers int) {
 	workers = s.Processor.Concurrency
 	if s.Architecture == bench.Streams {
 		workers = min(workers, s.Table.Shards*s.Mapping.ParallelizationFactor)
 	}
 	each := (s.Processor.Work + s.Processor.Burn).Seconds()
-	return float64(rate) * each / float64(max(1, workers)), workers
+	share = float64(rate) * each / float64(max(1, workers))
+	if hot := s.hottest(); s.Architecture == bench.Streams && hot*float64(workers) > 1 {
+		return float64(rate) * each * hot, 1
+	}
+	return share, workers
+}
+
+// hottest is the share of the requests that write the hottest key.
+func (s *Scenario) hottest() float64 {
+	if s.Workload.Kind != Versions {
+		return 0
+	}
+	return newKeys(s.Workload, 0).hottest()
 }
 
 // widen names the setting that holds the processor back.
 func (c *checker) widen() string {
+	if workers := min(c.Processor.Concurrency, c.Table.Shards*c.Mapping.ParallelizationFactor); c.Architecture == bench.Streams && c.hottest()*float64(workers) > 1 {
+		return "workload.keys, or lower workload.skew: the versions of a key are processed one after the other"
+	}
 	if c.Architecture == bench.Streams && c.Table.Shards*c.Mapping.ParallelizationFactor <= c.Processor.Concurrency {
 		if c.Table.Shards*c.Mapping.ParallelizationFactor == c.Processor.Concurrency {
 			return "table.shards and processor.concurrency"

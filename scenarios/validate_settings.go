@@ -23,6 +23,8 @@ func (c *checker) checkRequest() {
 	switch {
 	case err != nil:
 		c.failf("request.body", "%s", err)
+	case c.Workload.Kind == Versions && !(b.has(placeID) && b.has(placeKey)):
+		c.failf("request.body", "with versions it carries {{.Key}}, which says which item it writes, and {{.ID}}, which says which version")
 	case !b.has(placeID) && !b.has(placeKey):
 		c.failf("request.body", "it carries neither {{.ID}} nor {{.Key}}: its item could not be told from the others")
 	}

@@ -240,6 +240,14 @@ type change struct {
 	units    indexUnits // what it cost in the indexes; set by commit
 }
 
+// row is the item as it is now, or as it was where it is gone.
+func (c *change) row() *row {
+	if c.new != nil {
+		return c.new
+	}
+	return c.old
+}
+
 // commit is the commit step: it stores what was decided, brings the indexes up
 // to date and appends a record for each row that has changed. The stripes of the
 // keys are locked, and their tables are not gone. The changes, and the token of
@@ -278,7 +286,7 @@ func (e *Engine) committed(now time.Time, sh *shard, off uint64, made *change) {
 	if _, deaf := e.observer.(bench.NoObserver); deaf {
 		return
 	}
-	c := bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: made.key.part, At: now, Removed: made.new == nil}
+	c := bench.Commit{Shard: sh.id, Sequence: sequence(off).String(), ID: made.row().writer(), At: now, Removed: made.new == nil}
 	if e.log != nil {
 		e.log.told = append(e.log.told, c)
 		return

@@ -98,7 +98,7 @@ func (e *Engine) Commits(arn string, after map[string]string) (found []bench.Com
 		for n := sh.trimmed; n < sh.next; n++ {
 			r := sh.at(n)
 			if at := sequence(r.off); err != nil || at.Compare(known) > 0 {
-				found = append(found, bench.Commit{Shard: sh.id, Sequence: at.String(), ID: r.row().key.part, At: r.time(), Removed: r.new == nil})
+				found = append(found, bench.Commit{Shard: sh.id, Sequence: at.String(), ID: r.row().writer(), At: r.time(), Removed: r.new == nil})
 			}
 		}
 		sh.mu.RUnlock()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/ackproof/ackproof/bench"
 )
 
 // row is one version of an item in the table, or an entry of an index. It never
@@ -15,6 +17,9 @@ type row struct {
 	item item
 	size int // bytes; of an index, those of the attributes that it shows
 }
+
+// writer is the id of the request that wrote the item, for the observer.
+func (r *row) writer() string { return bench.WriterOf(r.key.part, r.item.get("version").text) }
 
 // key is the primary key of an item, or the place of an entry in an index; rng
 // is of kindNone where there is no range key. hash places it: the leading bits

@@ -28,7 +28,7 @@ const (
 
 // Record is what is known of a stream record beside its content.
 type Record struct {
-	ID       string    // text of the item's hash key; empty where it is no string
+	ID       string    // of the request that wrote it, see [bench.WriterOf]; empty where the item's hash key is no string
 	Sequence string    // sequence number, as the stream spells it
 	Created  time.Time // ApproximateCreationDateTime, a whole second
 }
@@ -72,10 +72,24 @@ func (s *source) newRecord(r types.Record, read time.Time) (record, error) {
 		created = time.Unix(t.Unix(), 0).UTC()
 	}
 	return record{
-		Record: Record{ID: itemID(r.Dynamodb.Keys), Sequence: text, Created: created},
+		Record: Record{ID: WriterOf(r), Sequence: text, Created: created},
 		seq:    seq,
 		json:   bytes.Clone(encoded),
 	}, nil
+}
+
+// WriterOf gives the id of the request that wrote a record, as far as the stream's
+// view shows it.
+func WriterOf(r types.Record) string {
+	image := r.Dynamodb.NewImage
+	if r.EventName == types.OperationTypeRemove {
+		image = r.Dynamodb.OldImage
+	}
+	version, _ := image["version"].(*types.AttributeValueMemberS)
+	if version == nil {
+		return itemID(r.Dynamodb.Keys)
+	}
+	return bench.WriterOf(itemID(r.Dynamodb.Keys), version.Value)
 }
 
 // itemID takes the text of the only key attribute, or of the one named "id"

@@ -120,7 +120,8 @@
 //
 // Slots are made of real blocks of the disk, so that a full disk is an error where a
 // slot is made, and no SIGBUS where one is used. A request without a slot is not
-// sent ([Writer.Reserve]).
+// sent ([Writer.Reserve]). The file spare, 1 MiB of zeros, is removed at the end, so
+// that what was recorded can be sealed on a full disk too.
 //
 // Ledgers of the first version have no attempts; their cells are planned × 32 bytes
 // in the order of the plan: mark, outcome and class u8, 0, status u16, 0 u16, sent i64,
@@ -142,7 +143,10 @@
 // A reader that meets a damaged block reports it and looks for the next sound
 // one behind it.
 //
-// # reads/N/items, effects, deadletters
+// # reads/N/items, effects, deadletters, latest
+//
+// latest is there where requests share items: the results table's row for each
+// item, as an effect of the request whose version it shows.
 //
 // One H block (JSON, [ReadHeader] and the table's name), C blocks, one T block
 // (JSON: rows, pages, foreign, samples, fingerprint). A file without its trailer,

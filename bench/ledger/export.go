@@ -77,8 +77,11 @@ type Row struct {
 	Outcome  bench.Outcome
 	Class    bench.Class
 	Status   int           // 0: none was read
-	Sent     time.Duration // first byte handed to a connection
+	Sent     time.Duration // first byte handed to a connection, the first time
 	Done     time.Duration // answer read to its end, or given up
+	First    time.Duration // first byte of that answer
+	Attempts int64         // that were sent
+	Error    string        // what went wrong; "": nothing, or nobody knows
 	Waited   time.Duration // of one that was due and never seen to end: for how long
 	BodySize int           // bytes of the request's body
 

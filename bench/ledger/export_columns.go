@@ -58,7 +58,7 @@ var columns = []Column{
 	{"service_time_ms", KindNumber, "sent to done", func(r *Row) cell { return between(r.Sent, r.Done) }},
 	{"response_time_ms", KindNumber, "due to done", func(r *Row) cell { return between(r.Due, r.Done) }},
 	{"waited_ms", KindNumber, "in its place, where it was due and never seen to end: it is longer", func(r *Row) cell { return millis(r.Waited) }},
-	{"ledger", KindText, "unsent, sent (nobody knows how it ended), finished, torn (damaged)", func(r *Row) cell { return text(r.State.String()) }},
+	{"ledger", KindText, "unsent, sent (nobody knows how it ended), finished, torn (damaged), reserved (it may have been sent when the machine stopped)", func(r *Row) cell { return text(r.State.String()) }},
 	{"outcome", KindText, "unsent, acknowledged, refused, unknown", func(r *Row) cell { return text(r.Outcome.String()) }},
 	{"class", KindText, "why: status, timeout, reset, connection_refused, unreadable, interrupted", class},
 	{"status", KindInteger, "HTTP status, where one was read", func(r *Row) cell { return cell{null: r.Status == 0, i: int64(r.Status)} }},
@@ -79,6 +79,9 @@ var columns = []Column{
 	{"dead_letter", KindBool, "handed to the on-failure destination", func(r *Row) cell { return cell{null: r.Letter == NotKnown, i: truth(r.Letter == Yes).i} }},
 	{"dead_letter_readable", KindBool, "and can be read back from there", func(r *Row) cell { return cell{null: r.Letter != Yes, i: truth(r.LetterReadable).i} }},
 	{"dead_lettered_ms", KindNumber, "when it was", func(r *Row) cell { return millis(r.Lettered) }},
+	{"first_byte_ms", KindNumber, "first byte of the answer that done_ms is the end of", func(r *Row) cell { return millis(r.First) }},
+	{"attempts", KindInteger, "how often it was sent: 1, and its retries; sent_ms is the first, outcome and what follows the one that decided", func(r *Row) cell { return counted(r.Attempts) }},
+	{"error", KindText, "what went wrong, where no answer was read to its end", func(r *Row) cell { return text(r.Error) }},
 }
 
 // text is a text; the empty one is null.

@@ -29,7 +29,8 @@ func exportRows() []ledger.Row {
 		ID: bench.ID{Run: exportRun, Seq: 12}, Phase: "steady", Fault: "at 5s for 6s: processor.kill after-write 10",
 		Due: 1500 * time.Millisecond, Start: exportStart, State: ledger.Finished,
 		Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 202,
-		Sent: 1500*time.Millisecond + 1, Done: 1512 * time.Millisecond, Waited: ledger.Absent, BodySize: 300,
+		Sent: 1500*time.Millisecond + 1, First: 1511 * time.Millisecond, Done: 1512 * time.Millisecond, Waited: ledger.Absent, BodySize: 300,
+		Attempts: 3, Error: "read: connection reset by peer",
 		Verdict: bench.Duplicated, Stored: ledger.Yes, Committed: 1510 * time.Millisecond, Shard: "shard-3",
 		Sequence:   bench.Sequence{Hi: 1, Lo: 5},
 		Deliveries: 3, Delivered: 1600 * time.Millisecond, DeliveryOutcome: bench.DeliveryCrash,
@@ -38,10 +39,11 @@ func exportRows() []ledger.Row {
 	}
 	empty := ledger.Row{
 		ID: bench.ID{Run: exportRun, Seq: 13}, Phase: "steady", Due: 2 * time.Second, Start: exportStart,
-		Sent: ledger.Absent, Done: ledger.Absent, Waited: 3 * time.Second, Committed: ledger.Absent, Delivered: ledger.Absent,
+		Sent: ledger.Absent, First: ledger.Absent, Done: ledger.Absent, Waited: 3 * time.Second, Committed: ledger.Absent, Delivered: ledger.Absent,
 		Effect: ledger.Absent, Lag: ledger.Absent, Lettered: ledger.Absent, Deliveries: ledger.Uncounted, Applications: ledger.Uncounted,
 	}
 	hostile := full
+	hostile.Error = "=1+1"
 	hostile.ID.Seq, hostile.Phase, hostile.Shard, hostile.Fault = 14, `=cmd|' /C calc'!A0`, "-1+2\"\n,", "\u202eé\\"
 	return []ledger.Row{full, empty, hostile}
 }
@@ -78,11 +80,12 @@ var wantCells = []map[string]string{
 		"deliveries": "3", "delivered_ms": "1600", "dispatch_lag_ms": "90", "delivery_outcome": "crash",
 		"applications": "2", "processed_ms": "1511", "processing_lag_ms": "-1", "completion_time_ms": "11",
 		"dead_letter": "true", "dead_letter_readable": "true", "dead_lettered_ms": "9000",
+		"first_byte_ms": "1511", "attempts": "3", "error": "read: connection reset by peer",
 	},
 	{
 		"seq": "13", "id": string(exportRun) + "-00-0000000013", "phase": "steady", "warmup": "false",
 		"due_at": "2031-02-03T04:05:08.000007Z", "due_ms": "2000", "waited_ms": "3000",
-		"ledger": "unsent", "outcome": "unsent", "body_bytes": "0",
+		"ledger": "unsent", "outcome": "unsent", "body_bytes": "0", "attempts": "0",
 	},
 }
 
@@ -226,7 +229,7 @@ func TestExportAsVegetaResults(t *testing.T) {
 		BytesOut: 300, Method: "POST", URL: "http://api/items"}
 	answered, torn := same, same
 	answered.Code = 202
-	torn.Error = "unreadable"
+	torn.Error = "read: connection reset by peer"
 	waited := same
 	waited.Seq, waited.BytesOut, waited.Timestamp, waited.Latency, waited.Error = 13, 0, exportStart.Add(2*time.Second), 3*time.Second, "unsent"
 	if d := cmp.Diff([]vegeta.Result{answered, waited, torn}, got); d != "" {

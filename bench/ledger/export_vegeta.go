@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -46,7 +47,7 @@ func (s *vegetaSink) write(r *Row) (bool, error) {
 	case r.Class == bench.ClassNone:
 		v.Error = "never seen to end"
 	default:
-		v.Error = r.Class.String()
+		v.Error = cmp.Or(r.Error, r.Class.String())
 	}
 	return true, s.encode(&v)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -32,7 +33,7 @@ func effect(seq uint64) bench.Effect {
 func writeRead(t testing.TB, seqs []uint64, foreign ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "1")
-	w, err := CreateRead(dir, ReadHeader{Run: testRun, Number: 1, Begun: testStart})
+	w, err := CreateRead(dir, ReadHeader{Run: testRun, Number: 1, Begun: testStart, Versions: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func writeRead(t testing.TB, seqs []uint64, foreign ...string) string {
 			t.Fatal(err)
 		}
 	}
-	if err := w.DeadLetter(bench.DeadLetter{Seq: 5, Readable: true, At: testStart}); err != nil {
+	if err := errors.Join(w.DeadLetter(bench.DeadLetter{Seq: 5, Readable: true, At: testStart}), w.Latest(effect(3))); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range foreign {
@@ -97,11 +98,40 @@ func TestReadRoundTrip(t *testing.T) {
 	if d := cmp.Diff(want, slices.Collect(r.DeadLetters())); d != "" {
 		t.Error(d)
 	}
+	if d := cmp.Diff([]bench.Effect{effect(3)}, slices.Collect(r.Latest())); d != "" {
+		t.Error(d)
+	}
 	if n, s := r.Foreign(); n != 2 || s[0] != "abc" || len(s[1]) != maxForeignText {
 		t.Errorf("foreign %d %q", n, s)
 	}
 	for range r.Items() {
 		break // an iterator may be left
+	}
+}
+
+// TestReadWithoutVersions: the file of the latest effects is there where there are
+// versions, and is missed there alone.
+func TestReadWithoutVersions(t *testing.T) {
+	dir := t.TempDir()
+	w, err := CreateRead(dir, ReadHeader{Run: testRun})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Latest(effect(1)); err == nil {
+		t.Error("a latest effect in a read without versions")
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if r := openRead(t, dir); !r.Complete() || len(slices.Collect(r.Latest())) != 0 {
+		t.Errorf("complete %v, latest %v: %v", r.Complete(), slices.Collect(r.Latest()), r.Problems())
+	}
+	dir = writeRead(t, upTo(3))
+	if err := os.Remove(filepath.Join(dir, string(Latest))); err != nil {
+		t.Fatal(err)
+	}
+	if r := openRead(t, dir); r.Complete() {
+		t.Error("complete without the file of the latest effects")
 	}
 }
 
@@ -440,7 +470,7 @@ func TestEvents(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	dir := writeRead(f, upTo(1500), "foreign")
 	sound := map[Table][]byte{}
-	for _, t := range tables {
+	for _, t := range tablesOf(true) {
 		sound[t], _ = os.ReadFile(filepath.Join(dir, string(t)))
 	}
 	f.Add(uint32(0), byte(1), uint32(1<<30), []byte(nil))
@@ -451,7 +481,7 @@ func FuzzRead(f *testing.F) {
 		changed := append([]byte(nil), sound[Items]...)
 		changed[int(at)%len(changed)] ^= flip
 		changed = append(changed[:min(int(cut), len(changed))], more...)
-		for _, table := range tables {
+		for _, table := range tablesOf(true) {
 			b := sound[table]
 			if table == Items {
 				b = changed

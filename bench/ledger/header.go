@@ -21,7 +21,12 @@ const (
 	endFile      = "end.json"
 	cellsFile    = "cells"
 	attemptsFile = "attempts"
+	spareFile    = "spare"
 )
+
+// spareSize is room that is kept for the end: where the disk is full, what is in
+// cells is sealed into it, and the cells give back more.
+const spareSize = 1 << 20
 
 // Header says whose requests these are. Together with the scenario it is all that
 // is needed to judge the run again.

@@ -29,8 +29,8 @@ type Read struct {
 // there was there; only absence proves nothing then.
 func OpenRead(dir string) (*Read, error) {
 	r := &Read{dir: dir, complete: true}
-	for _, t := range tables {
-		if err := r.check(t); err != nil {
+	for i := 0; i < len(tablesOf(r.header.Versions)); i++ { // the first header tells how many there are
+		if err := r.check(tablesOf(r.header.Versions)[i]); err != nil {
 			return nil, fmt.Errorf("open read: %w", err)
 		}
 	}
@@ -133,6 +133,12 @@ func (r *Read) Items() iter.Seq[bench.Item] { return bench.Each(r.Pages(Items), 
 // Effects gives the rows of the results table.
 func (r *Read) Effects() iter.Seq[bench.Effect] {
 	return bench.Each(r.Pages(Effects), (*bench.Rows).Effect)
+}
+
+// Latest gives the rows that the results table has for items of several versions,
+// each with the request whose effect is the latest. Of other reads there are none.
+func (r *Read) Latest() iter.Seq[bench.Effect] {
+	return bench.Each(r.Pages(Latest), (*bench.Rows).Effect)
 }
 
 // DeadLetters gives the dead letters.

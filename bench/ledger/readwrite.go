@@ -18,8 +18,8 @@ const ReadFormat = "ackproof.read/v2"
 
 const firstReadFormat = "ackproof.read/v1"
 
-// Table names one of the three things that a final read reads; it is the name
-// of its file too.
+// Table names one of the things that a final read reads; it is the name of its
+// file too.
 type Table string
 
 // The tables of a final read.
@@ -27,9 +27,17 @@ const (
 	Items       Table = "items"
 	Effects     Table = "effects"
 	DeadLetters Table = "deadletters"
+	Latest      Table = "latest" // of a read of versions alone
 )
 
-var tables = [...]Table{Items, Effects, DeadLetters}
+// tablesOf lists the tables of a read.
+func tablesOf(versions bool) []Table {
+	all := []Table{Items, Effects, DeadLetters, Latest}
+	if !versions {
+		all = all[:len(all)-1]
+	}
+	return all
+}
 
 const (
 	rowSize     = 56 // of the first version
@@ -49,6 +57,10 @@ type ReadHeader struct {
 	Agent  uint8       `json:"agent"`
 	Number int         `json:"number"` // 1 or 2
 	Begun  time.Time   `json:"begun"`
+
+	// Versions: several requests have written one item, and the results table has a
+	// row for each item beside those for each request.
+	Versions bool `json:"versions,omitempty"`
 }
 
 // trailer ends a complete file.
@@ -90,7 +102,7 @@ func (f *Fingerprint) join(g Fingerprint) {
 // ReadWriter writes one final read. It is safe for concurrent use: the tables
 // may be read at the same time, and a table by several readers.
 type ReadWriter struct {
-	tables [len(tables)]*tableWriter
+	tables map[Table]*tableWriter
 }
 
 // tableWriter writes one file.
@@ -111,15 +123,15 @@ func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create read: %w", err)
 	}
-	w := &ReadWriter{}
-	for i, t := range tables {
+	w := &ReadWriter{tables: map[Table]*tableWriter{}}
+	for _, t := range tablesOf(h.Versions) {
 		f, err := os.OpenFile(filepath.Join(dir, string(t)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
 		}
 		h.Format, h.Table = ReadFormat, t
-		w.tables[i] = &tableWriter{f: f}
-		if err := w.tables[i].json(blockHeader, h); err != nil {
+		w.tables[t] = &tableWriter{f: f}
+		if err := w.tables[t].json(blockHeader, h); err != nil {
 			return nil, errors.Join(fmt.Errorf("create read: %w", err), w.Close())
 		}
 	}
@@ -128,26 +140,33 @@ func CreateRead(dir string, h ReadHeader) (*ReadWriter, error) {
 
 // Item writes one row of the items table.
 func (w *ReadWriter) Item(i bench.Item) error {
-	return w.tables[0].row(i.Row())
+	return w.tables[Items].row(i.Row())
 }
 
 // Effect writes one row of the results table.
 func (w *ReadWriter) Effect(e bench.Effect) error {
-	return w.tables[1].row(e.Row())
+	return w.tables[Effects].row(e.Row())
+}
+
+// Latest writes the row that the results table has for an item of several versions.
+func (w *ReadWriter) Latest(e bench.Effect) error {
+	t := w.tables[Latest]
+	if t == nil {
+		return fmt.Errorf("write read: a latest effect of request %d, and this is no read of versions", e.Seq)
+	}
+	return t.row(e.Row())
 }
 
 // DeadLetter writes one dead letter.
 func (w *ReadWriter) DeadLetter(d bench.DeadLetter) error {
-	return w.tables[2].row(d.Row())
+	return w.tables[DeadLetters].row(d.Row())
 }
 
 // Foreign notes a key of a table that is no id of this run and agent.
 func (w *ReadWriter) Foreign(t Table, id string) error {
-	for i := range tables {
-		if tables[i] == t {
-			w.tables[i].foreign(id)
-			return nil
-		}
+	if w := w.tables[t]; w != nil {
+		w.foreign(id)
+		return nil
 	}
 	return fmt.Errorf("foreign id %.40q: no table %q", id, t)
 }
@@ -170,9 +189,7 @@ func (w *ReadWriter) Finish() error {
 func (w *ReadWriter) Close() error {
 	var errs []error
 	for _, t := range w.tables {
-		if t != nil {
-			errs = append(errs, t.close())
-		}
+		errs = append(errs, t.close())
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -180,8 +181,10 @@ func (s *sealer) seal(ready func(left int64) bool) error {
 		if !ready(one.left.Load()) {
 			continue
 		}
-		if err := s.sealSlot(one); err != nil {
-			return err
+		if !one.written {
+			if err := s.sealSlot(one); err != nil {
+				return err
+			}
 		}
 		sealed = append(sealed, one)
 	}
@@ -231,6 +234,7 @@ func (s *sealer) sealSlot(one *slot) error {
 	if err := s.append(s.buf); err != nil {
 		return err
 	}
+	one.written = true
 	s.end.Blocks++
 	for i := range s.entries {
 		s.end.add(kind, s.entries[i].state())
@@ -243,7 +247,11 @@ func (s *sealer) sealSlot(one *slot) error {
 func (s *sealer) close() error {
 	close(s.stop)
 	<-s.stopped
-	err := s.w.failed()
+	failure := s.w.failed()
+	err := os.Remove(filepath.Join(s.w.dir, spareFile))
+	if failure != nil && !errors.Is(failure, ErrFull) {
+		err = failure
+	}
 	if err == nil {
 		err = s.seal(func(int64) bool { return true })
 	}
@@ -253,9 +261,9 @@ func (s *sealer) close() error {
 	if err == nil {
 		err = writeSealed(filepath.Join(s.w.dir, endFile), s.end)
 	}
-	cells := s.window.f.Name()
 	if err != nil {
-		return errors.Join(err, s.window.sync(), s.window.close(), s.f.Close())
+		return errors.Join(cmp.Or(failure, err), s.window.sync(), s.window.close(), s.f.Close())
 	}
-	return errors.Join(syncDir(s.w.dir), s.window.close(), s.f.Close(), os.Remove(cells))
+	cells := s.window.f.Name()
+	return errors.Join(failure, syncDir(s.w.dir), s.window.close(), s.f.Close(), os.Remove(cells))
 }

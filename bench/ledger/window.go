@@ -34,6 +34,7 @@ type slot struct {
 	kind        byte
 	number      uint64       // of the block; of retries, of the slots that have held some
 	left        atomic.Int64 // cells that are not finished
+	written     bool         // to attempts; whether it is on the disk nobody knows yet
 }
 
 func (s *slot) cell(i int) []byte { return s.cells[i*cellSize : (i+1)*cellSize : (i+1)*cellSize] }
@@ -41,7 +42,7 @@ func (s *slot) cell(i int) []byte { return s.cells[i*cellSize : (i+1)*cellSize :
 // begin hands the slot to a block of rows requests. Its cells are zeros. Assigned is
 // how many blocks have been handed a slot by then, this one included.
 func (s *slot) begin(kind byte, number, assigned uint64, rows int) {
-	s.kind, s.number = kind, number
+	s.kind, s.number, s.written = kind, number, false
 	s.left.Store(int64(rows))
 	encodeHead(s.head, kind, number, assigned)
 }
@@ -92,7 +93,7 @@ func createWindow(path string, slots int) (*window, error) {
 		return nil, err
 	}
 	w := &window{f: f}
-	if err := w.reserve(windowHeads); err != nil {
+	if err := reserve(f, windowHeads); err != nil {
 		return w, err
 	}
 	if w.heads, err = w.mapPart(0, windowHeads); err != nil {
@@ -101,24 +102,24 @@ func createWindow(path string, slots int) (*window, error) {
 	return w, w.grow(slots)
 }
 
-// reserve makes the file longer by real zeros: a hole would take its blocks only
+// reserve makes a file longer by real zeros: a hole would take its blocks only
 // when it is stored into, and a full disk would then be a SIGBUS.
-func (w *window) reserve(size int) error {
-	at, err := w.f.Seek(0, io.SeekEnd)
+func reserve(f *os.File, size int) error {
+	at, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
 	}
 	zeros := make([]byte, min(size, 1<<20))
 	for left := size; left > 0; {
-		n, err := w.f.Write(zeros[:min(left, len(zeros))])
+		n, err := f.Write(zeros[:min(left, len(zeros))])
 		if err != nil {
-			w.f.Truncate(at)
-			return fmt.Errorf("reserve %d bytes in %s: %w", size, w.f.Name(), err)
+			f.Truncate(at)
+			return fmt.Errorf("reserve %d bytes in %s: %w", size, f.Name(), err)
 		}
 		left -= n
 	}
-	if err := w.f.Sync(); err != nil { // some file systems allocate only now
-		return fmt.Errorf("reserve %d bytes in %s: %w", size, w.f.Name(), err)
+	if err := f.Sync(); err != nil { // some file systems allocate only now
+		return fmt.Errorf("reserve %d bytes in %s: %w", size, f.Name(), err)
 	}
 	return nil
 }
@@ -137,7 +138,7 @@ func (w *window) grow(n int) error {
 	if n = min(n, maxSlots-w.slots); n == 0 { // an empty mapping is an error of mmap(2)
 		return nil
 	}
-	if err := w.reserve(n * slotSize); err != nil {
+	if err := reserve(w.f, n*slotSize); err != nil {
 		return err
 	}
 	part, err := w.mapPart(int64(windowHeads)+int64(w.slots)*slotSize, n*slotSize)

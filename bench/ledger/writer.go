@@ -123,6 +123,9 @@ func (w *Writer) begin(h Header) (err error) {
 	sealBlock(b, blockHeader, 0)
 	err = s.append(b)
 	if err == nil {
+		err = makeSpare(w.dir)
+	}
+	if err == nil {
 		err = s.assign()
 	}
 	if err == nil {
@@ -134,8 +137,17 @@ func (w *Writer) begin(h Header) (err error) {
 	if err != nil {
 		s.window.close()
 		os.Remove(cells)
+		os.Remove(filepath.Join(w.dir, spareFile))
 	}
 	return err
+}
+
+func makeSpare(dir string) error {
+	f, err := os.Create(filepath.Join(dir, spareFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(reserve(f, spareSize), f.Close())
 }
 
 // attemptsHeader begins the file of sealed attempts.
@@ -168,15 +180,21 @@ func (w *Writer) Reserve(ctx context.Context, seq uint64, retry int) error {
 		return err
 	}
 	block := seq / blockRows
+	if w.hasSlot(block) {
+		return nil
+	}
+	return w.await(ctx, &w.waiting.firsts, func() bool { return w.table[block].Load() != nil })
+}
+
+// hasSlot says whether a block has its slot, or had it, and has those that follow it
+// prepared.
+func (w *Writer) hasSlot(block uint64) bool {
 	for front := w.front.Load(); block > front; front = w.front.Load() {
 		if w.front.CompareAndSwap(front, block) {
 			w.sealer.nudge()
 		}
 	}
-	if w.table[block].Load() != nil {
-		return nil
-	}
-	return w.await(ctx, &w.waiting.firsts, func() bool { return w.table[block].Load() != nil })
+	return w.table[block].Load() != nil
 }
 
 // await waits until something is there that the sealer makes.
@@ -252,7 +270,7 @@ func (w *Writer) failed() error {
 
 func (w *Writer) put(mark byte, a *bench.Attempt) {
 	// Whoever has not reserved, such as a test, waits here.
-	reserved := a.Retry == 0 && a.Seq < w.planned && w.table[a.Seq/blockRows].Load() != nil
+	reserved := a.Retry == 0 && a.Seq < w.planned && w.hasSlot(a.Seq/blockRows)
 	if !reserved && w.Reserve(context.Background(), a.Seq, a.Retry) != nil {
 		return // nothing was sent: its Reserve had failed
 	}
@@ -315,7 +333,8 @@ func (w *Writer) errorText(text string) uint16 {
 }
 
 // Close seals what is left, and writes down that it did. A second call does
-// nothing. Where the ledger could not be written, its error is that of Reserve.
+// nothing. Where the ledger could not be written, its error is that of Reserve; if
+// that was for lack of room, what was recorded is sealed all the same.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -174,9 +174,8 @@ func inPayload(payload string) (map[string]bool, error) {
 	var event struct {
 		Records []struct {
 			DynamoDB struct {
-				Keys struct {
-					ID struct{ S string } `json:"id"`
-				}
+				Keys     key
+				NewImage key
 			} `json:"dynamodb"`
 		}
 	}
@@ -185,7 +184,7 @@ func inPayload(payload string) (map[string]bool, error) {
 	}
 	found := map[string]bool{}
 	for _, record := range event.Records {
-		found[record.DynamoDB.Keys.ID.S] = true
+		found[bench.WriterOf(record.DynamoDB.Keys.ID.S, record.DynamoDB.NewImage.Version.S)] = true
 	}
 	return found, nil
 }
@@ -218,9 +217,7 @@ func (b *letterBox) inStream(ctx context.Context, info eventsource.BatchInfo) (m
 			if n.Compare(last) > 0 {
 				return found, nil
 			}
-			if id, ok := r.Dynamodb.Keys["id"].(*types.AttributeValueMemberS); ok {
-				found[id.Value] = true
-			}
+			found[eventsource.WriterOf(r)] = true
 			if n == last {
 				return found, nil
 			}

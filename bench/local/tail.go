@@ -14,6 +14,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/dynamo"
+	"github.com/ackproof/ackproof/bench/eventsource"
 	reading "github.com/ackproof/ackproof/bench/tail"
 )
 
@@ -46,7 +47,7 @@ type tail struct {
 
 	mu       sync.Mutex
 	shards   []*tailShard
-	puts     map[string]*put // by id: those that the stream has not shown
+	puts     map[string]*put // by the id of the request: those that the stream has not shown
 	unseen   int             // the sum of their counts
 	answers  int64           // requests answered with success
 	complete int64           // answers that the last complete look began after
@@ -205,22 +206,22 @@ func (t *tail) take(page reading.Page) error {
 		if err != nil {
 			return fmt.Errorf("shard %s: %w", s.id, err)
 		}
-		id, _ := r.Dynamodb.Keys["id"].(*types.AttributeValueMemberS)
-		if id == nil {
+		id := eventsource.WriterOf(r)
+		if id == "" {
 			continue
 		}
 		if s.last != "" && n.Compare(s.number) <= 0 {
-			t.outOfOrder(now, s, text, id.Value)
+			t.outOfOrder(now, s, text, id)
 			continue
 		}
 		s.last, s.number = text, n
 		at := now
 		if r.EventName != types.OperationTypeRemove {
-			if answered := t.seen(id.Value); !answered.IsZero() {
+			if answered := t.seen(id); !answered.IsZero() {
 				at = answered
 			}
 		}
-		t.observer.Committed(bench.Commit{Shard: s.id, Sequence: text, ID: id.Value, At: at})
+		t.observer.Committed(bench.Commit{Shard: s.id, Sequence: text, ID: id, At: at})
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/ackproof/ackproof/bench"
 )
 
 // request is what the proxy must know of a call of DynamoDB: which tables it
@@ -17,7 +19,7 @@ type request struct {
 // itemWrite is one row that a request would write.
 type itemWrite struct {
 	table string
-	id    string // the key; empty where the item has no such key
+	id    string // of the request that writes it, see [bench.WriterOf]; empty where the item has no such key
 	put   bool   // it replaces the whole item
 }
 
@@ -34,10 +36,14 @@ func (r *request) writesTo(table string) bool {
 	return slices.ContainsFunc(r.writes, func(w itemWrite) bool { return w.table == table })
 }
 
-// key is the part of an item, or of a key, that identifies it in our tables.
+// key is the part of an item, or of a key, that identifies it in our tables, with
+// what tells the versions of an item apart.
 type key struct {
-	ID struct{ S string } `json:"id"`
+	ID      struct{ S string } `json:"id"`
+	Version struct{ S string } `json:"version"`
 }
+
+func (k key) writer() string { return bench.WriterOf(k.ID.S, k.Version.S) }
 
 // parameters of all operations in one: their names do not clash, except that
 // RequestItems holds lists where a batch writes and objects where it reads.
@@ -68,7 +74,7 @@ func readRequest(op string, body []byte) (request, bool) {
 	table := tableName(p.TableName)
 	switch op {
 	case "PutItem":
-		r.write(itemWrite{table, p.Item.ID.S, true})
+		r.write(itemWrite{table, p.Item.writer(), true})
 	case "UpdateItem", "DeleteItem":
 		r.write(itemWrite{table, p.Key.ID.S, false})
 	case "BatchWriteItem":
@@ -83,7 +89,7 @@ func readRequest(op string, body []byte) (request, bool) {
 				table := tableName(a.TableName)
 				switch kind {
 				case "Put":
-					r.write(itemWrite{table, a.Item.ID.S, true})
+					r.write(itemWrite{table, a.Item.writer(), true})
 				case "Update", "Delete":
 					r.write(itemWrite{table, a.Key.ID.S, false})
 				default: // ConditionCheck, Get
@@ -111,7 +117,7 @@ func (r *request) batch(items map[string]json.RawMessage) bool {
 		for _, one := range requests {
 			switch {
 			case one.PutRequest != nil:
-				r.write(itemWrite{tableName(name), one.PutRequest.Item.ID.S, true})
+				r.write(itemWrite{tableName(name), one.PutRequest.Item.writer(), true})
 			case one.DeleteRequest != nil:
 				r.write(itemWrite{tableName(name), one.DeleteRequest.Key.ID.S, false})
 			}

@@ -71,6 +71,10 @@ func New(opts Options) *Target { return &Target{opts: opts} }
 // Name is http or aws.
 func (t *Target) Name() string { return t.opts.Name }
 
+// Shared says that the system may be loaded by several agents of a run at once: it
+// was there before.
+func (t *Target) Shared() bool { return true }
+
 // Lacks names what cannot be done to a system that is not ours.
 func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 	if stack.System == (bench.System{}) {

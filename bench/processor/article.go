@@ -42,17 +42,23 @@ func Articles() []string { return []string{ArticlePrinted, ArticleIntended, Arti
 // articleTTL is how long a processed item stays.
 const articleTTL = 300 * time.Second
 
-// article handles a stream event as the article's code does. As Promise.all does
-// it begins with all records and fails with the first error; but it waits for the
-// others, which there go on behind the answer.
+// article handles a stream event as the article's code does.
 func (h *Handler) article(ctx context.Context, records []record) error {
+	return h.allAtOnce(ctx, records, func(ctx context.Context, r record) error {
+		if r.EventName != string(events.DynamoDBOperationTypeInsert) {
+			return nil
+		}
+		return h.processInsert(ctx, r)
+	})
+}
+
+// allAtOnce begins with all records and fails with the first error, as Promise.all
+// does; but it waits for the others, which there go on behind the answer.
+func (h *Handler) allAtOnce(ctx context.Context, records []record, do func(context.Context, record) error) error {
 	var all errgroup.Group
 	all.SetLimit(keepAlive)
 	for _, r := range records {
-		if r.EventName != string(events.DynamoDBOperationTypeInsert) {
-			continue
-		}
-		all.Go(func() error { return h.processInsert(ctx, r) })
+		all.Go(func() error { return do(ctx, r) })
 	}
 	return all.Wait()
 }
@@ -88,7 +94,7 @@ func (h *Handler) processInsert(ctx context.Context, r record) error {
 // expireLater gives a processed item its time to live. The same write carries
 // what the judge knows an effect by, so that both are there or neither.
 func (h *Handler) expireLater(ctx context.Context, e effect) error {
-	u := h.write(e, false)
+	u := h.write(e, "")
 	u.TableName = &h.cfg.ItemsTable
 	u.UpdateExpression = aws.String("SET #ttl = :ttl, " + (*u.UpdateExpression)[len("SET "):])
 	u.ExpressionAttributeNames["#ttl"], u.ExpressionAttributeValues[":ttl"] = "ttl", h.ttl()

@@ -24,6 +24,8 @@ const (
 	DefectEarlyAnswer   = "early-answer"   // success is reported before the work is done: lost_processing when the process dies
 	DefectUnconditional = "unconditional"  // the newest write wins, whatever its version: wrong_effect when an older one comes late
 
+	DefectAllAtOnce = "all-at-once" // the records of a batch are worked on at once, and the last to finish wins: wrong_effect in the versions workload
+
 	// What is wrong with the answer that names failed records. All go on behind a
 	// failure, and answer so whether the mapping listens or not.
 	DefectContinue      = "unconditional-continue" // the first failure is named, and what is behind it is done already, without a condition: wrong_effect
@@ -54,6 +56,7 @@ func Defects() []Defect {
 		{DefectMarkFirst, DefectMarkFirst, "The request id is marked as done before the work, so the retry of a batch, which has the same id, does nothing."},
 		{DefectEarlyAnswer, DefectEarlyAnswer, "Success is reported at once and the work goes on behind it, to be lost in a crash."},
 		{DefectUnconditional, DefectUnconditional, "An effect replaces whatever is there, so an older version that comes late replaces the newer one."},
+		{DefectAllAtOnce, DefectAllAtOnce, "The records of a batch are worked on all at once, and an effect replaces whatever is there, so of two versions of an item the last to finish stays."},
 		{DefectContinue, DefectContinue, "As unconditional, and records behind a failed one are done before it; the first failed one is named."},
 		{DefectEmptyFailures, DefectEmptyFailures, "Failed records are logged, and the batchItemFailures that are answered are empty."},
 		{DefectReportLast, DefectReportLast, "Of several failed records the last is named, so those before it count as done."},
@@ -102,7 +105,9 @@ func (d defect) conditional() bool {
 
 // replaces reports whether an effect replaces the row that is there, and with it
 // the count of the effects before.
-func (d defect) replaces() bool { return d.name == DefectUnconditional || d.name == DefectContinue }
+func (d defect) replaces() bool {
+	return d.name == DefectUnconditional || d.name == DefectContinue || d.name == DefectAllAtOnce
+}
 
 // continues reports whether a batch goes on behind a record that has failed,
 // and is answered with batchItemFailures whatever Config.Partial says.

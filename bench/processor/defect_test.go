@@ -66,6 +66,7 @@ func TestDefects(t *testing.T) {
 		{"early-answer", []json.RawMessage{five}, all},
 		{"early-answer", []json.RawMessage{a}, map[string]int{"a": 1}},
 		{"unconditional", []json.RawMessage{five, five}, all},
+		{"all-at-once", []json.RawMessage{five, five}, all},
 		{"unconditional-continue", []json.RawMessage{bad}, map[string]int{"a": 1, "d": 1}},
 		{"empty-failures", []json.RawMessage{bad}, map[string]int{"a": 1, "d": 1}},
 		{"report-last", []json.RawMessage{bad}, map[string]int{"a": 1, "d": 1}},

@@ -15,10 +15,17 @@ import (
 
 // effect is one application of the work, about to be written.
 type effect struct {
-	id       string
+	id       string // the item's key
+	version  string // of an item that is written again and again: which of its writes this is; empty: it is written once
 	sequence string // decimal
 	digest   bench.Digest
 }
+
+// A version has two effects, each of them idempotent by itself, so that they need
+// no transaction: a row of its own, which is there once however often and however
+// late the version is delivered, and the row of its item, which shows the latest
+// version and never goes back.
+const versionCondition = "attribute_not_exists(id)"
 
 // The effect is one write, under one condition: two writes, a look and then an
 // update, would leave a gap in which a second delivery does the same. Without
@@ -33,8 +40,9 @@ const (
 )
 
 // write makes the write of an effect to the results table, in the shape that
-// a transaction takes; an UpdateItem has the same parts.
-func (h *Handler) write(e effect, conditional bool) *types.Update {
+// a transaction takes; an UpdateItem has the same parts. An empty condition is
+// none.
+func (h *Handler) write(e effect, condition string) *types.Update {
 	u := &types.Update{
 		TableName:                &h.cfg.ResultsTable,
 		Key:                      map[string]types.AttributeValue{"id": text(e.id)},
@@ -50,24 +58,56 @@ func (h *Handler) write(e effect, conditional bool) *types.Update {
 	if h.defect.replaces() {
 		u.UpdateExpression = aws.String(effectReplace)
 	}
-	if conditional {
-		u.ConditionExpression = aws.String(effectCondition)
+	if e.version != "" {
+		u.UpdateExpression = aws.String("SET version = :version, " + (*u.UpdateExpression)[len("SET "):])
+		u.ExpressionAttributeValues[":version"] = text(e.version)
+	}
+	if condition != "" && h.defect.conditional() {
+		u.ConditionExpression = &condition
 	}
 	return u
 }
 
-// update applies an effect with one UpdateItem. That the condition does not
-// hold is success: the effect is there already, or a newer one. It also covers
-// the SDK's own second attempt after an answer that was lost.
+// versioned gives the two effects of a version: that of its own, and that on its
+// item.
+func (e effect) versioned() (own, latest effect) {
+	own = e
+	own.id, own.version = e.version, ""
+	return own, e
+}
+
+// update applies an effect with one UpdateItem, or two.
 func (h *Handler) update(ctx context.Context, e effect) error {
-	err := h.updateItem(ctx, h.write(e, h.defect.conditional()))
+	if e.version == "" {
+		applied, err := h.apply(ctx, e, effectCondition)
+		if err != nil || !applied {
+			return err
+		}
+		return h.doubled(ctx, e)
+	}
+	own, latest := e.versioned()
+	applied, err := h.apply(ctx, own, versionCondition)
+	if err == nil {
+		_, err = h.apply(ctx, latest, effectCondition)
+	}
+	if err != nil || !applied {
+		return err
+	}
+	return h.doubled(ctx, own)
+}
+
+// apply applies one effect and reports whether it was not there. That its
+// condition does not hold is success: the effect is there already, or a newer one.
+// It also covers the SDK's own second attempt after an answer that was lost.
+func (h *Handler) apply(ctx context.Context, e effect, condition string) (applied bool, err error) {
+	err = h.updateItem(ctx, h.write(e, condition))
 	if _, there := errors.AsType[*types.ConditionalCheckFailedException](err); there {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("apply effect of %q: %w", e.id, err)
+		return false, fmt.Errorf("apply effect of %q: %w", e.id, err)
 	}
-	return h.doubled(ctx, e)
+	return true, nil
 }
 
 // doubled applies every K-th effect a second time, where that defect is
@@ -76,7 +116,7 @@ func (h *Handler) doubled(ctx context.Context, e effect) error {
 	if h.defect.name != DefectDouble || !h.applied.hit(h.defect.nth) {
 		return nil
 	}
-	if err := h.updateItem(ctx, h.write(e, false)); err != nil {
+	if err := h.updateItem(ctx, h.write(e, "")); err != nil {
 		return fmt.Errorf("apply effect of %q again: %w", e.id, err)
 	}
 	return nil
@@ -97,31 +137,42 @@ func (h *Handler) updateItem(ctx context.Context, u *types.Update) error {
 // there already; that is success.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 func (h *Handler) transact(ctx context.Context, e effect, payload string) error {
-	_, err := h.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-		{Put: &types.Put{
-			TableName: &h.cfg.ItemsTable,
-			Item:      map[string]types.AttributeValue{"id": text(e.id), "payload": text(payload)},
-		}},
-		{Update: h.write(e, h.defect.conditional())},
-	}})
+	item := map[string]types.AttributeValue{"id": text(e.id), "payload": text(payload)}
+	own, condition := e, effectCondition
+	var latest []types.TransactWriteItem
+	if e.version != "" {
+		// Without a stream nothing numbers the versions: the newest is the one that
+		// was stored last, and its effect comes with it.
+		item["version"] = text(e.version)
+		var last effect
+		own, last = e.versioned()
+		condition = versionCondition
+		latest = []types.TransactWriteItem{{Update: h.write(last, "")}}
+	}
+	_, err := h.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: append([]types.TransactWriteItem{
+		{Put: &types.Put{TableName: &h.cfg.ItemsTable, Item: item}},
+		{Update: h.write(own, condition)},
+	}, latest...)})
 	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok && alreadyApplied(cancelled) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("store and apply %q: %w", e.id, err)
 	}
-	return h.doubled(ctx, e)
+	return h.doubled(ctx, own)
 }
 
 // alreadyApplied reports whether the effect's condition is the only reason why
-// a transaction was cancelled. Reasons come in the order of the writes.
+// a transaction was cancelled. Reasons come in the order of the writes, of which
+// the effect is the second.
 func alreadyApplied(c *types.TransactionCanceledException) bool {
-	const put, update = 0, 1
-	if len(c.CancellationReasons) != 2 {
-		return false
+	failed := 0
+	for _, r := range c.CancellationReasons {
+		if code := aws.ToString(r.Code); code != "None" && code != "" {
+			failed++
+		}
 	}
-	itemReason, effectReason := aws.ToString(c.CancellationReasons[put].Code), aws.ToString(c.CancellationReasons[update].Code)
-	return (itemReason == "None" || itemReason == "") && effectReason == "ConditionalCheckFailed"
+	return failed == 1 && len(c.CancellationReasons) > 1 && aws.ToString(c.CancellationReasons[1].Code) == "ConditionalCheckFailed"
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

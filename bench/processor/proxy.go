@@ -25,7 +25,7 @@ type proxyEvent struct {
 // second event for the same id, which the asynchronous queue may well deliver,
 // applies nothing.
 func (h *Handler) proxy(ctx context.Context, e proxyEvent) (events.APIGatewayProxyResponse, error) {
-	id, payload, err := e.item()
+	id, version, payload, err := e.item()
 	if err != nil {
 		return respond(http.StatusBadRequest, map[string]string{"message": err.Error()}), nil
 	}
@@ -35,7 +35,7 @@ func (h *Handler) proxy(ctx context.Context, e proxyEvent) (events.APIGatewayPro
 	err = h.finish(ctx, func(ctx context.Context) error {
 		err := h.work(ctx, id, []byte(payload))
 		if err == nil {
-			err = h.transact(ctx, effect{id: id, sequence: "0", digest: h.digest([]byte(payload))}, payload)
+			err = h.transact(ctx, effect{id: id, version: version, sequence: "0", digest: h.digest([]byte(payload))}, payload)
 		}
 		return h.swallowed(err)
 	})
@@ -45,27 +45,28 @@ func (h *Handler) proxy(ctx context.Context, e proxyEvent) (events.APIGatewayPro
 	return respond(http.StatusOK, map[string]string{"id": id}), nil
 }
 
-// item takes id and payload out of the request's body. Its errors are for the
+// item takes id, version and payload out of the request's body. Its errors are for the
 // client: a bad body is answered, not failed, since a failed asynchronous event
 // would be tried again and stay as bad as it was.
-func (e proxyEvent) item() (id, payload string, err error) {
+func (e proxyEvent) item() (id, version, payload string, err error) {
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
 		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			return "", "", errors.New("the body is marked as base64 and is not")
+			return "", "", "", errors.New("the body is marked as base64 and is not")
 		}
 	}
 	var in struct {
 		ID      *string `json:"id"`
+		Version string  `json:"version"`
 		Payload *string `json:"payload"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return "", "", fmt.Errorf(`want {"id":"…","payload":"…"}: %w`, err)
+		return "", "", "", fmt.Errorf(`want {"id":"…","payload":"…"}: %w`, err)
 	}
 	if in.ID == nil || *in.ID == "" || in.Payload == nil {
-		return "", "", errors.New(`want {"id":"…","payload":"…"}: id or payload is missing`)
+		return "", "", "", errors.New(`want {"id":"…","payload":"…"}: id or payload is missing`)
 	}
-	return *in.ID, *in.Payload, nil
+	return *in.ID, in.Version, *in.Payload, nil
 }
 
 // respond makes a proxy response, whose body is JSON inside a string.

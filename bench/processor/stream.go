@@ -86,6 +86,9 @@ func (h *Handler) batch(ctx context.Context, records []record, windowed bool, st
 // stream handles the records of one batch, in order. The first error ends it,
 // unless a defect goes on; failed are the sequence numbers of what has failed.
 func (h *Handler) stream(ctx context.Context, records []record, failed *[]string) error {
+	if h.defect.name == DefectAllAtOnce {
+		return h.allAtOnce(ctx, records, h.record)
+	}
 	var errs []error
 	for i, r := range records {
 		// A batch of one has no tail, so that a retry after a bisection, or a
@@ -124,7 +127,15 @@ func (h *Handler) record(ctx context.Context, r record) error {
 	if err := h.work(ctx, id, payload); err != nil {
 		return err
 	}
-	return h.update(ctx, effect{id: id, sequence: r.Change.SequenceNumber, digest: h.digest(payload)})
+	return h.update(ctx, effect{id: id, version: r.version(), sequence: r.Change.SequenceNumber, digest: h.digest(payload)})
+}
+
+// version tells the writes of one item apart, where the item says which it is.
+func (r record) version() string {
+	if v := r.Change.NewImage["version"].S; v != nil {
+		return *v
+	}
+	return ""
 }
 
 // item takes id and payload out of the record.

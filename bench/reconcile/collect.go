@@ -26,6 +26,7 @@ const (
 	over                           // a record of it is settled
 	open                           // a record of it is not, as far as is known
 	later                          // handed over or applied when a fault had struck
+	unsure                         // the final item of its key, and the key's latest effect was not read
 
 	found = inItems | inStream | applied
 )
@@ -41,6 +42,7 @@ type judge struct {
 	e      *Evidence
 	n      uint64
 	w      *window
+	v      *versions // nil: each request has an item of its own
 	counts counts
 	shards map[string]bench.Sequence
 	origin bench.Origin
@@ -87,6 +89,7 @@ func (j *judge) collect() {
 	j.commits()
 	j.deliveries()
 	j.tables()
+	j.order()
 	j.deadLetters()
 }
 
@@ -109,6 +112,7 @@ func (j *judge) tables() {
 			done = append(done, read)
 			j.items(read)
 			j.effects(read)
+			j.latestEffects(read)
 		}
 	}
 }
@@ -305,8 +309,8 @@ func (j *judge) effects(r *Read) {
 			} else {
 				f |= here
 			}
-			compared := j.compare(*s, i, page, row, w.want[k])
-			if compared == 0 {
+			right, compared := j.compare(*s, i, page, row, w.want[k])
+			if !compared {
 				j.counts.Uncompared++
 			}
 			dated := page.Flags[row]&bench.RowHasTime != 0
@@ -316,22 +320,25 @@ func (j *judge) effects(r *Read) {
 			if deadline != 0 && !dated {
 				j.counts.Untimed++
 			}
-			if deadline == 0 || !dated || j.origin.Since(page.Ms[row])-j.e.Due(page.Seq[row]) <= deadline {
-				f |= onTime
-			}
-			*s |= f | compared&^comparedOnly
+			*s |= f | right | j.timely(page, row)
 		}
 	}
 }
 
-// comparedOnly says that an effect was compared and found right.
-const comparedOnly = flags(1 << 15)
+// timely is onTime for an effect within the deadline, or of unknown time.
+func (j *judge) timely(page *bench.Rows, row int) flags {
+	deadline, dated := j.e.Guarantee.Deadline, page.Flags[row]&bench.RowHasTime != 0
+	if deadline == 0 || !dated || j.origin.Since(page.Ms[row])-j.e.Due(page.Seq[row]) <= deadline {
+		return onTime
+	}
+	return 0
+}
 
-// compare holds an effect against what it should be; 0: there was nothing to
+// compare holds an effect against what it should be; false: there was nothing to
 // compare.
-func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want bench.Digest) (f flags) {
+func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want bench.Digest) (f flags, compared bool) {
 	if page.Flags[row]&bench.RowHasDigest != 0 && (j.e.Digests != nil || seen&told != 0) {
-		f |= comparedOnly
+		compared = true
 		if j.e.Digests == nil {
 			want = j.w.expected[i] // told after the page was picked, perhaps
 		}
@@ -340,13 +347,14 @@ func (j *judge) compare(seen flags, i uint64, page *bench.Rows, row int, want be
 		}
 	}
 	sequence := bench.Sequence{Hi: page.Hi[row], Lo: page.Lo[row]}
-	if !sequence.IsZero() && j.w.newest != nil && !j.w.newest[i].IsZero() {
-		f |= comparedOnly | fresh
+	if j.v == nil && !sequence.IsZero() && j.w.newest != nil && !j.w.newest[i].IsZero() {
+		compared = true
+		f |= fresh
 		if sequence.Compare(j.w.newest[i]) < 0 {
 			f ^= fresh | stale
 		}
 	}
-	return f
+	return f, compared
 }
 
 // deadLetters notes the dead letters.

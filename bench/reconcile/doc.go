@@ -42,6 +42,33 @@
 //   - A count that is null is lifted to what was proven: one duplicate seen is
 //     reported even if other rows do not tell how often they were applied.
 //
+// # Versions of an item
+//
+// Where requests share keys ([Evidence.Key]), each writes a version of its key's
+// item, and each version is a request with a verdict of its own: it must be stored,
+// delivered and applied once, also where a newer one has replaced it by then. The
+// items table shows of each key its final item alone; the results table has a row
+// for each version, and one for each key that shows the latest effect.
+//
+//   - A version is stored if it was seen in the stream, or is the final item of its
+//     key, or has an effect. Of one that was acknowledged and is none of these,
+//     lost_write is said where the stream was read whole ([Evidence.StreamWhole]),
+//     else unread: it may have been stored and overwritten. Where there is no
+//     stream, it is lost_write if it has no effect either.
+//   - The order of a key's versions is that of the stream: which of two concurrent
+//     requests was written first no client knows. The final item is the one in the
+//     items table; where that was not read, the one of the key's last record.
+//   - The final item's version is wrong_effect if the key's latest effect is of
+//     another version, or there is none: an older one came late and was put over it,
+//     or the newest has never got there. It is judged so behind all else that may be
+//     wrong with that version, and only when the pipeline is drained. Of a version
+//     that was overwritten, the latest effect says nothing.
+//   - A version that was skipped because a newer one had been applied is
+//     lost_processing: what was promised is the work of each. A version that a
+//     client sends again under the same id is the same version: applied once.
+//   - Sequence numbers of a version's own effect are not compared: sent again behind
+//     another version, it has a second record, and its work is done already.
+//
 // # How the run gets its verdict
 //
 // A failing item verdict fails the run. Otherwise each gate that is down, each
@@ -56,4 +83,5 @@
 // ids that are judged together, the window: 10 bytes each, and 16 more
 // for each of the two logs, commits and deliveries. Each core judges a part of the
 // window, and goes through all rows for it. Findings are handed over and not kept.
+// Of shared keys 40 bytes each are kept.
 package reconcile

@@ -32,6 +32,14 @@ type Evidence struct {
 	Digests func(first uint64, into []bench.Digest)
 	Stages  []Stage
 
+	// Key is the key that a request writes, below Keys, where requests share them:
+	// each is a version of its key's item. nil: each has an item of its own.
+	// StreamWhole says that every record of the stream was seen, from the first write
+	// to the last: what is not among the commits was not stored.
+	Key         func(seq uint64) uint64
+	Keys        uint64
+	StreamWhole bool
+
 	// The tables. Sentinels is how many ids behind the plan are the harness's
 	// own, written to prove the drain: they are neither judged nor unexpected.
 	Reads           [2]Read
@@ -86,6 +94,7 @@ type Stage struct {
 type Read struct {
 	Items       iter.Seq[*bench.Rows]
 	Effects     iter.Seq[*bench.Rows]
+	Latest      iter.Seq[*bench.Rows] // of versions: each key's row, as an effect of the version that it shows
 	DeadLetters iter.Seq[*bench.Rows] // nil: there is no destination to read
 	Foreign     int64                 // keys that are no id of this run and agent
 	ForeignIDs  []string              // the first few of them

@@ -25,6 +25,7 @@ func Judge(e Evidence) Account {
 	j.drained = isDrained(&e)
 	j.shards = j.settled()
 	j.counts = newCounts(&e)
+	j.v = newVersions(&e)
 	j.account.judged = make([]judged, n)
 	j.windows()
 	j.unplanned()
@@ -191,6 +192,9 @@ func refusedVerdict(there, known bool) bench.ItemVerdict {
 
 // stored reports whether an id is stored, and whether that is known.
 func (j *judge) stored(s flags, o bench.Outcome) (stored, known bool) {
+	if j.v != nil && j.e.ItemsObserved {
+		return j.storedVersion(s)
+	}
 	if s&(inItems|inStream) != 0 {
 		return true, true
 	}
@@ -224,6 +228,8 @@ func (j *judge) effectVerdict(s flags, o bench.Outcome) bench.ItemVerdict {
 		return bench.WrongEffect
 	case outdated && !j.drained:
 		return bench.Pending // the newer one may be on its way
+	case s&unsure != 0:
+		return bench.Unread
 	case outdated:
 		return bench.WrongEffect
 	case o == bench.Unknown:

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,6 +46,36 @@ func oracle(w *world) map[uint64]string {
 				if v.Count > 0 {
 					applications[r][id] += v.Count
 				}
+			}
+		}
+	}
+	latest, final, lastWrite := map[uint64]bench.Effect{}, map[uint64]uint64{}, map[uint64]bench.Sequence{}
+	if e.Key != nil {
+		for r := range w.reads {
+			for _, i := range w.reads[r].items {
+				if _, known := final[e.Key(i.Seq)]; i.Seq < uint64(len(w.outcomes)) && e.ItemsObserved && (e.Reads[r].Complete || !known) {
+					final[e.Key(i.Seq)] = i.Seq
+				}
+			}
+			for _, v := range w.reads[r].latest {
+				if !e.EffectsObserved {
+					continue
+				}
+				v.Sequence = bench.Sequence{}
+				v.Count = -1
+				effects[note(v.Seq)] = append(effects[note(v.Seq)], v)
+				if _, known := latest[e.Key(v.Seq)]; e.Reads[r].Complete || !known {
+					latest[e.Key(v.Seq)] = v
+				}
+			}
+		}
+		inTable := maps.Clone(final)
+		for _, c := range w.commits {
+			id, _ := bench.ParseID(c.ID)
+			n, err := bench.ParseSequence(c.Sequence)
+			k := e.Key(id.Seq)
+			if _, known := inTable[k]; err == nil && !known && n.Compare(lastWrite[k]) > 0 {
+				final[k], lastWrite[k] = id.Seq, n
 			}
 		}
 	}
@@ -92,6 +123,10 @@ func oracle(w *world) map[uint64]string {
 			storedKnown = true
 		}
 		effectKnown := hasEffect || e.EffectsObserved && whole
+		if e.Key != nil && e.ItemsObserved {
+			stored = seenStored || hasEffect
+			storedKnown = stored || e.StreamWhole && e.Architecture == bench.Streams || e.Architecture != bench.Streams && whole && e.EffectsObserved
+		}
 
 		excuse := func(otherwise string) string {
 			if letters[id] {
@@ -155,7 +190,7 @@ func oracle(w *world) map[uint64]string {
 				if v.HasDigest && v.Digest != digestOf(seq) {
 					return "wrong_effect"
 				}
-				if n, ok := newest[id]; ok && !v.Sequence.IsZero() {
+				if n, ok := newest[id]; ok && !v.Sequence.IsZero() && e.Key == nil {
 					if v.Sequence.Compare(n) < 0 {
 						outdated = true
 					} else {
@@ -165,6 +200,20 @@ func oracle(w *world) map[uint64]string {
 				if e.Guarantee.Deadline == 0 || !v.At.After(e.Started.Add(due(seq)+e.Guarantee.Deadline)) {
 					late = false
 				}
+			}
+			unsure := false
+			if f, known := final[key(e, seq)]; e.Key != nil && known && f == seq {
+				shown, there := latest[key(e, seq)]
+				switch {
+				case there && shown.Seq == seq:
+				case there || e.EffectsObserved && whole:
+					outdated = true
+				default:
+					unsure = true
+				}
+			}
+			if unsure {
+				return "unread"
 			}
 			if outdated && !current {
 				if !drained {
@@ -185,11 +234,22 @@ func oracle(w *world) map[uint64]string {
 	return out
 }
 
+func key(e Evidence, seq uint64) uint64 {
+	if e.Key == nil {
+		return 0
+	}
+	return e.Key(seq)
+}
+
 // drawWorld makes a small history in which anything may be missing, doubled or
 // wrong, also in one read and not in the other.
 func drawWorld(t *rapid.T) *world {
 	n := rapid.Uint64Range(0, 12).Draw(t, "requests")
 	w := newWorld(n)
+	if keys := rapid.Uint64Range(0, 4).Draw(t, "keys"); keys > 0 {
+		w = newVersionsWorld(n, keys)
+		w.e.StreamWhole = rapid.Bool().Draw(t, "stream whole")
+	}
 	chance := func(what string, percent int) bool { return rapid.IntRange(1, 100).Draw(t, what) <= percent }
 	e := &w.e
 	e.Architecture = rapid.SampledFrom(bench.Architectures()).Draw(t, "architecture")
@@ -232,6 +292,16 @@ func drawWorld(t *rapid.T) *world {
 			}
 			if chance("slow", 20) {
 				v.At = v.At.Add(time.Second)
+			}
+		}
+		read.latest = slices.DeleteFunc(read.latest, func(bench.Effect) bool { return chance("no latest", 15) })
+		for i := range read.latest {
+			v := &read.latest[i]
+			if k := w.e.Key(v.Seq); chance("an older one", 20) {
+				*v = goodEffect(k)
+			}
+			if chance("latest wrong", 10) {
+				v.Digest++
 			}
 		}
 		if len(read.effects) > 0 && chance("second row", 20) {

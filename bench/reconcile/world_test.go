@@ -21,6 +21,7 @@ type world struct {
 	reads    [2]struct {
 		items   []bench.Item
 		effects []bench.Effect
+		latest  []bench.Effect
 		letters []bench.DeadLetter
 	}
 	commits    []bench.Commit
@@ -87,6 +88,35 @@ func newWorld(n uint64) *world {
 	return w
 }
 
+// newVersionsWorld is newWorld with requests that share keys: request n writes key
+// n modulo the number of keys.
+func newVersionsWorld(n, keys uint64) *world {
+	w := newWorld(n)
+	w.e.Keys, w.e.Key, w.e.StreamWhole = keys, func(seq uint64) uint64 { return seq % keys }, true
+	final := func(seq uint64) bool { return seq+keys >= n }
+	for r := range w.reads {
+		w.reads[r].items = slices.DeleteFunc(w.reads[r].items, func(i bench.Item) bool { return !final(i.Seq) })
+		for _, v := range w.reads[r].effects {
+			if final(v.Seq) {
+				v.Count = int64(1 + v.Seq/keys)
+				w.reads[r].latest = append(w.reads[r].latest, v)
+			}
+		}
+	}
+	return w
+}
+
+// showLatest makes the row of a key show the effect of a request.
+func (w *world) showLatest(seq uint64) {
+	for r := range w.reads {
+		for i, v := range w.reads[r].latest {
+			if w.e.Key(v.Seq) == w.e.Key(seq) {
+				w.reads[r].latest[i] = goodEffect(seq)
+			}
+		}
+	}
+}
+
 // evidence makes the evidence of the world as it stands.
 func (w *world) evidence() Evidence {
 	e := w.e
@@ -99,6 +129,7 @@ func (w *world) evidence() Evidence {
 	for r := range e.Reads {
 		e.Reads[r].Items = pages(slices.Values(w.reads[r].items), bench.Item.Row)
 		e.Reads[r].Effects = pages(slices.Values(w.reads[r].effects), bench.Effect.Row)
+		e.Reads[r].Latest = pages(slices.Values(w.reads[r].latest), bench.Effect.Row)
 		if w.reads[r].letters != nil {
 			e.Reads[r].DeadLetters = pages(slices.Values(w.reads[r].letters), bench.DeadLetter.Row)
 		}

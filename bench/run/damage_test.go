@@ -59,7 +59,7 @@ func evidenceFiles(t testing.TB, dir string) (files []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"run.json", "scenario.yaml", "events.jsonl", "deliveries/log", "ledger/header.json", "ledger/start.json", "ledger/end.json", "reads/1/items", "reads/2/effects"} {
+	for _, name := range []string{"run.json", "scenario.yaml", "events.jsonl", "deliveries/log", "ledger/header.json", "ledger/attempts", "ledger/start.json", "ledger/end.json", "reads/1/items", "reads/2/effects"} {
 		if !slices.Contains(files, name) {
 			t.Fatalf("there is no %s among %q", name, files)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 )
 
@@ -41,6 +42,14 @@ func DirName(at time.Time, scenario, id string) string {
 	return at.UTC().Format("20060102-150405") + "-" + scenario + "-" + id
 }
 
+// agentSuffix tells the directories of several agents of one run apart.
+func agentSuffix(s bench.Share) string {
+	if s == (bench.Share{}) {
+		return ""
+	}
+	return fmt.Sprintf("-agent-%d", s.Agent)
+}
+
 // Link makes the link `latest` in a folder point to one of its directories. A
 // system without links does without.
 func Link(out, dir string) {
@@ -57,7 +66,7 @@ func Link(out, dir string) {
 func (r *Run) makeDir() (err error) {
 	s := r.opts.Scenario
 	created := r.opts.Clock.Now()
-	r.dir = filepath.Join(r.opts.Out, DirName(created, s.Name, string(r.id)))
+	r.dir = filepath.Join(r.opts.Out, DirName(created, s.Name, string(r.id))+agentSuffix(r.opts.Share))
 	if r.dir, err = filepath.Abs(r.dir); err != nil {
 		return err
 	}
@@ -78,6 +87,7 @@ func (r *Run) makeDir() (err error) {
 	r.manifest.faults = s.Faults
 	r.manifest.Schema, r.manifest.Run, r.manifest.Scenario = manifestSchema, r.id, s.Name
 	r.manifest.Target, r.manifest.Architecture, r.manifest.Seed = r.opts.Target.Name(), s.Architecture, r.opts.Seed
+	r.manifest.Agent, r.manifest.Agents = r.opts.Share.Agent, r.opts.Share.Of
 	r.manifest.Planned, r.manifest.Created = r.plan.Len(), created.UTC().Format(time.RFC3339Nano)
 	r.manifest.Processor = builtIn
 	switch {
@@ -112,7 +122,7 @@ func (r *Run) makeDir() (err error) {
 		return err
 	}
 	r.book, err = ledger.Create(filepath.Join(r.dir, ledgerDir), ledger.Header{
-		Run: r.id, Planned: r.plan.Len(), Seed: r.opts.Seed, Created: created, Plan: copied,
+		Run: r.id, Agent: uint8(r.opts.Share.Agent), Planned: r.plan.Len(), Seed: r.opts.Seed, Created: created, Plan: copied,
 	})
 	if err != nil {
 		r.events.Close()

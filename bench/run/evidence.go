@@ -26,7 +26,9 @@ type manifest struct {
 	Architecture string            `json:"architecture"`
 	Seed         uint64            `json:"seed"`
 	Planned      int64             `json:"planned"`
-	Processor    string            `json:"processor"` // "built-in" or the path given
+	Agent        int               `json:"agent,omitempty"`  // of several that share the plan, from 1
+	Agents       int               `json:"agents,omitempty"` // 0: one alone
+	Processor    string            `json:"processor"`        // "built-in" or the path given
 	Created      string            `json:"created"`
 	Started      string            `json:"started"` // start of load, RFC 3339, UTC; empty: it never came so far
 	Version      string            `json:"version"`
@@ -40,6 +42,9 @@ type manifest struct {
 
 	faults []faults.Fault
 }
+
+// share is the part of the plan that the run sent.
+func (m *manifest) share() bench.Share { return bench.Share{Agent: m.Agent, Of: m.Agents} }
 
 func (m *manifest) write(dir string) error {
 	b, err := m.encode()
@@ -69,8 +74,8 @@ func readManifest(dir string) (*manifest, error) {
 	if m.Schema != manifestSchema {
 		return nil, fmt.Errorf("read %s: schema %q, this version of ackproof reads %q", filepath.Join(dir, manifestFile), m.Schema, manifestSchema)
 	}
-	if !m.Run.Valid() || m.Planned < 0 || !slices.Contains(bench.Architectures(), m.Architecture) {
-		return nil, fmt.Errorf("read %s: run id %q, architecture %q or plan of %d requests cannot be", filepath.Join(dir, manifestFile), m.Run, m.Architecture, m.Planned)
+	if !m.Run.Valid() || m.Planned < 0 || !m.share().Valid() || !slices.Contains(bench.Architectures(), m.Architecture) {
+		return nil, fmt.Errorf("read %s: run id %q, architecture %q, agent %s or plan of %d requests cannot be", filepath.Join(dir, manifestFile), m.Run, m.Architecture, m.share(), m.Planned)
 	}
 	return m, nil
 }
@@ -99,6 +104,7 @@ const (
 	evidenceSentinels  = "sentinels"
 	evidenceAtRest     = "at_rest"
 	evidenceWritten    = "written"
+	evidenceSamples    = "samples"
 	evidenceFinished   = "finished"
 )
 
@@ -151,5 +157,5 @@ func (r *Run) evidence(name string, data any) {
 	if err != nil {
 		panic(fmt.Sprintf("run: evidence %s cannot be written as JSON: %v", name, err)) // our own types
 	}
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Text: name, Data: b})
 }

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -195,5 +197,36 @@ func TestADirectoryWithoutARun(t *testing.T) {
 		if _, _, err := run.Judge(dir, run.JudgeOptions{}); err == nil {
 			t.Errorf("%v was judged", files)
 		}
+	}
+}
+
+// chatty tells an event that no file can hold, while the load is on.
+type chatty struct{ inProcess }
+
+func (p *chatty) Start(ctx context.Context, stack bench.Stack, events func(bench.Event)) (bench.Endpoints, error) {
+	time.AfterFunc(400*time.Millisecond, func() {
+		events(bench.Event{At: clock.Real{}.Now(), Kind: bench.EventEvidence, Data: json.RawMessage("{torn")})
+	})
+	return p.inProcess.Start(ctx, stack, events)
+}
+
+// A run whose events are not written is not carried on, and does not pass for one
+// that knows everything.
+func TestAnEventThatIsNotWrittenEndsTheRun(t *testing.T) {
+	target := &chatty{}
+	target.t = t
+	r, err := run.Prepare(run.Options{
+		Scenario: scenario(t, "name: long\nload: [{name: steady, for: 30s, rate: 100/s}]"), Target: target, Seed: 11, Out: t.TempDir(), Clock: clock.Real{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Stop()
+	if _, err = r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "events.jsonl cannot be written") {
+		t.Fatalf("the run ended with %v", err)
+	}
+	result := judge(t, r.Dir())
+	if result.Verdict != bench.VerdictUnknown || result.Requests.Unsent < 1000 {
+		t.Errorf("verdict %s, %d requests were not sent", result.Verdict, result.Requests.Unsent)
 	}
 }

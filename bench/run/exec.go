@@ -111,7 +111,7 @@ func (r *Run) mendOutside(ctx context.Context, fault int) error {
 	if ok {
 		after, err := o.journal.Count(ctx, fault)
 		if err != nil {
-			r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Fault: &fault, Text: "its strikes were not counted: " + err.Error()})
+			r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventEvidence, Fault: &fault, Text: "its strikes were not counted: " + err.Error()})
 		}
 		o.mu.Lock()
 		o.counted[fault] = max(0, after-before)

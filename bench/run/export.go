@@ -62,7 +62,7 @@ func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, s
 	if err != nil {
 		return Exported{}, err
 	}
-	account := f.account(nil)
+	account := f.account(&figures{}, nil)
 	j := newJoiner(f, &account, min(size, f.plan.Len()))
 	for first := int64(0); first < f.plan.Len(); first += size {
 		j.window(uint64(first), uint64(min(size, f.plan.Len()-first)))
@@ -83,9 +83,10 @@ func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, s
 }
 
 // account judges the run for its item verdicts alone: the timing gates, which
-// need the distributions, have no part in them. found is given every finding.
-func (f *files) account(found func(bench.Finding)) reconcile.Account {
-	e := f.evidence(&figures{})
+// need the distributions, have no part in them. found is given every finding; of
+// empty figures it does not name a fault that struck what was due before it.
+func (f *files) account(g *figures, found func(bench.Finding)) reconcile.Account {
+	e := f.evidence(g)
 	e.Window, e.Found = exportJudged, found
 	return reconcile.Judge(e)
 }
@@ -131,7 +132,7 @@ type joiner struct {
 	body     []byte
 
 	first, n uint64
-	chosen   map[uint64]int // places in seen; nil: the n requests from first on
+	chosen   *few // places in seen; nil: the n requests from first on
 	seen     []seen
 	shards   []string
 	numbers  map[string]uint16 // of the shards: a handful
@@ -160,7 +161,7 @@ func (w faultWindow) covers(t time.Duration) bool { return t >= w.from && (t < w
 // of gives what is seen of a request; nil: nobody looked for it.
 func (j *joiner) of(seq uint64) *seen {
 	if j.chosen != nil {
-		if i, ok := j.chosen[seq]; ok {
+		if i, ok := j.chosen.at(seq); ok {
 			return &j.seen[i]
 		}
 		return nil
@@ -193,11 +194,8 @@ func (j *joiner) window(first, n uint64) {
 }
 
 // choose goes through the files for some requests.
-func (j *joiner) choose(seqs []uint64) {
-	j.n, j.chosen = uint64(len(seqs)), map[uint64]int{}
-	for i, seq := range seqs {
-		j.chosen[seq] = i
-	}
+func (j *joiner) choose(chosen *few) {
+	j.n, j.chosen = uint64(len(chosen.places)), chosen
 	j.gather()
 }
 
@@ -217,7 +215,7 @@ func (j *joiner) gather() {
 		}
 		for e := range read.Effects() {
 			if s := j.of(e.Seq); s != nil {
-				s.effect = min(s.effect, j.position(e.At))
+				s.effect = min(s.effect, j.position(e.At.Add(-j.f.clocks.offset)))
 				s.count(r, e.Count)
 			}
 		}
@@ -290,7 +288,7 @@ func (j *joiner) letters() {
 }
 
 // lastReads is the last final read that is complete, else all there are.
-func (f *files) lastReads() []*ledger.Read {
+func (f *files) lastReads() []read {
 	for n := len(f.reads) - 1; n >= 0; n-- {
 		if f.reads[n].Complete() {
 			return f.reads[n : n+1]
@@ -314,7 +312,7 @@ func (j *joiner) row(seq uint64) ledger.Row {
 	j.body = f.plan.AppendBody(j.body[:0], seq)
 	r := ledger.Row{
 		ID: f.plan.ID(seq), Phase: stage.Name, Warmup: stage.Warmup, Due: f.plan.Due(seq), Start: f.started,
-		Sent: ledger.Absent, Done: ledger.Absent, Waited: ledger.Absent, BodySize: len(j.body),
+		Sent: ledger.Absent, Done: ledger.Absent, First: ledger.Absent, Waited: ledger.Absent, BodySize: len(j.body),
 		Verdict: j.account.Of(seq), Committed: s.committed, Sequence: s.sequence, Delivered: s.delivered, DeliveryOutcome: s.outcome,
 		Deliveries: ledger.Uncounted, Applications: ledger.Uncounted,
 		Effect: s.effect, Lag: ledger.Absent, Lettered: s.lettered, LetterReadable: s.marks&letterReadable != 0,
@@ -357,7 +355,18 @@ func known(yes, looked bool) ledger.Known {
 // waited until the observation ended, as figures count it.
 func (j *joiner) client(r *ledger.Row) {
 	a, state := j.f.ledger.At(r.ID.Seq)
-	r.State, r.Outcome, r.Class, r.Status = state, a.Outcome, a.Class, a.Status
+	r.State, r.Outcome, r.Class, r.Status, r.Error = state, a.Outcome, a.Class, a.Status, a.Error
+	for _, one := range j.f.ledger.AttemptsAt(r.ID.Seq) {
+		if one != ledger.Unsent {
+			r.Attempts++
+		}
+	}
+	if state == ledger.Torn {
+		r.Attempts = ledger.Uncounted
+	}
+	if a.FirstByte != 0 {
+		r.First = a.FirstByte
+	}
 	switch state {
 	case ledger.Finished:
 		r.Sent, r.Done = a.Sent, a.End

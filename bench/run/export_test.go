@@ -245,6 +245,13 @@ func testRows(t *testing.T, dir string) {
 			t.Errorf("request %d: %s is %q, want %q", want.row, want.column, got, want.cell)
 		}
 	}
+	for i := range e.rows {
+		sent, _ := e.number(i, "sent_ms")
+		first, ok := e.number(i, "first_byte_ms")
+		if done, _ := e.number(i, "done_ms"); !ok || first < sent || first > done || e.cell(i, "attempts") != "1" || e.cell(i, "error") != "" {
+			t.Fatalf("request %d: sent at %v ms, first byte at %v, done at %v, %s attempts, error %q", i, sent, first, done, e.cell(i, "attempts"), e.cell(i, "error"))
+		}
+	}
 	if size, _ := e.number(0, "body_bytes"); size < 256 {
 		t.Errorf("a body of %v bytes cannot hold its payload", size)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/predict"
 	"github.com/ackproof/ackproof/bench/reconcile"
 	"github.com/ackproof/ackproof/bench/stats"
 )
@@ -38,6 +39,7 @@ type figures struct {
 type recovered struct {
 	ms        *float64
 	afterLoad bool
+	rate      *float64 // at which the backlog was worked off, items per second
 }
 
 // figures goes through all requests, each core through a share of its own.
@@ -216,7 +218,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		Refused:      g.byOutcome[bench.Refused].Latency(),
 		Unknown:      g.byOutcome[bench.Unknown].Latency(),
 	}
-	r.Availability = g.availability.Figures()
+	r.Availability, r.Clock = g.availability.Figures(), f.clocks.Clocks
 	if g.effects {
 		completion := g.completion.Latency()
 		r.Completion = &completion
@@ -273,14 +275,19 @@ func (f *files) load(r *bench.Result, g *figures) bench.LoadFigures {
 // fillFaults tells of each fault what it did, and how soon the system was itself
 // again.
 func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Account) {
+	predicted := predict.Losses(f.scenario, f.plan)
 	for i, fault := range f.faults {
 		loss := account.FaultLoss[i]
 		from, to := f.window(i)
 		r.Faults = append(r.Faults, bench.FaultResult{
 			Text: fault.String(), Kind: fault.Kind.Name, AtMs: ms(from), ForMs: ms(to - from),
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
-			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad,
+			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad, DrainRPS: g.recoveries[i].rate,
 		})
+		if p := predicted[i]; p != nil {
+			at := &r.Faults[i]
+			at.PredictedLoss, at.PredictedRange, at.PredictedBy = &p.Expected, &bench.Range{Low: p.Low, High: p.High}, p.Model
+		}
 		if !f.scenario.Target.HasItems() && !f.scenario.Target.HasResults() {
 			r.Faults[i].ObservedLoss = nil
 		}
@@ -307,6 +314,11 @@ func (f *files) recover(g *figures) {
 		}
 		var one recovered
 		one.ms, one.afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
+		if one.ms != nil && *one.ms > 0 {
+			_, left := f.moments(w.To, w.To+time.Duration(*one.ms*float64(time.Millisecond)))
+			rate := float64(len(left)) / *one.ms * 1e3
+			one.rate = &rate
+		}
 		for _, i := range of {
 			g.recoveries[i] = one
 		}

@@ -18,6 +18,7 @@ type Judged struct {
 	Dir    string
 	Group  string // base name of the folder named for it, where that holds several runs; else empty
 	Result bench.Result
+	Series *bench.Series // nil: the run has none of this judgement
 }
 
 // ReadRuns reads the results of runs. An argument is a run directory, or the
@@ -29,8 +30,11 @@ func ReadRuns(args []string) ([][]Judged, error) {
 	for _, arg := range args {
 		judged, err := members(arg)
 		for i := range judged {
-			_, err := readResult(judged[i].Dir, &judged[i].Result)
+			encoded, err := readResult(judged[i].Dir, &judged[i].Result)
 			errs = append(errs, err)
+			if series, missing := readSeries(judged[i].Dir, encoded); missing == nil {
+				judged[i].Series = series
+			}
 		}
 		all, errs = append(all, judged), append(errs, err)
 	}

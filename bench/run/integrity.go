@@ -97,12 +97,12 @@ func parseManifest(text []byte) (*manifest, error) {
 // strangers notes files that are sound and belong to another run: somebody has
 // copied them into this one.
 func (f *files) strangers() {
-	if h := f.ledger.Header(); h.Run.Valid() && h.Run != f.manifest.Run {
-		f.damage = append(f.damage, fmt.Sprintf("%s is that of run %s, and run.json of run %s", filepath.Join(f.dir, ledgerDir), h.Run, f.manifest.Run))
+	if h := f.ledger[0].Header(); h.Run.Valid() && (h.Run != f.manifest.Run || int(h.Agent) != f.manifest.Agent) {
+		f.damage = append(f.damage, fmt.Sprintf("%s is that of run %s, agent %d, and run.json of run %s, agent %d", filepath.Join(f.dir, ledgerDir), h.Run, h.Agent, f.manifest.Run, f.manifest.Agent))
 	}
-	for n, read := range f.reads {
-		if h := read.Header(); h.Run.Valid() && (h.Run != f.manifest.Run || h.Number != n+1) {
-			f.damage = append(f.damage, fmt.Sprintf("%s is read %d of run %s", readDir(f.dir, n+1), h.Number, h.Run))
+	for n := range f.reads {
+		if h := f.reads[n].parts[0].Header(); h.Run.Valid() && (h.Run != f.manifest.Run || h.Number != n+1 || int(h.Agent) != f.manifest.Agent) {
+			f.damage = append(f.damage, fmt.Sprintf("%s is read %d of run %s, agent %d", readDir(f.dir, n+1), h.Number, h.Run, h.Agent))
 		}
 	}
 }
@@ -132,9 +132,9 @@ func (f *files) lengths() {
 	case want < 0:
 	case f.log == nil:
 		f.damage = append(f.damage, filepath.Join(f.dir, deliveriesDir, "log")+" is missing")
-	case f.log.Size() < want:
+	case f.log.parts[0].Size() < want:
 		f.damage = append(f.damage, fmt.Sprintf("%s: sound up to byte %d; there were %d at the end of the run",
-			filepath.Join(f.dir, deliveriesDir, "log"), f.log.Size(), want))
+			filepath.Join(f.dir, deliveriesDir, "log"), f.log.parts[0].Size(), want))
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -22,15 +21,17 @@ import (
 // files is a run directory, read.
 type files struct {
 	dir      string
+	agents   int // whose files these are together; 0: those of one run directory
 	manifest *manifest
 	scenario *scenarios.Scenario
 	faults   []faults.Fault
 	plan     *scenarios.Plan
-	ledger   *ledger.Ledger
-	reads    [2]*ledger.Read
-	log      *ledger.DeliveryLog // nil: the target keeps none
+	ledger   book
+	reads    [2]read
+	log      *deliveries // nil: the target keeps none
 	story    story
 	started  time.Time
+	clocks   clocks
 	portions portions
 	progress func(Judging)
 	extents  extents
@@ -160,90 +161,6 @@ func (w *findings) finish() error {
 	return nil
 }
 
-// open reads what is there. Only a directory without its beginnings is an
-// error: damage further on is evidence that is missing.
-// Opts are those of a judgement; nil: none is meant.
-func open(dir string, opts *JudgeOptions) (*files, error) {
-	f := &files{dir: dir}
-	err := f.begin()
-	if err != nil {
-		return nil, err
-	}
-	f.faults = f.scenario.Faults
-	f.plan = scenarios.NewPlan(f.scenario, f.manifest.Run, 0, f.manifest.Seed)
-	if f.plan.Len() != f.manifest.Planned {
-		return nil, fmt.Errorf("%s: the scenario plans %d requests, the run was of %d", dir, f.plan.Len(), f.manifest.Planned)
-	}
-	if opts != nil {
-		if err := f.allot(opts.Memory); err != nil {
-			return nil, err
-		}
-		f.progress = opts.Progress
-		f.spent(0, 0)
-	}
-	if err := f.openFiles(); err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	events, problems, err := ledger.ReadEvents(filepath.Join(dir, eventsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		problems, err = []string{err.Error()}, nil // no event, hence no evidence
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	f.damage = append(f.damage, problems...)
-	if f.log != nil {
-		f.damage = append(f.damage, f.log.Problems()...)
-	}
-	f.story = tell(events, len(f.faults))
-	f.lengths()
-	f.strangers()
-	f.started = f.ledger.Started()
-	if f.started.IsZero() {
-		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)
-	}
-	return f, nil
-}
-
-// openFiles opens the large files, each of which is checked from end to end: side
-// by side, since they have nothing in common.
-func (f *files) openFiles() error {
-	n := uint64(f.plan.Len())
-	var side sync.WaitGroup
-	errs := make([]error, 2+len(f.reads))
-	for i := range f.reads {
-		side.Go(func() {
-			f.reads[i], errs[i] = ledger.OpenRead(readDir(f.dir, i+1))
-			f.spent(n, costCheck)
-		})
-	}
-	side.Go(func() {
-		f.ledger, errs[2] = ledger.Open(filepath.Join(f.dir, ledgerDir))
-		f.spent(n, costCheck)
-	})
-	side.Go(func() {
-		log, err := ledger.ReadDeliveries(filepath.Join(f.dir, deliveriesDir))
-		if !errors.Is(err, os.ErrNotExist) {
-			f.log, errs[3] = log, err
-		}
-	})
-	side.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for _, read := range f.reads {
-		f.problems = append(f.problems, read.Problems()...)
-	}
-	return nil
-}
-
-func (f *files) close() error {
-	if f.ledger == nil {
-		return nil
-	}
-	return f.ledger.Close()
-}
-
 // judge makes the result of a run from its files. found is given every finding.
 func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) {
 	figures := f.figures()
@@ -309,13 +226,13 @@ func (f *files) info() bench.RunInfo {
 func (f *files) evidence(figures *figures) reconcile.Evidence {
 	s, story := f.scenario, &f.story
 	e := reconcile.Evidence{
-		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.started,
+		IDs: f.ids(), Architecture: f.manifest.Architecture, Started: f.effectsFrom(),
 		Planned: f.plan.Len(), Attempts: f.attempts, LedgerProblems: f.ledger.Problems(),
 		Due: f.plan.Due, Stage: f.plan.Stage, Digests: f.plan.Digests,
 		ReadProblems:  f.problems,
 		ItemsObserved: s.Target.HasItems(), EffectsObserved: s.Target.HasResults(), OneTable: s.Table.OneTable, CleanStart: story.clean,
 		TablesShared: s.Read.By == scenarios.ReadGet,
-		Sentinels:    uint64(max(0, story.sentinels)),
+		Sentinels:    uint64(max(0, story.sentinels) * f.ids().Agents),
 		Drain:        story.proof(), Blocked: f.blocked(), Over: story.settled,
 		LoadFinished: story.generator != nil && story.generator.Complete, HarnessFinished: story.finished != nil && story.finished.Error == "" && story.targetDeath == "",
 		Interrupted:  story.interrupted(),
@@ -332,14 +249,18 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Timing: figures.timing(story.generator),
 		Window: f.portions.window,
 	}
+	if e.Keys = f.plan.Keys(); e.Keys > 0 {
+		e.Key, e.StreamWhole = f.plan.KeyNumber, f.sawStream()
+	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
 	}
-	for n, read := range f.reads {
+	for n := range f.reads {
+		read := &f.reads[n]
 		foreign, samples := read.Foreign()
 		e.Reads[n] = reconcile.Read{
-			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), DeadLetters: read.Pages(ledger.DeadLetters),
-			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint().String(),
+			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), Latest: read.Pages(ledger.Latest), DeadLetters: read.Pages(ledger.DeadLetters),
+			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint(),
 		}
 	}
 	if f.manifest.Architecture == bench.Streams && f.log != nil {
@@ -366,8 +287,23 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 	return e
 }
 
+// sawStream reports whether every record of the stream is in the log: it is as it
+// was at the end of the run, its writer lived to see that, and no write was made
+// while the stream was off.
+func (f *files) sawStream() bool {
+	if f.log == nil || f.story.written == nil || len(f.damage) > 0 || f.story.targetDeath != "" || f.story.disorder > 0 {
+		return false
+	}
+	for i, fault := range f.faults {
+		if fault.Kind.Unrecorded && f.story.begun[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // ids says which ids the run's requests have.
-func (f *files) ids() bench.Numbering { return bench.Numbering{Run: f.manifest.Run, Agents: 1} }
+func (f *files) ids() bench.Numbering { return f.plan.IDs() }
 
 // attempts is what the judge asks the ledger.
 func (f *files) attempts(first uint64, into []bench.Attempt) {

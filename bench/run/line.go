@@ -69,8 +69,12 @@ func (l *line) take(p tail.Page) error {
 		if key == nil || l.round == nil {
 			continue
 		}
-		if id, err := bench.ParseKey(key.Value); err == nil && id.Run == l.reader.run && id.Seq >= l.round.first {
-			l.round.shard[id.Seq] = p.Shard
+		id, err := bench.ParseKey(key.Value)
+		if err != nil {
+			continue
+		}
+		if seq, ours := l.reader.plan.IDs().Seq(id); ours && seq >= l.round.first {
+			l.round.shard[seq] = p.Shard
 		}
 	}
 	return nil

@@ -62,6 +62,7 @@ const (
 const (
 	fixedBytes = 80 << 20 // code, buffers of files, and what the garbage collector has not seen yet
 	bucketSize = 188 << 10
+	keyBytes   = 40 + 8 // of a shared key, in the judge and in the plan
 	// smallestPiece is the least that may be gone through at a time: with less,
 	// nothing would come to an end.
 	smallestPiece = 1 << 16
@@ -96,7 +97,7 @@ func (f *files) allot(memory int64) error {
 }
 
 // countsBytes is what is counted whatever the number of requests: distributions,
-// seconds, and the moments of the few seconds that decide on a recovery.
+// seconds, shared keys, and the moments of the few seconds that decide on a recovery.
 func (f *files) countsBytes() int64 {
 	stages := f.plan.Stages()
 	peak := int64(0) // requests in a second
@@ -111,7 +112,7 @@ func (f *files) countsBytes() int64 {
 	if len(f.faults) > 0 {
 		moments = 7 * peak * 2 * 40
 	}
-	return histograms + perSecond + moments
+	return histograms + perSecond + moments + int64(f.plan.Keys())*keyBytes
 }
 
 // mega is a number of bytes in whole MB, of 2²⁰ bytes as everywhere, rounded up.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/stats"
 	"github.com/ackproof/ackproof/bench/synth"
 )
@@ -38,7 +39,8 @@ func (f *files) times() *times {
 	for i := range n {
 		t.items[i] = stats.Times{Acked: stats.Never, Stored: stats.Never, Effect: stats.Never}
 		t.handed[i] = stats.Never
-		t.attempts[i], t.sent[i] = f.ledger.Request(uint64(i))
+		a, state := f.ledger.At(uint64(i))
+		t.attempts[i], t.sent[i] = a, state != ledger.Unsent
 		if t.sent[i] && t.attempts[i].Outcome == bench.Acknowledged {
 			t.items[i].Acked = t.attempts[i].End
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -20,7 +21,13 @@ func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 		if rd.by == scenarios.ReadGet && in.table != "" {
 			return rd.get(ctx, in, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
 		}
-		return rd.rows(ctx, in, func(attributes) error { *n++; return nil })
+		return rd.rows(ctx, in, func(item attributes) error {
+			id, err := bench.ParseKey(text(in.values(item)[rowID]))
+			if err != nil || id.Run != r.id || id.Agent != bench.CanaryAgent { // of another agent of this run
+				*n++
+			}
+			return nil
+		})
 	}
 	err := errors.Join(count(rd.items, &c.Items), count(rd.effects, &c.Effects))
 	if err != nil {
@@ -42,13 +49,13 @@ func (r *Run) read(ctx, after context.Context, rd *reader) error {
 // readOnce makes one final read. What is read is kept whatever happens; the
 // read counts as complete only if all of it came through.
 func (r *Run) readOnce(ctx context.Context, rd *reader, n int) error {
-	w, err := ledger.CreateRead(readDir(r.dir, n), ledger.ReadHeader{Run: r.id, Number: n, Begun: r.opts.Clock.Now()})
+	w, err := ledger.CreateRead(readDir(r.dir, n), ledger.ReadHeader{Run: r.id, Agent: uint8(r.opts.Share.Agent), Number: n, Begun: r.opts.Clock.Now(), Versions: r.plan.Keys() > 0})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	letters, err := r.opts.Target.DeadLetters(ctx)
-	errs := []error{err, rd.tables(ctx, newRowWriter(r.id, rd.endpoints, w))}
+	errs := []error{err, rd.tables(ctx, newRowWriter(r.plan, rd.endpoints, w))}
 	for _, l := range letters {
 		errs = append(errs, w.DeadLetter(l))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/tableexport"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // The attributes of an item or an effect that the judge needs.
@@ -21,6 +22,7 @@ const (
 	rowSequence
 	rowDigest
 	rowProcessedAt
+	rowVersion
 )
 
 // source is a table, and the names of its attributes that the judge needs: the key
@@ -36,8 +38,8 @@ func sources(e bench.Endpoints) (items, effects source) {
 	if e.Attributes != nil {
 		a = *e.Attributes
 	}
-	items = source{e.ItemsTable, []string{rowID: a.ItemID, rowPayload: a.Payload}}
-	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt}}
+	items = source{e.ItemsTable, []string{rowID: a.ItemID, rowPayload: a.Payload, rowVersion: a.Version}}
+	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt, rowVersion: a.Version}}
 }
 
 // values picks the attributes of a row out of what DynamoDB gave.
@@ -57,16 +59,17 @@ func (s source) values(item attributes) []tableexport.Value {
 	return row
 }
 
-// rowWriter writes the rows of two tables into final reads. A row whose key is no
-// id of the run is foreign. It is safe for concurrent use.
+// rowWriter writes the rows of two tables into final reads. A row that is none of
+// the run's requests is foreign; one of another agent of the run is passed over,
+// since that agent reads it too. It is safe for concurrent use.
 type rowWriter struct {
-	run      bench.RunID
+	plan     *scenarios.Plan
 	oneTable bool                 // an item without an effect yet is none in the results table
 	reads    []*ledger.ReadWriter // each gets every row
 }
 
-func newRowWriter(run bench.RunID, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
-	return &rowWriter{run: run, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
+func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
+	return &rowWriter{plan: plan, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
 }
 
 func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
@@ -76,17 +79,38 @@ func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 	return err
 }
 
-// seq gives the number of the request that a row belongs to.
+// seq gives the number of the request that a row belongs to: of a row with a
+// shared key, the one that wrote it last. An item under a key that its request does
+// not write is nobody's, and so is the effect of such a one.
 func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64, ours bool, err error) {
 	key := text(row[rowID])
-	id, err := bench.ParseKey(key)
-	if err == nil && id.Run == w.run && id.Agent == bench.CanaryAgent {
+	id, err := bench.ParseKey(bench.WriterOf(key, text(row[rowVersion])))
+	var wrong bool
+	switch others, own := w.plan.Whole(), w.plan.IDs(); {
+	case err != nil:
+		wrong = true
+	case id.Run == own.Run && id.Agent == bench.CanaryAgent:
 		return 0, false, nil
+	default:
+		if seq, ours = own.Seq(id); !ours {
+			if _, theirs := others.Seq(id); theirs {
+				return 0, false, nil
+			}
+			wrong = true
+		}
 	}
-	if err != nil || id.Run != w.run || id.Agent != 0 {
+	if shared := isShared(key); shared || w.plan.Keys() > 0 && kind == ledger.Items {
+		wrong = wrong || w.plan.Keys() == 0 || key != w.plan.Key(seq)
+	}
+	if wrong {
 		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 	}
-	return id.Seq, true, nil
+	return seq, true, nil
+}
+
+func isShared(key string) bool {
+	_, shared := bench.ParseSharedKey(key)
+	return shared
 }
 
 func (w *rowWriter) item(row []tableexport.Value) error {
@@ -117,6 +141,9 @@ func (w *rowWriter) effect(row []tableexport.Value) error {
 		e.Digest, e.HasDigest = d, true
 	}
 	e.At = moment(row[rowProcessedAt])
+	if isShared(text(row[rowID])) {
+		return w.each(func(r *ledger.ReadWriter) error { return r.Latest(e) })
+	}
 	return w.each(func(r *ledger.ReadWriter) error { return r.Effect(e) })
 }
 

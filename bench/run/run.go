@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,8 +52,11 @@ type Options struct {
 	Target    bench.Target
 	Processor string // a Lambda binary; empty: the built-in one
 	Seed      uint64
-	Out       string // the folder that holds run directories
-	Data      bool   // the embedded DynamoDB keeps its data in the run directory
+	Share     bench.Share // of the plan; zero: all of it
+	ID        bench.RunID // all agents of a run have the same; empty: a new one
+	StartAt   time.Time   // when the load is to begin, for agents that must begin together; zero: as soon as all is ready
+	Out       string      // the folder that holds run directories
+	Data      bool        // the embedded DynamoDB keeps its data in the run directory
 	Version   string
 	Clock     clock.Clock
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
@@ -72,8 +76,9 @@ type Run struct {
 	view     view
 	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
 	outside  outside
-	headers  map[string]string // as they are sent
-	sign     load.Sign         // nil: nothing is signed
+	lost     atomic.Pointer[unwritten] // the first event that was not written
+	headers  map[string]string         // as they are sent
+	sign     load.Sign                 // nil: nothing is signed
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -83,8 +88,11 @@ type Run struct {
 // makes the run directory. All that is wrong is said at once, and nothing is
 // left behind.
 func Prepare(o Options) (*Run, error) {
-	r := &Run{opts: o, id: bench.NewRunID(clock.Entropy())}
-	r.plan = scenarios.NewPlan(o.Scenario, r.id, 0, o.Seed)
+	r := &Run{opts: o, id: o.ID}
+	if r.id == "" {
+		r.id = bench.NewRunID(clock.Entropy())
+	}
+	r.plan = scenarios.NewPlan(o.Scenario, r.id, 0, o.Seed).Share(o.Share)
 	r.stack = o.Scenario.Stack(o.Seed)
 	r.stack.Run = r.id
 	r.stack.Processor.Path = o.Processor
@@ -92,6 +100,9 @@ func Prepare(o Options) (*Run, error) {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
 	errs := []error{o.checkOutside(), r.readHeaders()}
+	if r.plan.Keys() > 0 && o.Share.Of > 1 {
+		errs = append(errs, errors.New("workload: {kind: versions} cannot be shared by several agents: which write of a key was the last, none of them knows"))
+	}
 	for _, lack := range o.Target.Lacks(r.stack) {
 		errs = append(errs, errors.New(lack))
 	}
@@ -138,11 +149,13 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if err != nil {
 		return endpoints, NotStarted{orDeath(ctx, err)}
 	}
-	loadErr := r.load(ctx, endpoints)
+	loadErr := r.load(ctx, endpoints, reader)
 	if errors.As(loadErr, new(NotStarted)) {
 		return endpoints, loadErr
 	}
-	loadErr = errors.Join(loadErr, r.book.Close())
+	if err := r.book.Close(); !errors.Is(loadErr, ledger.ErrFull) { // else it says the same once more
+		loadErr = errors.Join(loadErr, err)
+	}
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.
@@ -153,23 +166,43 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	readErr := r.read(ctx, after, reader)
 	err = orDeath(ctx, errors.Join(loadErr, undoErr, drainErr, readErr, r.rest(after, still)))
 	r.finish(interrupt.Err() != nil, err)
+	if lost := r.lost.Load(); lost != nil && !errors.Is(err, *lost) { // the very last one
+		err = errors.Join(err, *lost)
+	}
 	return endpoints, err
 }
 
 // targetGone says which process of the target is gone for good.
 type targetGone struct{ error }
 
-// orDeath gives the death of the target in the place of what follows from it.
+// unwritten says why events are not recorded: a run that nobody can judge later is
+// not carried on.
+type unwritten struct{ error }
+
+// orDeath gives the death of the target, or of the record, in the place of what
+// follows from it.
 func orDeath(ctx context.Context, err error) error {
 	if death, dead := errors.AsType[targetGone](context.Cause(ctx)); dead {
 		return death
 	}
+	if lost, ok := errors.AsType[unwritten](context.Cause(ctx)); ok {
+		return lost
+	}
 	return err
+}
+
+// note keeps an event. The run ends with the first one that cannot be kept.
+func (r *Run) note(e bench.Event) {
+	if err := r.events.Append(e); err != nil {
+		lost := unwritten{fmt.Errorf("%s cannot be written: %w", eventsFile, err)}
+		r.lost.CompareAndSwap(nil, &lost)
+		r.gone(lost)
+	}
 }
 
 // hear keeps what the target tells.
 func (r *Run) hear(e bench.Event) {
-	r.events.Append(e)
+	r.note(e)
 	if e.Kind == bench.EventTargetDeath {
 		r.gone(targetGone{errors.New(e.Text)})
 	}
@@ -201,14 +234,17 @@ func (r *Run) dialer() bench.Dialer {
 
 // load sends the plan while the faults strike. It returns when every request is
 // over and every fault has been taken away.
-func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
+func (r *Run) load(ctx context.Context, endpoints bench.Endpoints, reader *reader) error {
 	if err := r.openJournal(); err != nil {
 		return NotStarted{err}
 	}
 	if err := r.beginCounted(ctx); err != nil {
 		return NotStarted{err}
 	}
-	started := r.opts.Clock.Now().Add(startDelay)
+	started, err := r.startOfLoad(ctx)
+	if err != nil {
+		return NotStarted{err}
+	}
 	r.manifest.Started = started.UTC().Format(time.RFC3339Nano)
 	if err := r.manifest.write(r.dir); err != nil {
 		return NotStarted{err}
@@ -221,6 +257,8 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints) error {
 	attack := r.attack(r.plan, r.book, started, endpoints)
 	stopView := r.watch(ctx, attack, started)
 	defer stopView()
+	stopSampling := r.sample(ctx, reader, started)
+	defer stopSampling()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.strike(ctx, started) })
 	attacking, end := context.WithCancel(ctx)
@@ -252,10 +290,35 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 	}, plan, book)
 }
 
+// startOfLoad is when the load begins. Where that was agreed upon, it waits until
+// shortly before.
+func (r *Run) startOfLoad(ctx context.Context) (time.Time, error) {
+	soon, agreed := r.opts.Clock.Now().Add(startDelay), r.opts.StartAt
+	switch {
+	case agreed.IsZero():
+		return soon, nil
+	case agreed.Before(soon):
+		return agreed, fmt.Errorf("the agreed start, %s, has passed: the target was ready %s too late; give all agents a later --start-at",
+			agreed.UTC().Format(time.RFC3339), soon.Sub(agreed).Round(time.Millisecond))
+	}
+	r.phase("waiting for the agreed start")
+	if !wait(ctx, agreed.Sub(soon)) {
+		return agreed, ctx.Err()
+	}
+	return agreed, nil
+}
+
+// strikes reports whether the run breaks the system itself. Where several agents
+// load one, the first does.
+func (r *Run) strikes() bool {
+	shared, ok := r.opts.Target.(bench.Shared)
+	return r.opts.Share.Agent <= 1 || !ok || !shared.Shared()
+}
+
 // phase notes the beginning of a phase.
 func (r *Run) phase(name string) {
 	r.view.step(name)
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: name})
 }
 
 // finish writes the last evidence: that the harness lived to the end.

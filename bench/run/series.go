@@ -106,6 +106,7 @@ func (f *files) notes(r *bench.Result) {
 		r.Notes = append(r.Notes, "the tables were not in the embedded DynamoDB but at "+url+", whose stream has the shards that it chose itself; times include a hop through ackproof's proxy")
 	}
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
+	r.Notes = append(r.Notes, f.clocks.notes()...)
 	if c := f.story.canary; c != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d canary request(s) went ahead of the load, until one was seen where it should come, %.1f s after the first; they are counted nowhere", c.Sent, c.Ms/1000))
 	}
@@ -114,6 +115,8 @@ func (f *files) notes(r *bench.Result) {
 	}
 	if f.story.targetDeath != "" {
 		r.Notes = append(r.Notes, "the run ended early: "+f.story.targetDeath)
+	} else if end := f.story.finished; end != nil && end.Error != "" {
+		r.Notes = append(r.Notes, "the harness failed: "+end.Error)
 	}
 	for i, d := range f.damage {
 		if i == maxDamage {

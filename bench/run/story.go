@@ -23,6 +23,7 @@ type story struct {
 	drain       drained
 	sentinels   int // ids beyond the plan that are the harness's own
 	written     *written
+	samples     []sample // of effects that were seen to come
 	finished    *finished
 	finishedAt  time.Duration
 	deaths      []bench.Mark
@@ -151,6 +152,8 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		if json.Unmarshal(e.Data, &w) == nil {
 			s.written = &w
 		}
+	case evidenceSamples:
+		s.readSamples(e.Data)
 	case evidenceFinished:
 		var f finished
 		if json.Unmarshal(e.Data, &f) == nil {

@@ -19,6 +19,9 @@ const undoTimeout = 15 * time.Second
 // strike carries out the timeline of the faults: it arms and takes away each at
 // its time. When ctx ends it stops; what is armed then is taken away by undo.
 func (r *Run) strike(ctx context.Context, started time.Time) error {
+	if !r.strikes() {
+		return nil
+	}
 	commands, ctx := errgroup.WithContext(ctx)
 	var ends sync.WaitGroup
 	defer ends.Wait()
@@ -51,7 +54,7 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 // first request must find them armed.
 func (r *Run) beginCounted(ctx context.Context) error {
 	for i, f := range r.manifest.faults {
-		if f.On != "" {
+		if f.On != "" && r.strikes() {
 			if err := r.begin(ctx, i); err != nil {
 				return err
 			}
@@ -68,7 +71,7 @@ func (r *Run) begin(ctx context.Context, fault int) error {
 
 func (r *Run) opened(fault int) {
 	text := r.stack.Faults[fault]
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultBegin, Fault: &fault, Text: text})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultBegin, Fault: &fault, Text: text})
 	r.view.arm(fault, text)
 }
 
@@ -94,7 +97,7 @@ func (r *Run) end(ctx context.Context, fault int) error {
 		}
 	}
 	r.view.disarm(fault)
-	r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
+	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
 	return nil
 }
 

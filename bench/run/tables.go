@@ -40,7 +40,6 @@ type tableAPI interface {
 // reads: by Scan, or by BatchGetItem of the ids of the plan.
 type reader struct {
 	db        tableAPI
-	run       bench.RunID
 	endpoints bench.Endpoints
 	items     source
 	effects   source
@@ -56,7 +55,7 @@ func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, set
 	}
 	items, effects := sources(e)
 	// A page is tried again here, also where its body broke off.
-	return &reader{db: d.DB(), run: plan.ID(0).Run, endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
+	return &reader{db: d.DB(), endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
 }
 
 // openDynamoDB is how the run's tables and their stream are called.
@@ -77,13 +76,15 @@ type attributes = map[string]types.AttributeValue
 // at a time. Of no table there are none.
 func (r *reader) rows(ctx context.Context, from source, each func(attributes) error) error {
 	var mu sync.Mutex
-	one := func(items []attributes) (err error) {
+	one := func(items []attributes) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, item := range items {
-			err = errors.Join(err, each(item))
+			if err := each(item); err != nil { // the disk is full: so it is for the next one
+				return err
+			}
 		}
-		return err
+		return nil
 	}
 	if from.table == "" {
 		return nil

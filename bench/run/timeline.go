@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
-	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/stats"
 )
 
@@ -226,7 +225,7 @@ func (o *openSlot) close() {
 }
 
 // watch counts what a log of deliveries tells; once, however often it is read.
-func (t *timeline) watch(log *ledger.DeliveryLog, started time.Time) invocation {
+func (t *timeline) watch(log *deliveries, started time.Time) invocation {
 	if t == nil || t.watched || log == nil {
 		return invocation{}
 	}

@@ -3,7 +3,6 @@ package run
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,7 @@ import (
 // its number. What is not known is listed as unknown. An id that is none of this
 // run, or of which there is nothing to tell, is an error that names the nearest.
 func Trace(dir, name string) (*bench.Trace, error) {
-	f, err := open(dir, nil)
+	f, err := open(dir, &JudgeOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +29,7 @@ func Trace(dir, name string) (*bench.Trace, error) {
 		return nil, err
 	}
 	finding := bench.Finding{Seq: seq}
-	account := f.account(func(found bench.Finding) {
+	account := f.account(f.figures(), func(found bench.Finding) {
 		if found.Seq == seq {
 			finding = found
 		}
@@ -48,17 +47,16 @@ func (f *files) traces(account *reconcile.Account, findings []bench.Finding) []b
 	if len(findings) == 0 {
 		return nil
 	}
-	all := tracers{}
+	all := tracers{few: newFew(findings)}
 	for _, finding := range findings {
-		all[finding.Seq] = f.tracer(account, finding)
+		all.each = append(all.each, f.tracer(account, finding))
 	}
 	j := newJoiner(f, account, int64(len(findings)))
-	j.choose(slices.Collect(maps.Keys(all)))
+	j.choose(all.few)
 	all.stream(f)
 	all.tables(f)
 	var traces []bench.Trace
-	for _, finding := range findings {
-		t := all[finding.Seq]
+	for _, t := range all.each {
 		t.client(j)
 		t.deliveries()
 		t.effects()
@@ -102,11 +100,12 @@ func (f *files) find(name string) (uint64, error) {
 		seq, _ := strconv.ParseUint(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
 		return 0, fmt.Errorf("%.60q is no id and no number: %s", name, hint(seq))
 	}
-	if id.Run != f.manifest.Run || id.Agent != 0 {
+	seq, ours := f.ids().Seq(id)
+	if !ours {
 		return 0, fmt.Errorf("%s is of run %s and agent %d, %s is run %s: its request of that number is %s",
 			name, id.Run, id.Agent, filepath.Base(f.dir), f.manifest.Run, f.plan.ID(id.Seq))
 	}
-	return id.Seq, nil
+	return seq, nil
 }
 
 // tracer gathers the life of one request.
@@ -124,30 +123,63 @@ type tracer struct {
 }
 
 // tracers are those of some requests.
-type tracers map[uint64]*tracer
+type tracers struct {
+	*few
+	each []*tracer
+}
 
-// of gives the tracer of an id; nil: nobody asks for it.
-func (all tracers) of(f *files, id string) *tracer {
-	seq, ours := f.seq(id)
-	if !ours {
-		return nil
+// of gives the tracer of a request; nil: nobody asks for it.
+func (all *tracers) of(seq uint64) *tracer {
+	if i, ok := all.at(seq); ok {
+		return all.each[i]
 	}
-	return all[seq]
+	return nil
+}
+
+func (all *tracers) ofID(f *files, id string) *tracer {
+	if seq, ours := f.seq(id); ours {
+		return all.of(seq)
+	}
+	return nil
+}
+
+// few are some requests out of very many: whether one is among them is asked of
+// every row of every table.
+type few struct {
+	places map[uint64]int
+	near   [1 << 12]bool // by the last bits: most rows need not ask the map
+}
+
+func newFew(findings []bench.Finding) *few {
+	f := &few{places: map[uint64]int{}}
+	for i, finding := range findings {
+		f.places[finding.Seq] = i
+		f.near[finding.Seq%uint64(len(f.near))] = true
+	}
+	return f
+}
+
+func (f *few) at(seq uint64) (place int, ok bool) {
+	if !f.near[seq%uint64(len(f.near))] {
+		return 0, false
+	}
+	place, ok = f.places[seq]
+	return place, ok
 }
 
 // stream gathers what the machines were seen to do.
-func (all tracers) stream(f *files) {
+func (all *tracers) stream(f *files) {
 	if f.log == nil {
 		return
 	}
 	if f.watching() {
 		for c := range f.log.Commits() {
-			if t := all.of(f, c.ID); t != nil {
+			if t := all.ofID(f, c.ID); t != nil {
 				t.commits = append(t.commits, c)
 			}
 		}
 		for d := range f.log.Deliveries() {
-			if t := all.of(f, d.ID); t != nil {
+			if t := all.ofID(f, d.ID); t != nil {
 				t.delivered = append(t.delivered, d)
 			}
 		}
@@ -156,17 +188,17 @@ func (all tracers) stream(f *files) {
 
 // tables gathers what the final reads found. Both reads see the same effects, so
 // equal ones are told once.
-func (all tracers) tables(f *files) {
+func (all *tracers) tables(f *files) {
 	for _, read := range f.reads {
 		for e := range read.Effects() {
-			if t := all[e.Seq]; t != nil && !slices.Contains(t.applied, e) {
+			if t := all.of(e.Seq); t != nil && !slices.Contains(t.applied, e) {
 				t.applied = append(t.applied, e)
 			}
 		}
 	}
 	for _, read := range f.lastReads() {
 		for d := range read.DeadLetters() {
-			if t := all[d.Seq]; t != nil && !slices.Contains(t.letters, d) {
+			if t := all.of(d.Seq); t != nil && !slices.Contains(t.letters, d) {
 				t.letters = append(t.letters, d)
 			}
 		}
@@ -175,7 +207,7 @@ func (all tracers) tables(f *files) {
 		return
 	}
 	for d := range f.log.DeadLetters() {
-		t := all[d.Seq]
+		t := all.of(d.Seq)
 		if t != nil && !slices.ContainsFunc(t.letters, func(l bench.DeadLetter) bool { return l.At.UnixMilli() == d.At.UnixMilli() }) {
 			t.letters = append(t.letters, d)
 		}
@@ -245,12 +277,37 @@ func (t *tracer) client(j *joiner) {
 		t.unknown("when it was sent and how it ended: its place in the ledger is damaged")
 	case ledger.Reserved:
 		t.unknown("whether it was sent, and how it ended: the machine stopped before that was on its disk")
-	case ledger.SentOnly:
-		t.step(row.Sent, bench.TraceStep{Kind: bench.TraceSent, Text: "handed to a connection"})
-		t.unknown("how it ended for the client: ackproof was killed while it was under way")
-	case ledger.Finished:
-		t.step(row.Sent, bench.TraceStep{Kind: bench.TraceSent, Text: "handed to a connection"})
-		t.step(row.Done, bench.TraceStep{Kind: bench.TraceAnswered, Text: answer(&row)})
+	default:
+		t.attempts(row.Attempts > 1)
+	}
+}
+
+// attempts tells each sending of the request. Again: there is more than one.
+func (t *tracer) attempts(again bool) {
+	for a, state := range t.f.ledger.AttemptsAt(t.seq) {
+		if state == ledger.Unsent {
+			continue
+		}
+		step := func(at time.Duration, kind bench.TraceKind, text string) {
+			s := bench.TraceStep{Kind: kind, Text: text}
+			if again {
+				s.Attempt = &a.Retry
+			}
+			t.step(at, s)
+		}
+		sent := "handed to a connection"
+		if a.Retry > 0 {
+			sent += fmt.Sprintf(" again, retry %d", a.Retry)
+		}
+		step(a.Sent, bench.TraceSent, sent)
+		if a.FirstByte != 0 {
+			step(a.FirstByte, bench.TraceFirstByte, "the first byte of the answer came")
+		}
+		if state == ledger.Finished {
+			step(a.End, bench.TraceAnswered, answer(&a))
+		} else {
+			t.unknown("how it ended for the client: ackproof was killed while it was under way")
+		}
 	}
 }
 
@@ -260,7 +317,7 @@ func optionalMs(d time.Duration) *float64 {
 }
 
 // answer says what the client was told.
-func answer(r *ledger.Row) string {
+func answer(r *bench.Attempt) string {
 	text := r.Outcome.String()
 	if r.Status != 0 {
 		text += fmt.Sprintf(", status %d", r.Status)
@@ -276,6 +333,9 @@ func answer(r *ledger.Row) string {
 		text += ", the answer could not be read to its end"
 	case bench.ClassInterrupted:
 		text += ", given up when the run was interrupted"
+	}
+	if r.Error != "" {
+		text += " (" + r.Error + ")"
 	}
 	return text
 }
@@ -341,7 +401,7 @@ func (t *tracer) effects() {
 		if !e.Sequence.IsZero() {
 			s.Sequence = e.Sequence.String()
 		}
-		t.step(t.position(e.At), s)
+		t.step(t.position(e.At.Add(-t.f.clocks.offset)), s)
 	}
 	readable := slices.ContainsFunc(t.letters, func(d bench.DeadLetter) bool { return d.Readable })
 	for _, d := range t.letters {

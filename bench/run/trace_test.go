@@ -50,7 +50,7 @@ func expectKinds(t *testing.T, tr *bench.Trace, want ...bench.TraceKind) {
 func testTrace(t *testing.T, dir string) {
 	r := judge(t, dir)
 	told := trace(t, dir, "200")
-	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceAnswered, bench.TraceEffect)
+	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceFirstByte, bench.TraceAnswered, bench.TraceEffect)
 	if told.Verdict != "processed" || told.Phase != "steady" || *told.Status != 200 || told.ID != (bench.ID{Run: r.Run.ID, Seq: 200}).String() {
 		t.Errorf("request 200: %+v", told)
 	}
@@ -62,7 +62,7 @@ func testTrace(t *testing.T, dir string) {
 		t.Errorf("request 250, due in the fault: %+v", inside)
 	}
 	lost := trace(t, dir, "150")
-	expectKinds(t, lost, bench.TraceDue, bench.TraceSent, bench.TraceAnswered)
+	expectKinds(t, lost, bench.TraceDue, bench.TraceSent, bench.TraceFirstByte, bench.TraceAnswered)
 	if lost.Verdict != "lost_write" || lost.Finding == nil || lost.Finding.LastStation != bench.StationAcknowledged || *lost.Stored || *lost.Count != 0 {
 		t.Errorf("request 150, planted as lost: %+v", lost)
 	}
@@ -127,7 +127,7 @@ func testTraceOfStream(t *testing.T, clean string) {
 	dir := copyRun(t, clean)
 	streamed(t, dir)
 	told := trace(t, dir, "300")
-	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceAnswered, bench.TraceCommitted, bench.TraceDelivered, bench.TraceProcessDeath, bench.TraceDelivered, bench.TraceEffect)
+	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceFirstByte, bench.TraceAnswered, bench.TraceCommitted, bench.TraceDelivered, bench.TraceProcessDeath, bench.TraceDelivered, bench.TraceEffect)
 	if *told.Delivers != 2 || len(told.Unknown) != 0 {
 		t.Errorf("%d deliveries, unknown %q", *told.Delivers, told.Unknown)
 	}
@@ -156,7 +156,7 @@ func testTraceOfStream(t *testing.T, clean string) {
 		}
 	}
 	letter := trace(t, dir, "302")
-	expectKinds(t, letter, bench.TraceDue, bench.TraceSent, bench.TraceAnswered, bench.TraceCommitted, bench.TraceDeadLetter, bench.TraceEffect)
+	expectKinds(t, letter, bench.TraceDue, bench.TraceSent, bench.TraceFirstByte, bench.TraceAnswered, bench.TraceCommitted, bench.TraceDeadLetter, bench.TraceEffect)
 
 	e := fromCSV(t, export(t, dir, "csv"))
 	for _, want := range [][3]string{
@@ -179,7 +179,7 @@ func testTraceOfKilled(t *testing.T, clean string) {
 		t.Fatal(err)
 	}
 	told := trace(t, dir, "200")
-	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceAnswered)
+	expectKinds(t, told, bench.TraceDue, bench.TraceSent, bench.TraceFirstByte, bench.TraceAnswered)
 	if told.Verdict != "unread" || told.Stored != nil || told.Count != nil || len(told.Unknown) < 3 {
 		t.Errorf("nothing was read, and yet: %+v", told)
 	}

@@ -105,7 +105,7 @@ func (r *Run) look(ctx context.Context) (*bench.Position, int64) {
 
 // backlog estimates what waits to be processed; -1: not known.
 func (r *Run) backlog(p *bench.Position) int64 {
-	if p == nil {
+	if p == nil || r.plan.Keys() > 0 { // a version has two effects, or one where it is no news to its key
 		return -1
 	}
 	if r.stack.Architecture != bench.Streams {

@@ -86,7 +86,7 @@ func (s *span) look(first, n uint64) {
 		again = s.again[at : at+n]
 		clear(again)
 	}
-	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.started)
+	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.effectsFrom())
 	var rows []int
 	for _, read := range s.f.differing() {
 		for page := range read.Pages(ledger.Effects) {
@@ -127,13 +127,16 @@ func (s *span) look(first, n uint64) {
 // seq is the number of an id of this run.
 func (f *files) seq(id string) (uint64, bool) {
 	parsed, err := bench.ParseKey(id)
-	return parsed.Seq, err == nil && parsed.Run == f.manifest.Run && parsed.Agent == 0
+	if err != nil {
+		return 0, false
+	}
+	return f.ids().Seq(parsed)
 }
 
 // differing lists the final reads that must be gone through: one of them, where
 // both found the same.
-func (f *files) differing() []*ledger.Read {
-	a, b := f.reads[0], f.reads[1]
+func (f *files) differing() []read {
+	a, b := &f.reads[0], &f.reads[1]
 	if a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
 		return f.reads[:1]
 	}

@@ -3,6 +3,8 @@ package suite
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -129,7 +131,7 @@ func (r *Report) Terminal(w io.Writer, s Style) error {
 		label = strings.Repeat(" ", len(label))
 	}
 	if r.Dir != "" {
-		b.WriteString(s.paint(dim, "  report       "+r.Dir+"/suite.md") + "\n")
+		b.WriteString(s.paint(dim, "  report       "+r.Dir+"/suite.html") + "\n")
 		b.WriteString(s.paint(dim, "  next         "+r.next()) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
@@ -246,6 +248,33 @@ func (r *Report) Markdown() []byte {
 	}
 	b.WriteString("\n" + legend())
 	return []byte(b.String())
+}
+
+// HTML gives suite.html.
+func (r *Report) HTML() ([]byte, error) {
+	name := "the built-in processor"
+	if r.Processor != "" {
+		name = r.Processor
+	}
+	page := reports.SuitePage{
+		Verdict: r.Verdict, Headline: r.headline(), Fingerprint: r.Diagnosis.Fingerprint, Legend: legend(),
+		About:     fmt.Sprintf("the suite against %s on the %s target, seed %d, ackproof %s", name, r.Target, r.Seed, r.Version),
+		Undecided: slices.Clone(r.Diagnosis.Undecided), Settings: settingLines(r.Settings),
+	}
+	for _, o := range r.Observations {
+		p, _ := ProbeNamed(o.Probe)
+		one := reports.SuiteProbe{Name: o.Probe, About: p.About, Shows: o.mark(), Words: o.String(), Bad: o.Unknown == "" && strings.Trim(o.Letters, harmless) != ""}
+		if o.Dir != "" {
+			one.Run = filepath.Base(o.Dir)
+		}
+		page.Probes = append(page.Probes, one)
+	}
+	for i, c := range r.Diagnosis.Candidates {
+		page.Candidates = append(page.Candidates, reports.SuiteCandidate{
+			Rank: i + 1, Title: c.Title, Fits: strings.Trim(c.fits(), " ()"), For: slices.Clone(c.For), Against: slices.Clone(c.Against), Change: c.Change,
+		})
+	}
+	return reports.SuiteHTML(page)
 }
 
 // legend explains the letters.

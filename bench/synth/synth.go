@@ -35,6 +35,7 @@ type Options struct {
 	Watched      bool   // with a log of commits and deliveries
 	Undrained    bool   // the wait for the pipeline was given up
 	CutOff       bool   // neither final read came to its end
+	Agents       int    // who share the plan; 0: one alone, whose run directory has no folder of its own
 }
 
 // Run is a run that was made.
@@ -89,8 +90,11 @@ type maker struct {
 	dir      string
 	id       bench.RunID
 	scenario *scenarios.Scenario
-	plan     *scenarios.Plan
-	from, to time.Duration // the processor stands still
+	share    bench.Share
+	whole    *scenarios.Plan // of all agents
+	plan     *scenarios.Plan // of the one whose files are written
+	ids      bench.Numbering // of the whole
+	from, to time.Duration   // the processor stands still
 	planted  map[uint64]bench.ItemVerdict
 	plane    []uint64 // of planted, a bit each: a map is slow to ask
 }
@@ -111,17 +115,38 @@ func Make(out string, opts Options) (*Run, error) {
 	if m.scenario, err = scenarios.Parse("synth.yaml", []byte(m.text()), nil); err != nil {
 		return nil, fmt.Errorf("make a run: %w", err)
 	}
-	m.plan = scenarios.NewPlan(m.scenario, m.id, 0, opts.Seed)
+	m.whole = scenarios.NewPlan(m.scenario, m.id, 0, opts.Seed)
+	m.plan, m.ids = m.whole, m.whole.IDs()
 	m.from, m.to = m.scenario.Faults[0].Window()
 	m.plant()
-	for _, dir := range []string{"ledger", "plots"} {
-		err = errors.Join(err, os.MkdirAll(filepath.Join(m.dir, dir), 0o755))
+	made := &Run{Dir: m.dir, Planted: m.expected()}
+	if opts.Agents == 0 {
+		err = m.files()
 	}
-	err = errors.Join(err, m.manifest(), m.ledger(), m.tables(), m.deliveries(), m.events())
+	for agent := 1; agent <= opts.Agents; agent++ {
+		m.share = bench.Share{Agent: agent, Of: opts.Agents}
+		m.dir = filepath.Join(made.Dir, fmt.Sprintf("agent-%d", agent))
+		m.plan, m.ids = m.whole.Share(m.share), m.share.Whole(m.id)
+		err = errors.Join(err, m.files())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make a run: %w", err)
 	}
-	return &Run{Dir: m.dir, Planted: m.expected()}, nil
+	return made, nil
+}
+
+// files writes one run directory.
+func (m *maker) files() (err error) {
+	for _, dir := range []string{"ledger", "plots"} {
+		err = errors.Join(err, os.MkdirAll(filepath.Join(m.dir, dir), 0o755))
+	}
+	return errors.Join(err, m.manifest(), m.ledger(), m.tables(), m.deliveries(), m.events())
+}
+
+// number is that of a request of the agent in the whole plan.
+func (m *maker) number(seq uint64) uint64 {
+	n, _ := m.ids.Seq(m.plan.ID(seq))
+	return n
 }
 
 // text is the scenario: up to 100,000 requests a second, for 20 s at least.
@@ -144,7 +169,7 @@ guarantee: {deadline: %s}
 
 // plant chooses the ids.
 func (m *maker) plant() {
-	n := uint64(m.plan.Len())
+	n := uint64(m.whole.Len())
 	m.plane = make([]uint64, n/64+1)
 	draw := uint64(0)
 	for v := range bench.Unread { // in order, so that a seed gives one run
@@ -167,7 +192,7 @@ func (m *maker) plant() {
 
 // fate is what becomes of a request.
 func (m *maker) fate(seq uint64) fate {
-	if seq >= uint64(m.plan.Len()) || m.plane[seq/64]>>(seq%64)&1 == 0 {
+	if seq >= uint64(m.whole.Len()) || m.plane[seq/64]>>(seq%64)&1 == 0 {
 		return processed
 	}
 	v := m.planted[seq]
@@ -201,7 +226,7 @@ func (m *maker) expected() map[bench.ItemVerdict][]uint64 {
 // attempt is the row of the ledger.
 func (m *maker) attempt(seq uint64, o bench.Outcome) bench.Attempt {
 	bits := clock.Bits(m.opts.Seed, "client", seq)
-	sent := m.plan.Due(seq) + time.Duration(bits&0xffff) // up to 65 µs
+	sent := m.whole.Due(seq) + time.Duration(bits&0xffff) // up to 65 µs
 	a := bench.Attempt{Seq: seq, Outcome: o, Class: bench.ClassStatus, Status: 200, Sent: sent, End: sent + time.Millisecond + time.Duration(bits>>16&0x3fffff)}
 	a.FirstByte = a.End - time.Duration(bits>>40&0xffff)
 	switch o {
@@ -216,7 +241,7 @@ func (m *maker) attempt(seq uint64, o bench.Outcome) bench.Attempt {
 // effectAt is when the effect came: some milliseconds after the answer, unless the
 // processor stood still.
 func (m *maker) effectAt(seq uint64, f fate) time.Time {
-	t := m.plan.Due(seq)
+	t := m.whole.Due(seq)
 	if t >= m.from && t < m.to { // caught up with at five times the rate
 		t = m.to + (t-m.from)/5
 	}
@@ -230,7 +255,7 @@ func (m *maker) effectAt(seq uint64, f fate) time.Time {
 // ledger writes the client's side.
 func (m *maker) ledger() error {
 	dir := filepath.Join(m.dir, "ledger")
-	w, err := ledger.Create(dir, ledger.Header{Run: m.id, Planned: m.plan.Len(), Seed: m.opts.Seed, Created: started})
+	w, err := ledger.Create(dir, ledger.Header{Run: m.id, Agent: uint8(m.share.Agent), Planned: m.plan.Len(), Seed: m.opts.Seed, Created: started})
 	if err != nil {
 		return err
 	}
@@ -238,14 +263,18 @@ func (m *maker) ledger() error {
 	const block = 1 << 12 // in turns: a ledger is written from its begin to its end
 	share(cores, func(core, _ uint64) {
 		for first := core * block; first < n; first += cores * block {
-			for seq := first; seq < min(first+block, n); seq++ {
-				switch o := m.fate(seq).outcome; {
+			for own := first; own < min(first+block, n); own++ {
+				seq := m.number(own)
+				o := m.fate(seq).outcome
+				a := m.attempt(seq, o)
+				a.Seq = own
+				switch {
 				case o == bench.Unsent:
-					w.Done(bench.Attempt{Seq: seq})
+					w.Done(bench.Attempt{Seq: own})
 				case o == bench.Unknown && seq%2 == 0: // on the wire when the client was killed
-					w.Sent(seq, 0, m.attempt(seq, o).Sent)
+					w.Sent(own, 0, a.Sent)
 				default:
-					w.Done(m.attempt(seq, o))
+					w.Done(a)
 				}
 			}
 		}
@@ -267,7 +296,7 @@ func share(n uint64, do func(from, to uint64)) {
 func (m *maker) tables() error {
 	var reads [2]*ledger.ReadWriter
 	for i := range reads {
-		w, err := ledger.CreateRead(filepath.Join(m.dir, "reads", fmt.Sprint(i+1)), ledger.ReadHeader{Run: m.id, Number: i + 1, Begun: started})
+		w, err := ledger.CreateRead(filepath.Join(m.dir, "reads", fmt.Sprint(i+1)), ledger.ReadHeader{Run: m.id, Agent: uint8(m.share.Agent), Number: i + 1, Begun: started})
 		if err != nil {
 			return err
 		}
@@ -323,22 +352,23 @@ func coprime(n, from uint64) uint64 {
 }
 
 // row writes what a read found of a request.
-func (m *maker) row(w *ledger.ReadWriter, seq uint64) error {
-	f, digest := m.fate(seq), m.plan.Digest(seq)
+func (m *maker) row(w *ledger.ReadWriter, own uint64) error {
+	seq := m.number(own)
+	f, digest := m.fate(seq), m.plan.Digest(own)
 	var errs []error
 	if f.item {
-		errs = append(errs, w.Item(bench.Item{Seq: seq, Digest: digest, HasDigest: true}))
+		errs = append(errs, w.Item(bench.Item{Seq: own, Digest: digest, HasDigest: true}))
 	}
 	if f.effect {
 		if f.wrong {
 			digest++
 		}
 		errs = append(errs, w.Effect(bench.Effect{
-			Seq: seq, Count: f.count, Sequence: sequence(seq), Digest: digest, HasDigest: true, At: m.effectAt(seq, f),
+			Seq: own, Count: f.count, Sequence: sequence(seq), Digest: digest, HasDigest: true, At: m.effectAt(seq, f),
 		}))
 	}
 	if f.letter {
-		errs = append(errs, w.DeadLetter(bench.DeadLetter{Seq: seq, Readable: true, At: m.effectAt(seq, f)}))
+		errs = append(errs, w.DeadLetter(bench.DeadLetter{Seq: own, Readable: true, At: m.effectAt(seq, f)}))
 	}
 	return errors.Join(errs...)
 }
@@ -357,12 +387,13 @@ func (m *maker) deliveries() error {
 	if err != nil {
 		return err
 	}
-	for seq := range uint64(m.plan.Len()) {
+	for own := range uint64(m.plan.Len()) {
+		seq := m.number(own)
 		f := m.fate(seq)
 		if !f.item {
 			continue
 		}
-		id, number, at := m.plan.ID(seq).String(), sequence(seq).String(), started.Add(m.plan.Due(seq)+time.Millisecond)
+		id, number, at := m.plan.ID(own).String(), sequence(seq).String(), started.Add(m.whole.Due(seq)+time.Millisecond)
 		shard := fmt.Sprintf("shardId-%012d", seq%4)
 		log.Committed(bench.Commit{Shard: shard, Sequence: number, ID: id, At: at})
 		if f.effect {

@@ -61,18 +61,17 @@ func (f *compareFlags) compare(w world, args []string) (int, error) {
 	if err := errors.Join(err, malformed); err != nil {
 		return 0, misuse{err}
 	}
-	var results []bench.Result
-	var dirs, groups []string
+	var runs []reports.Run
 	for _, j := range slices.Concat(judged...) {
-		results, dirs, groups = append(results, j.Result), append(dirs, j.Dir), append(groups, j.Group)
+		runs = append(runs, reports.Run{Result: &j.Result, Series: j.Series, Dir: j.Dir, Group: j.Group})
 	}
-	c := reports.Compare(results, dirs, groups, "")
+	c := reports.Compare(runs, "")
 	if c.FailIf, err = holdAgainst(judged, args, tolerances); err != nil {
 		return 0, misuse{err}
 	}
 	c.Exit = exitOfTolerances(c.FailIf)
 	if f.out != "" {
-		if err := reports.WriteComparison(f.out, &c); err != nil {
+		if err := reports.WriteComparison(f.out, &c, runs); err != nil {
 			return 0, misuse{fmt.Errorf("write the comparison: %w", err)}
 		}
 	}

@@ -68,7 +68,11 @@ func TestConformanceNothingDiffersFromItself(t *testing.T) {
 					split[i].ResponseTime.P99 = &more
 				}
 			}
-			c := reports.Compare(split, nil, groups, "")
+			runs := make([]reports.Run, len(split))
+			for i := range split {
+				runs[i] = reports.Run{Result: &split[i], Group: groups[i]}
+			}
+			c := reports.Compare(runs, "")
 			if slices.ContainsFunc(c.Differences, func(d bench.ComparedDifference) bool { return d.Real }) {
 				different++
 			}

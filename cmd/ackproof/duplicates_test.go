@@ -55,6 +55,39 @@ var duplicates = []builtin{
 		}
 	}},
 	{"old-version", exitPass, checkVersions(200)},
+	{"versions", exitPass, checkLatest},
+	{"hot-keys", exitPass, checkLatest},
+	{"stale-overwrite", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
+		s := watched(t, dir)
+		final, latest := s.latest()
+		stale := seqs{}
+		for seq := range final {
+			if !latest[seq] {
+				stale[seq] = true
+			}
+		}
+		s.same("wrong effect", s.found(bench.WrongEffect), stale)
+		if _, effects := s.read(); len(effects) != int(s.r.Requests.Planned) {
+			t.Errorf("%d of %d versions were applied; what is wrong should be the order alone", len(effects), s.r.Requests.Planned)
+		}
+	}},
+}
+
+// checkLatest wants each version applied once, although records were delivered
+// again, and each key showing its final version.
+func checkLatest(t *testing.T, r *bench.Result, dir string) {
+	s := watched(t, dir)
+	final, latest := s.latest()
+	s.same("latest effects", latest, final)
+	_, effects := s.read()
+	for seq := range uint64(r.Requests.Planned) {
+		if effects[seq] != 1 {
+			t.Errorf("version %d was applied %d times", seq, effects[seq])
+		}
+	}
+	if len(s.commits) != int(r.Requests.Planned) || len(final) >= len(s.commits)/2 || *r.Deliveries.Redelivered == 0 || r.Faults[0].Bitten == 0 {
+		t.Errorf("%d records of %d items, %d redelivered, %d strikes", len(s.commits), len(final), *r.Deliveries.Redelivered, r.Faults[0].Bitten)
+	}
 }
 
 // checkVersions wants each version that the processor reached applied once, and

@@ -194,3 +194,21 @@ func (s *seen) read() (items seqs, effects map[uint64]int64) {
 	}
 	return items, effects
 }
+
+// latest gives the requests whose version is the final item of a key, and those
+// whose effect a key shows.
+func (s *seen) latest() (final, latest seqs) {
+	s.t.Helper()
+	r, err := ledger.OpenRead(filepath.Join(s.dir, "reads", "2"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	final, latest = seqs{}, seqs{}
+	for i := range r.Items() {
+		final[i.Seq] = true
+	}
+	for e := range r.Latest() {
+		latest[e.Seq] = true
+	}
+	return final, latest
+}

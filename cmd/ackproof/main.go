@@ -44,9 +44,10 @@ type world struct {
 	stdin          io.Reader // somebody who can be asked; nil: nobody is there
 	stdout, stderr io.Writer
 	clock          clock.Clock
-	tty            bool // stderr is a terminal that understands control sequences
-	color          bool // stdout may be coloured
-	width          int  // of the terminal
+	tty            bool       // stderr is a terminal that understands control sequences
+	color          bool       // stdout may be coloured
+	width          int        // of the terminal
+	widthNow       func() int // the same, asked anew: a window is made smaller; nil: width
 
 	// breakages holds the journals of faults that would outlive a killed run; nil:
 	// this user has no folder for them.
@@ -67,8 +68,8 @@ func main() {
 	if w.tty && term.IsTerminal(int(os.Stdin.Fd())) {
 		w.stdin = os.Stdin
 	}
-	if width, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && width > 0 {
-		w.width = width
+	if width := terminalWidth(); width > 0 {
+		w.width, w.widthNow = width, terminalWidth
 	}
 	w.breakages, _ = breakage.NewFolder(os.Getenv) // what needs it says so
 	ctx, cancel := context.WithCancel(context.Background())
@@ -123,7 +124,7 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
 	root.AddCommand(
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
-		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w),
+		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w), serveCommand(w, &code),
 		suiteCommand(w, &code), selftestCommand(w, &code), capacityCommand(w, &code),
 		scenariosCommand(w), faultsCommand(w), upCommand(w), deployCommand(w), statusCommand(w), destroyCommand(w), versionCommand(w),
 	)
@@ -191,4 +192,13 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 // newFaults hands the language of the faults to the local target.
 func newFaults(seed uint64, texts []string) (local.Faults, error) {
 	return faults.ParseSet(seed, texts)
+}
+
+// terminalWidth is how wide the terminal is now; 0: there is none.
+func terminalWidth() int {
+	width, _, err := term.GetSize(int(os.Stderr.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }

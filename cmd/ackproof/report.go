@@ -102,26 +102,34 @@ func reconcileCommand(w world, code *int) *cobra.Command {
 		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: progress.show})
 	}
 	cmd := &cobra.Command{
-		Use:   "reconcile RUN",
+		Use:   "reconcile RUN...",
 		Short: "Judge a run again from its own files",
 		Long: `Judge a run again from its own files, also one that was cut off: what is known is
 told, the rest is unknown. result.json, findings.jsonl and the reports are
 written anew. The exit code is the verdict.
 
 Memory is bounded, and said beforehand: with less of it, the files are gone
-through more often, and the result is the same.`,
+through more often, and the result is the same.
+
+A plan that several agents have sent ('run --agent') is judged as one run: name the
+run directories of all agents, or a folder that holds them.`,
 		Example: `  ackproof reconcile runs/latest
-  ackproof reconcile runs/soak --memory 400MB`,
-		Args: arguments(cobra.ExactArgs(1)),
+  ackproof reconcile runs/soak --memory 400MB
+  ackproof reconcile from-a/*-agent-1 from-b/*-agent-2`,
+		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			result, err := tell(w, code, judge, args[0])
+			dir, err := run.Gather(args)
+			if err != nil {
+				return misuse{err}
+			}
+			result, err := tell(w, code, judge, dir)
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
 				return printResult(w, result)
 			}
-			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
+			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(dir)})
 		},
 	}
 	cmd.Flags().TextVar(&memory, "memory", memory, "what may be held in memory, such as 400MB")

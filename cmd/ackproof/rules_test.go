@@ -122,6 +122,8 @@ func TestConformanceScenarios(t *testing.T) {
 	for _, c := range cured {
 		playWith(t, builtin{c.name, exitPass, c.check}, c.with...)
 	}
+	// What load that only inserts cannot see.
+	playWith(t, builtin{"stale-overwrite", exitPass, func(*testing.T, *bench.Result, string) {}}, "--set", "workload.kind=unique", "--set", "workload.keys=0", "--set", "workload.skew=uniform")
 	// Without the condition the replayed versions are applied again; what is
 	// promised here is at least once, so that only their count shows it.
 	playWith(t, builtin{"old-version", exitPass, func(t *testing.T, _ *bench.Result, dir string) {

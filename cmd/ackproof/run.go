@@ -30,6 +30,7 @@ type runFlags struct {
 	seed                                       uint64
 	trials                                     int
 	set, env                                   []string
+	agents                                     agentFlags
 	hold, data, json, quiet, forGiven          bool
 	untold                                     bool // no reports are written: 'ackproof report' does when they are wanted
 }
@@ -56,7 +57,14 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 			if len(args) == 1 {
 				name = args[0]
 			}
-			if !cmd.Flags().Changed("seed") {
+			if err := f.agents.check(w, name); err != nil {
+				return misuse{err}
+			}
+			switch {
+			case cmd.Flags().Changed("seed"):
+			case f.agents.share.Of > 0:
+				f.seed = f.agents.seed()
+			default:
 				f.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
 			}
 			f.forGiven = cmd.Flags().Changed("for")
@@ -75,6 +83,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
 	fl.StringVar(&f.rate, "rate", "", "replaces the scenario's load, with --for: 500/s")
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
+	f.agents.add(cmd)
 	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
 	fl.BoolVar(&f.data, "data", false, "the embedded DynamoDB keeps its data, in data/ of the run directory, and survives kill -9 of its process")
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
@@ -145,6 +154,7 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if f.hold && (len(architectures) > 1 || f.trials > 1) {
 		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
 	}
+	errs = append(errs, f.agents.alone(len(architectures)*f.trials))
 	set := f.set
 	for _, kv := range f.env {
 		name, value, ok := strings.Cut(kv, "=")
@@ -194,6 +204,7 @@ var errInterrupted = errors.New("interrupted before the first request; nothing w
 // done is one finished run.
 type done struct {
 	result    *bench.Result
+	series    *bench.Series
 	dir       string
 	code      int
 	target    bench.Target
@@ -205,9 +216,10 @@ type done struct {
 // one carries out one run, from its directory to its reports.
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
 	target := f.newTarget(w, s)
-	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width})
+	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width, WidthNow: w.widthNow})
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
+		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
 		Version: version(), Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
 	})
 	if err != nil {
@@ -238,7 +250,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	if err != nil {
 		return done{}, errors.Join(doErr, err)
 	}
-	d := done{result: result, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
+	d := done{result: result, series: series, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
 	if !f.untold {
 		d.reported = reports.Write(r.Dir(), result, series)
 	}
@@ -286,14 +298,13 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 		return 0, misuse{fmt.Errorf("make the folder of the runs: %w; choose another with --out", err)}
 	}
 	defer os.Remove(dir) // only if it is empty: nothing was run
-	var results []bench.Result
-	var dirs []string
+	var runs []reports.Run
 	var errs []error
 	harness := false
 	for i, s := range all {
 		// One seed for all: the architectures of a trial get the same requests.
 		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
-		if err != nil && len(results) == 0 {
+		if err != nil && len(runs) == 0 {
 			return 0, err
 		}
 		if err != nil {
@@ -304,7 +315,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 			fmt.Fprintln(w.stdout)
 		}
-		results, dirs = append(results, *r.result), append(dirs, filepath.Base(r.dir))
+		runs = append(runs, reports.Run{Result: r.result, Series: r.series, Dir: filepath.Base(r.dir)})
 		errs, harness = append(errs, r.reported, stepSummary(w, r.result)), harness || r.code == exitHarness
 		if ctx.Err() != nil {
 			break
@@ -312,7 +323,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	}
 	os.Remove(filepath.Join(dir, "latest"))
 	run.Link(f.out, dir)
-	comparison := reports.Compare(results, dirs, nil, own)
+	comparison := reports.Compare(runs, own)
 	switch {
 	case comparison.Exit == exitFail:
 	case ctx.Err() != nil:
@@ -320,7 +331,7 @@ func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenar
 	case harness:
 		comparison.Exit = exitHarness
 	}
-	errs = append(errs, reports.WriteComparison(dir, &comparison))
+	errs = append(errs, reports.WriteComparison(dir, &comparison, runs))
 	if f.json {
 		errs = append(errs, printJSON(w, comparison))
 	} else {

@@ -223,14 +223,18 @@ func (f *suiteFlags) probe(ctx context.Context, w world, p suite.Probe, set []st
 	return o, d.reported
 }
 
-// tell writes suite.json and suite.md, and prints the one that is asked for.
+// tell writes suite.json, suite.md and suite.html, and prints the one that is asked for.
 func (f *suiteFlags) tell(w world, dir string, report *suite.Report) error {
 	var errs []error
 	encoded, err := os.Create(filepath.Join(dir, "suite.json"))
 	if err == nil {
 		err = errors.Join(printJSON(world{stdout: encoded}, report), encoded.Close())
 	}
-	errs = append(errs, err, os.WriteFile(filepath.Join(dir, "suite.md"), report.Markdown(), 0o644))
+	page, pageErr := report.HTML()
+	errs = append(errs, err, pageErr, os.WriteFile(filepath.Join(dir, "suite.md"), report.Markdown(), 0o644))
+	if pageErr == nil {
+		errs = append(errs, os.WriteFile(filepath.Join(dir, "suite.html"), page, 0o644))
+	}
 	if f.runs.json {
 		return errors.Join(append(errs, printJSON(w, report))...)
 	}

@@ -140,7 +140,7 @@ function findings() {
   const table = byId("table")
   if (!table) return
   const body = table.tBodies[0], rows = [...body.rows], filter = byId("filter"), verdict = byId("verdict")
-  const cell = (row, i) => row.cells[i].textContent
+  const cell = (row, i) => row.cells[i] ? row.cells[i].textContent : ""
   const collator = new Intl.Collator("en", {numeric: true})
   const close = () => body.querySelectorAll("tr.told").forEach(row => {
     byId("lives").append(row.querySelector(".life"))

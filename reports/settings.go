@@ -1,0 +1,105 @@
+package reports
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/ackproof/ackproof/bench"
+)
+
+// differingSettings lists the settings of the scenarios, of the environment and of
+// the host in which runs differ.
+func differingSettings(runs []Run) []bench.ComparedSetting {
+	all := make([]map[string]string, len(runs))
+	names := map[string]bool{}
+	for i, run := range runs {
+		all[i] = settingsOf(run)
+		for name := range all[i] {
+			names[name] = true
+		}
+	}
+	differing := []bench.ComparedSetting{}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		s := bench.ComparedSetting{Name: name}
+		for i := range runs {
+			s.Values = append(s.Values, all[i][name])
+		}
+		if slices.ContainsFunc(s.Values, func(v string) bool { return v != s.Values[0] }) {
+			differing = append(differing, s)
+		}
+	}
+	return differing
+}
+
+// settingsOf lists the settings of a run. What no two runs share, such as its
+// address and its seed, is none.
+func settingsOf(run Run) map[string]string {
+	r := run.Result.Run
+	out := map[string]string{
+		"run: target": r.Target, "run: version": r.Version, "run: host": fmt.Sprintf("%s/%s, %d CPUs", r.Host.OS, r.Host.Arch, r.Host.CPUs), "run: dynamodb": r.DynamoDB,
+	}
+	if run.Series == nil {
+		return out
+	}
+	for _, f := range run.Series.Environment {
+		if f.Name != "API" {
+			out["run: "+f.Name] = f.Value
+		}
+	}
+	var scenario any
+	if yaml.Unmarshal([]byte(run.Series.Scenario), &scenario) == nil {
+		flatten(out, "", scenario)
+	}
+	return out
+}
+
+// flatten writes a tree of settings as dotted keys.
+func flatten(out map[string]string, key string, v any) {
+	under := func(name string) string {
+		if key == "" {
+			return name
+		}
+		return key + "." + name
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for name, one := range v {
+			flatten(out, under(name), one)
+		}
+	case []any:
+		for i, one := range v {
+			flatten(out, under(fmt.Sprint(i)), one)
+		}
+	default:
+		out[key] = fmt.Sprint(v)
+	}
+}
+
+// settingRows are the settings that differ as cells, a column for each side.
+func settingRows(c *bench.Comparison) [][]string {
+	var rows [][]string
+	for _, s := range c.Settings {
+		row := []string{clean(s.Name, nameLimit)}
+		for _, side := range comparedSides(c) {
+			value := ""
+			for k, i := range side.runs {
+				switch {
+				case i >= len(s.Values):
+				case k == 0:
+					value = s.Values[i]
+				case value != s.Values[i]:
+					value = "differs"
+				}
+			}
+			if value == "" {
+				value = "–"
+			}
+			row = append(row, clean(value, nameLimit))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
