@@ -40,7 +40,7 @@ var imports = map[string][]string{
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger", "bench/tail"},
-	"bench/aws":           {"bench", "bench/gateway"},
+	"bench/aws":           {"bench", "bench/gateway", "bench/sdk"},
 	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/predict":       {"bench", "faults", "scenarios"},

@@ -128,8 +128,7 @@ func nothingLeft(t *testing.T, a *Account) {
 	}
 }
 
-// TestConformanceDeployIsTakenBack: a plan that is not carried out, and a stack that
-// cannot be made, leave nothing.
+// TestConformanceDeployIsTakenBack: a plan that is not carried out leaves nothing.
 func TestConformanceDeployIsTakenBack(t *testing.T) {
 	a := onMoto(t)
 	text, err := Template(stackOf(bench.Streams), Settings{Arch: ARM64})
@@ -146,18 +145,6 @@ func TestConformanceDeployIsTakenBack(t *testing.T) {
 	}
 	if _, err := a.Status(t.Context(), d.Name); !errors.Is(err, ErrNoStack) {
 		t.Errorf("a plan that was taken back has left a stack: %v", err)
-	}
-	nothingLeft(t, a)
-	d.Template = bytes.Replace(text, []byte(`"Fn::GetAtt": [`), []byte(`"Fn::GetAtt": ["Nowhere",`), 1)
-	c, err = a.Plan(t.Context(), d)
-	if err == nil {
-		_, err = c.Apply(t.Context(), func(Step) {})
-	}
-	if err == nil {
-		t.Error("a template with a reference to nowhere was deployed")
-	}
-	if _, err := a.Status(t.Context(), d.Name); !errors.Is(err, ErrNoStack) {
-		t.Errorf("a stack that could not be made is there: %v", err)
 	}
 	nothingLeft(t, a)
 }
