@@ -167,8 +167,12 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
 		return "", nil, err
 	}
-	for range f.trials {
-		for _, a := range architectures {
+	for trial := range f.trials {
+		order := slices.Clone(architectures)
+		if trial%2 == 1 {
+			slices.Reverse(order) // A B B A: what drifts while the machine warms up is neither's
+		}
+		for _, a := range order {
 			one, err := s, error(nil)
 			if a != "" {
 				one, err = one.WithArchitecture(a)
