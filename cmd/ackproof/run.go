@@ -174,8 +174,8 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
 		return "", nil, err
 	}
-	for range f.trials {
-		for _, a := range architectures {
+	for trial := range f.trials {
+		for _, a := range turn(architectures, trial) {
 			one, err := s, error(nil)
 			if a != "" {
 				one, err = one.WithArchitecture(a)
@@ -195,6 +195,16 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		own = architectures[0] // asked for alone: it is no control
 	}
 	return own, all, errors.Join(errs...)
+}
+
+// turn gives the sides of a trial in its order, A B B A: what drifts while a machine warms
+// up is then neither's.
+func turn(sides []string, trial int) []string {
+	sides = slices.Clone(sides)
+	if trial%2 == 1 {
+		slices.Reverse(sides)
+	}
+	return sides
 }
 
 // errInterrupted ends a run that was interrupted before its first request: there
