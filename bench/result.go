@@ -288,6 +288,7 @@ type FaultResult struct {
 	Undone             bool     `json:"undone"`
 	RecoveryMs         *float64 `json:"recovery_ms"`
 	RecoveredAfterLoad bool     `json:"recovered_after_load"`
+	DrainRPS           *float64 `json:"drain_rps"`                   // items that left the backlog per second from the window's end to the recovery; null where that took no time, or never came
 	PredictedLoss      *int64   `json:"predicted_loss"`              // from the settings alone; null: there is no model
 	PredictedRange     *Range   `json:"predicted_loss_range"`        // what chance makes of it
 	PredictedBy        string   `json:"predicted_loss_by,omitempty"` // the model

@@ -187,6 +187,15 @@ func comparisonNotes(runs []Run, c *bench.Comparison) []string {
 	differs("target", func(r *bench.RunInfo) string { return r.Target })
 	differs("host", func(r *bench.RunInfo) string { return fmt.Sprint(r.Host) })
 	differs("version of ackproof", func(r *bench.RunInfo) string { return r.Version })
+	if len(runs) == 2 { // trials have a seed each, as they should
+		differs("seed", func(r *bench.RunInfo) string { return fmt.Sprint(r.Seed) })
+	}
+	for i := range runs {
+		if p := runs[i].Result.Phases; len(p) > 0 && !slices.ContainsFunc(p, func(p bench.Phase) bool { return p.Warmup }) {
+			notes = append(notes, "no stage of "+runName(c, i)+" is a warm-up: its figures hold the time in which the processor starts")
+			break
+		}
+	}
 	for i := range runs {
 		if !runs[i].Result.Load.GeneratorOK && runs[i].Result.Requests.Sent > 0 {
 			notes = append(notes, "the load generator did not keep up in "+runName(c, i)+": its times are upper bounds")

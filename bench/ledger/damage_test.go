@@ -326,7 +326,8 @@ func TestPackedRoundTrip(t *testing.T) {
 			}
 		}
 		b := append(appendLine(nil, values), make([]byte, packedTail)...)
-		l, rest, ok := openLine(b, len(values))
+		var l line
+		rest, ok := openLine(b, len(values), &l)
 		if !ok || len(rest) != packedTail {
 			t.Fatalf("opened %v, %d bytes are left", ok, len(rest))
 		}

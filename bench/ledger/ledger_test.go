@@ -5,12 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -435,35 +437,40 @@ func TestKilledWriter(t *testing.T) {
 	}
 }
 
-func BenchmarkSentDone(b *testing.B) {
-	const n = 1 << 20
-	w, _ := create(b, n)
+// What it takes to record a request, in CPU time: load-ns on the path of the load,
+// sealing-ns behind it.
+func BenchmarkRecord(b *testing.B) {
+	w, _ := create(b, int64(b.N))
 	b.ReportAllocs()
-	seq := uint64(0)
-	for b.Loop() {
-		w.Sent(seq%n, 0, 12345)
-		w.Done(attempt(seq % n))
-		seq++
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread, process := cpuTime(b, unix.RUSAGE_THREAD), cpuTime(b, unix.RUSAGE_SELF)
+	b.ResetTimer()
+	for seq := range uint64(b.N) {
+		if err := w.Reserve(b.Context(), seq, 0); err != nil {
+			b.Fatal(err)
+		}
+		w.Sent(seq, 0, time.Duration(seq))
+		w.Done(bench.Attempt{Seq: seq, Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 200,
+			Sent: time.Duration(seq), FirstByte: time.Duration(seq + 1), End: time.Duration(seq + 2)})
 	}
+	b.StopTimer()
+	own := cpuTime(b, unix.RUSAGE_THREAD) - thread
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+	all := cpuTime(b, unix.RUSAGE_SELF) - process
+	b.ReportMetric(float64(own)/float64(b.N), "load-ns")
+	b.ReportMetric(float64(all-own)/float64(b.N), "sealing-ns")
 }
 
-func BenchmarkSentDoneParallel(b *testing.B) {
-	const n = 1 << 20
-	w, _ := create(b, n)
-	b.ReportAllocs()
-	var mu sync.Mutex
-	next := uint64(0)
-	b.RunParallel(func(pb *testing.PB) {
-		mu.Lock()
-		seq := next
-		next += n / 64 // apart from each other
-		mu.Unlock()
-		for pb.Next() {
-			w.Sent(seq%n, 0, 12345)
-			w.Done(attempt(seq % n))
-			seq++
-		}
-	})
+// cpuTime is what a thread, or the process, has used so far.
+func cpuTime(b *testing.B, who int) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(who, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // What a reader of all requests takes for one: its outcome alone, with its times,

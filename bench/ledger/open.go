@@ -120,15 +120,16 @@ func (l *Ledger) add(kind byte, s sealedBlock, seen map[uint64]bool, got *endBod
 			return false
 		}
 	}
+	var f frame
 	for n := range s.frames() {
-		f, _ := s.frame(n)
+		s.frame(n, &f)
 		first := s.first + uint64(n*frameRows)
 		if q := f.lines[colSeq]; kind == blockFirsts && (q.width != 0 || q.at(0) != first || q.at(f.rows-1) != first+uint64(f.rows-1)) {
 			return false
 		}
 	}
 	for n := range s.frames() {
-		f, _ := s.frame(n)
+		s.frame(n, &f)
 		for i := range f.rows {
 			if kind == blockFirsts {
 				got.add(kind, statesOf[byte(f.lines[colWhat].at(i))].state)

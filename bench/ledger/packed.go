@@ -75,27 +75,27 @@ func spread(values []uint64, step uint64) (least uint64, width int) {
 
 // openLine reads the head of a column of n values and gives what is behind it;
 // false: it is none.
-func openLine(b []byte, n int) (_ line, rest []byte, ok bool) {
+func openLine(b []byte, n int, l *line) (rest []byte, ok bool) {
 	if len(b) == 0 || b[0] > 64 {
-		return line{}, nil, false
+		return nil, false
 	}
-	l := line{width: int(b[0])}
+	l.width = int(b[0])
 	base, k := binary.Varint(b[1:])
 	if k <= 0 {
-		return line{}, nil, false
+		return nil, false
 	}
 	b = b[1+k:]
 	step, k := binary.Varint(b)
 	if k <= 0 {
-		return line{}, nil, false
+		return nil, false
 	}
 	b = b[k:]
 	size := (n*l.width + 7) / 8
 	if len(b) < size+packedTail {
-		return line{}, nil, false
+		return nil, false
 	}
 	l.base, l.step, l.data = uint64(base), uint64(step), b
-	return l, b[size:], true
+	return b[size:], true
 }
 
 // at gives one value.

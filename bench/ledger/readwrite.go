@@ -55,12 +55,14 @@ type ReadHeader struct {
 	Table  Table       `json:"table"`  // set by CreateRead
 	Run    bench.RunID `json:"run"`
 	Agent  uint8       `json:"agent"`
-	Number int         `json:"number"` // 1 or 2
+	Number int         `json:"number"` // from 1
 	Begun  time.Time   `json:"begun"`
 
 	// Versions: several requests have written one item, and the results table has a
 	// row for each item beside those for each request.
 	Versions bool `json:"versions,omitempty"`
+	// NoLetters: nobody looked for dead letters.
+	NoLetters bool `json:"no_letters,omitempty"`
 }
 
 // trailer ends a complete file.

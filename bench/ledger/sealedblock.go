@@ -105,8 +105,9 @@ func openBlock(rows int, body []byte) (sealedBlock, bool) {
 		return s, false
 	}
 	s.first = binary.LittleEndian.Uint64(body)
+	var one frame
 	for f := range s.frames() {
-		if _, ok := s.frame(f); !ok {
+		if !s.frame(f, &one) {
 			return s, false
 		}
 	}
@@ -116,19 +117,19 @@ func openBlock(rows int, body []byte) (sealedBlock, bool) {
 func (s *sealedBlock) frames() int { return (s.rows + frameRows - 1) / frameRows }
 
 // frame opens one frame.
-func (s *sealedBlock) frame(n int) (f frame, ok bool) {
+func (s *sealedBlock) frame(n int, f *frame) (ok bool) {
 	at := int(binary.LittleEndian.Uint32(s.body[8+4*n:]))
 	if at > len(s.body) {
-		return f, false
+		return false
 	}
 	f.rows = min(frameRows, s.rows-n*frameRows)
 	rest := s.body[at:]
 	for k := range f.lines {
-		if f.lines[k], rest, ok = openLine(rest, f.rows); !ok {
-			return f, false
+		if rest, ok = openLine(rest, f.rows, &f.lines[k]); !ok {
+			return false
 		}
 	}
-	return f, true
+	return true
 }
 
 // entry gives one row of a frame.
@@ -153,8 +154,8 @@ func (f *frame) entry(i int) entry {
 
 // entry gives one row of the block.
 func (s *sealedBlock) entry(i int) entry {
-	f, ok := s.frame(i / frameRows)
-	if !ok { // openBlock has seen it
+	var f frame
+	if !s.frame(i/frameRows, &f) { // openBlock has seen it
 		return entry{mark: markTorn, Attempt: bench.Attempt{Seq: s.first + uint64(i)}}
 	}
 	return f.entry(i % frameRows)

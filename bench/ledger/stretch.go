@@ -77,7 +77,7 @@ func (s *Stretch) read(first uint64, n int) {
 	}
 	row := int(first % blockRows)
 	if s.place != nil && s.place.cells == nil && row+n <= s.place.sealed.rows {
-		s.frame, s.packed = s.place.sealed.frame(row / frameRows)
+		s.packed = s.place.sealed.frame(row/frameRows, &s.frame)
 		s.from, s.to = row%frameRows, row%frameRows+n
 	}
 	if !s.packed {

@@ -62,7 +62,7 @@ func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, s
 	if err != nil {
 		return Exported{}, err
 	}
-	account := f.account(nil)
+	account := f.account(&figures{}, nil)
 	j := newJoiner(f, &account, min(size, f.plan.Len()))
 	for first := int64(0); first < f.plan.Len(); first += size {
 		j.window(uint64(first), uint64(min(size, f.plan.Len()-first)))
@@ -83,9 +83,10 @@ func exportInWindows(ctx context.Context, dir string, w io.Writer, e Encoding, s
 }
 
 // account judges the run for its item verdicts alone: the timing gates, which
-// need the distributions, have no part in them. found is given every finding.
-func (f *files) account(found func(bench.Finding)) reconcile.Account {
-	e := f.evidence(&figures{})
+// need the distributions, have no part in them. found is given every finding; of
+// empty figures it does not name a fault that struck what was due before it.
+func (f *files) account(g *figures, found func(bench.Finding)) reconcile.Account {
+	e := f.evidence(g)
 	e.Window, e.Found = exportJudged, found
 	return reconcile.Judge(e)
 }

@@ -39,6 +39,7 @@ type figures struct {
 type recovered struct {
 	ms        *float64
 	afterLoad bool
+	rate      *float64 // at which the backlog was worked off, items per second
 }
 
 // figures goes through all requests, each core through a share of its own.
@@ -281,7 +282,7 @@ func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Accoun
 		r.Faults = append(r.Faults, bench.FaultResult{
 			Text: fault.String(), Kind: fault.Kind.Name, AtMs: ms(from), ForMs: ms(to - from),
 			Planned: f.story.planned(i), Bitten: f.story.bitten(i), Undone: f.story.over(i), ObservedLoss: &loss,
-			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad,
+			RecoveryMs: g.recoveries[i].ms, RecoveredAfterLoad: g.recoveries[i].afterLoad, DrainRPS: g.recoveries[i].rate,
 		})
 		if p := predicted[i]; p != nil {
 			at := &r.Faults[i]
@@ -313,6 +314,11 @@ func (f *files) recover(g *figures) {
 		}
 		var one recovered
 		one.ms, one.afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
+		if one.ms != nil && *one.ms > 0 {
+			_, left := f.moments(w.To, w.To+time.Duration(*one.ms*float64(time.Millisecond)))
+			rate := float64(len(left)) / *one.ms * 1e3
+			one.rate = &rate
+		}
 		for _, i := range of {
 			g.recoveries[i] = one
 		}

@@ -101,8 +101,8 @@ func (f *files) strangers() {
 		f.damage = append(f.damage, fmt.Sprintf("%s is that of run %s, agent %d, and run.json of run %s, agent %d", filepath.Join(f.dir, ledgerDir), h.Run, h.Agent, f.manifest.Run, f.manifest.Agent))
 	}
 	for n := range f.reads {
-		if h := f.reads[n].parts[0].Header(); h.Run.Valid() && (h.Run != f.manifest.Run || h.Number != n+1 || int(h.Agent) != f.manifest.Agent) {
-			f.damage = append(f.damage, fmt.Sprintf("%s is read %d of run %s, agent %d", readDir(f.dir, n+1), h.Number, h.Run, h.Agent))
+		if h := f.reads[n].parts[0].Header(); h.Run.Valid() && (h.Run != f.manifest.Run || h.Number != f.numbers[len(f.numbers)-2+n] || int(h.Agent) != f.manifest.Agent) {
+			f.damage = append(f.damage, fmt.Sprintf("%s is read %d of run %s, agent %d", readDir(f.dir, f.numbers[len(f.numbers)-2+n]), h.Number, h.Run, h.Agent))
 		}
 	}
 }

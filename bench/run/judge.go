@@ -27,7 +27,9 @@ type files struct {
 	faults   []faults.Fault
 	plan     *scenarios.Plan
 	ledger   book
-	reads    [2]read
+	reads    [2]read     // the last two
+	earlier  []read      // those before them
+	numbers  []int       // of all reads, in their order
 	log      *deliveries // nil: the target keeps none
 	story    story
 	started  time.Time
@@ -256,12 +258,10 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
 	}
 	for n := range f.reads {
-		read := &f.reads[n]
-		foreign, samples := read.Foreign()
-		e.Reads[n] = reconcile.Read{
-			Items: read.Pages(ledger.Items), Effects: read.Pages(ledger.Effects), Latest: read.Pages(ledger.Latest), DeadLetters: read.Pages(ledger.DeadLetters),
-			Foreign: foreign, ForeignIDs: samples, Complete: read.Complete(), Fingerprint: read.Fingerprint(),
-		}
+		e.Reads[n] = f.reads[n].evidence()
+	}
+	for n := range f.earlier {
+		e.Earlier = append(e.Earlier, f.earlier[n].evidence())
 	}
 	if f.manifest.Architecture == bench.Streams && f.log != nil {
 		e.Commits, e.Deliveries = f.log.Commits(), f.log.Deliveries()
@@ -280,6 +280,9 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			Uncounted: fault.On != "" && story.returned,
 			Lasts:     fault.Lasts(),
 		})
+	}
+	if k := story.skews; len(k) > 0 {
+		e.Right = func(seq uint64, at time.Duration) time.Duration { return k.right(at, f.plan.Due(seq)) }
 	}
 	for i := range figures.reach { // none where they are not asked for
 		e.Faults[i].Reach = figures.reach[i]

@@ -101,17 +101,18 @@ func (f *files) openAll(spent func(uint64, float64)) error {
 func (f *files) openFiles(spent func(uint64, float64)) error {
 	n := uint64(f.plan.Len())
 	var side sync.WaitGroup
-	errs := make([]error, 2+len(f.reads))
-	for i := range f.reads {
+	f.numbers = readNumbers(f.dir)
+	reads, errs := make([]read, len(f.numbers)), make([]error, 2+len(f.numbers))
+	for i, number := range f.numbers {
 		side.Go(func() {
-			one, err := ledger.OpenRead(readDir(f.dir, i+1))
-			f.reads[i], errs[i] = read{parts: []*ledger.Read{one}, ids: f.ids()}, err
+			one, err := ledger.OpenRead(readDir(f.dir, number))
+			reads[i], errs[2+i] = read{parts: []*ledger.Read{one}, ids: f.ids()}, err
 			spent(n, costCheck)
 		})
 	}
 	side.Go(func() {
 		one, err := ledger.Open(filepath.Join(f.dir, ledgerDir))
-		if errs[2] = err; err == nil {
+		if errs[0] = err; err == nil {
 			f.ledger = book{one}
 		}
 		spent(n, costCheck)
@@ -121,7 +122,7 @@ func (f *files) openFiles(spent func(uint64, float64)) error {
 		if errors.Is(err, os.ErrNotExist) {
 			return
 		}
-		if errs[3] = err; err == nil {
+		if errs[1] = err; err == nil {
 			f.log = &deliveries{parts: []*ledger.DeliveryLog{log}, ids: f.ids()}
 		}
 	})
@@ -129,6 +130,8 @@ func (f *files) openFiles(spent func(uint64, float64)) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	f.reads = [2]read(reads[len(reads)-2:])
+	f.earlier = reads[:len(reads)-2]
 	for _, read := range f.reads {
 		f.problems = append(f.problems, read.Problems()...)
 	}

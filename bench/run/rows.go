@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -66,6 +67,7 @@ type rowWriter struct {
 	plan     *scenarios.Plan
 	oneTable bool                 // an item without an effect yet is none in the results table
 	reads    []*ledger.ReadWriter // each gets every row
+	own      atomic.Int64         // rows of the run's own
 }
 
 func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
@@ -105,6 +107,7 @@ func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64,
 	if wrong {
 		return 0, false, w.each(func(r *ledger.ReadWriter) error { return r.Foreign(kind, key) })
 	}
+	w.own.Add(1)
 	return seq, true, nil
 }
 

@@ -153,7 +153,9 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	if errors.As(loadErr, new(NotStarted)) {
 		return endpoints, loadErr
 	}
-	loadErr = errors.Join(loadErr, r.book.Close())
+	if err := r.book.Close(); !errors.Is(loadErr, ledger.ErrFull) { // else it says the same once more
+		loadErr = errors.Join(loadErr, err)
+	}
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.

@@ -115,6 +115,8 @@ func (f *files) notes(r *bench.Result) {
 	}
 	if f.story.targetDeath != "" {
 		r.Notes = append(r.Notes, "the run ended early: "+f.story.targetDeath)
+	} else if end := f.story.finished; end != nil && end.Error != "" {
+		r.Notes = append(r.Notes, "the harness failed: "+end.Error)
 	}
 	for i, d := range f.damage {
 		if i == maxDamage {
@@ -122,6 +124,9 @@ func (f *files) notes(r *bench.Result) {
 			break
 		}
 		r.Notes = append(r.Notes, d)
+	}
+	if note := f.story.skews.note(); note != "" {
+		r.Notes = append(r.Notes, note)
 	}
 	if why := f.story.drain.Why; why != "" {
 		r.Notes = append(r.Notes, "that the pipeline is empty could not be shown: "+why)

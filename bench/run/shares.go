@@ -12,6 +12,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/reconcile"
 )
 
 // A run may be sent by several agents, each with a share of the plan and a run
@@ -92,12 +93,13 @@ func (b book) Close() error {
 // read is a final read of all agents' tables: part i is agent i's.
 type read struct {
 	parts []*ledger.Read
+	first int // agent of the first part, from 0
 	ids   bench.Numbering
 }
 
 // Complete reports whether every agent's is.
 func (r *read) Complete() bool {
-	return len(r.parts) > 0 && !slices.ContainsFunc(r.parts, func(p *ledger.Read) bool { return !p.Complete() })
+	return len(r.parts) == r.ids.Agents && !slices.ContainsFunc(r.parts, func(p *ledger.Read) bool { return !p.Complete() })
 }
 
 // Fingerprint is equal for reads that found the same.
@@ -132,10 +134,11 @@ func (r *read) Pages(t ledger.Table) iter.Seq[*bench.Rows] {
 		return r.parts[0].Pages(t)
 	}
 	return func(yield func(*bench.Rows) bool) {
-		for agent, p := range r.parts {
+		for i, p := range r.parts {
+			agent := r.first + i
 			for page := range p.Pages(t) {
-				for i := range page.Seq {
-					page.Seq[i] = page.Seq[i]*uint64(r.ids.Agents) + uint64(agent)
+				for k := range page.Seq {
+					page.Seq[k] = page.Seq[k]*uint64(r.ids.Agents) + uint64(agent)
 				}
 				if !yield(page) {
 					return
@@ -143,6 +146,19 @@ func (r *read) Pages(t ledger.Table) iter.Seq[*bench.Rows] {
 			}
 		}
 	}
+}
+
+// evidence is the read as the judge has it.
+func (r *read) evidence() reconcile.Read {
+	foreign, samples := r.Foreign()
+	e := reconcile.Read{
+		Items: r.Pages(ledger.Items), Effects: r.Pages(ledger.Effects), Latest: r.Pages(ledger.Latest), DeadLetters: r.Pages(ledger.DeadLetters),
+		Foreign: foreign, ForeignIDs: samples, Complete: r.Complete(), Fingerprint: r.Fingerprint(),
+	}
+	if slices.ContainsFunc(r.parts, func(p *ledger.Read) bool { return p.Header().NoLetters }) {
+		e.DeadLetters = nil
+	}
+	return e
 }
 
 // Items gives the rows of the items table.
@@ -351,6 +367,9 @@ func (f *files) join(parts []*files) {
 		for n := range f.reads {
 			f.reads[n].ids = f.ids()
 			f.reads[n].parts = append(f.reads[n].parts, p.reads[n].parts...)
+		}
+		for _, e := range p.earlier { // the others have such reads of their own
+			f.earlier = append(f.earlier, read{parts: e.parts, first: i, ids: f.ids()})
 		}
 		if p.log != nil {
 			if f.log == nil {

@@ -50,7 +50,7 @@ func (r *Run) guard(ctx context.Context, attack *load.Attack, end func()) {
 	for wait(ctx, stopLook) {
 		if why := s.look(attack.Counts()); why != "" {
 			r.evidence(evidenceStopped, stopped{Why: why})
-			r.events.Append(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: "stopped"})
+			r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventPhase, Text: "stopped"})
 			end()
 			return
 		}

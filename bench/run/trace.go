@@ -19,7 +19,7 @@ import (
 // its number. What is not known is listed as unknown. An id that is none of this
 // run, or of which there is nothing to tell, is an error that names the nearest.
 func Trace(dir, name string) (*bench.Trace, error) {
-	f, err := open(dir, nil)
+	f, err := open(dir, &JudgeOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func Trace(dir, name string) (*bench.Trace, error) {
 		return nil, err
 	}
 	finding := bench.Finding{Seq: seq}
-	account := f.account(func(found bench.Finding) {
+	account := f.account(f.figures(), func(found bench.Finding) {
 		if found.Seq == seq {
 			finding = found
 		}

@@ -104,6 +104,7 @@ func (s *span) look(first, n uint64) {
 			}
 		}
 	}
+	defer s.right(first, n)
 	if s.f.log == nil {
 		return
 	}
@@ -133,14 +134,14 @@ func (f *files) seq(id string) (uint64, bool) {
 	return f.ids().Seq(parsed)
 }
 
-// differing lists the final reads that must be gone through: one of them, where
-// both found the same.
+// differing lists the reads that must be gone through: of the last two one, where
+// both found the same, and all before them.
 func (f *files) differing() []read {
-	a, b := &f.reads[0], &f.reads[1]
-	if a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
-		return f.reads[:1]
+	last := f.reads[:]
+	if a, b := &f.reads[0], &f.reads[1]; a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
+		last = last[:1]
 	}
-	return f.reads[:]
+	return append(last[:len(last):len(last)], f.earlier...)
 }
 
 // times gives what is known of a request of the span.
@@ -157,6 +158,20 @@ func (s *span) times(seq uint64, a *bench.Attempt) stats.Times {
 		t.Stored = t.Effect // in one transaction
 	}
 	return t
+}
+
+// right tells the effects of the n requests from first on by the clock of all else.
+func (s *span) right(first, n uint64) {
+	k := s.f.story.skews
+	for seq := first; seq < first+n && len(k) > 0; seq++ {
+		least, effect := s.f.plan.Due(seq), &s.effect[seq-s.first]
+		if handed := s.handedAt(seq); handed != stats.Never {
+			least = max(least, handed)
+		}
+		if *effect != stats.Never {
+			*effect = k.right(*effect, least)
+		}
+	}
 }
 
 // appliedOnce is the count of a row with one application, as [bench.Rows] has it.

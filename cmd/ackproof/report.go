@@ -94,6 +94,7 @@ func oneForm(asked []bool) error {
 
 func reconcileCommand(w world, code *int) *cobra.Command {
 	var asJSON bool
+	var again againFlags
 	memory := scenarios.Size(run.DefaultMemory)
 	judge := func(dir string) (*bench.Result, *bench.Series, error) {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(memory))) // garbage counts too
@@ -112,13 +113,23 @@ Memory is bounded, and said beforehand: with less of it, the files are gone
 through more often, and the result is the same.
 
 A plan that several agents have sent ('run --agent') is judged as one run: name the
-run directories of all agents, or a folder that holds them.`,
+run directories of all agents, or a folder that holds them.
+
+Where the run's tables are still there, at a port of this machine, and carry its
+id, they are read again: what was pending may have come. Of tables elsewhere that
+is done with --from tables, since it costs capacity. Or a table export to S3 is
+read, a folder with manifest-summary.json; given twice, the second is compared with
+the first. What any read has found was there; a read of before stays in the run.`,
 		Example: `  ackproof reconcile runs/latest
   ackproof reconcile runs/soak --memory 400MB
-  ackproof reconcile from-a/*-agent-1 from-b/*-agent-2`,
+  ackproof reconcile from-a/*-agent-1 from-b/*-agent-2
+  ackproof reconcile runs/soak --items-export AWSDynamoDB/01-items --results-export AWSDynamoDB/01-results`,
 		Args: arguments(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := run.Gather(args)
+			if err == nil {
+				err = again.read(cmd.Context(), w, dir)
+			}
 			if err != nil {
 				return misuse{err}
 			}
@@ -132,6 +143,7 @@ run directories of all agents, or a folder that holds them.`,
 			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(dir)})
 		},
 	}
+	again.add(cmd)
 	cmd.Flags().TextVar(&memory, "memory", memory, "what may be held in memory, such as 400MB")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd
