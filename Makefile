@@ -58,4 +58,4 @@ soak:
 # findings found by id; and what a map of strings and DuckDB take for a part of the
 # answer, at ten million (python3). Needs 10 GB of disk; wants a quiet machine.
 scale:
-	ACKPROOF_SCALE=$${ACKPROOF_SCALE:-1e6,1e7,1e8} go test -run ConformanceScale -timeout 2h -v ./bench/run
+	ACKPROOF_SCALE=$${ACKPROOF_SCALE:-1e6,1e7,1e8} go test -run ConformanceScale -timeout 2h -v ./bench/run ./reports
