@@ -5,14 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -435,42 +433,6 @@ func TestKilledWriter(t *testing.T) {
 	if torn > 1 { // the one that was being written
 		t.Errorf("%d torn cells: %v", torn, l.Problems())
 	}
-}
-
-// What it takes to record a request, in CPU time: load-ns on the path of the load,
-// sealing-ns behind it.
-func BenchmarkRecord(b *testing.B) {
-	w, _ := create(b, int64(b.N))
-	b.ReportAllocs()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	thread, process := cpuTime(b, unix.RUSAGE_THREAD), cpuTime(b, unix.RUSAGE_SELF)
-	b.ResetTimer()
-	for seq := range uint64(b.N) {
-		if err := w.Reserve(b.Context(), seq, 0); err != nil {
-			b.Fatal(err)
-		}
-		w.Sent(seq, 0, time.Duration(seq))
-		w.Done(bench.Attempt{Seq: seq, Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 200,
-			Sent: time.Duration(seq), FirstByte: time.Duration(seq + 1), End: time.Duration(seq + 2)})
-	}
-	b.StopTimer()
-	own := cpuTime(b, unix.RUSAGE_THREAD) - thread
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
-	all := cpuTime(b, unix.RUSAGE_SELF) - process
-	b.ReportMetric(float64(own)/float64(b.N), "load-ns")
-	b.ReportMetric(float64(all-own)/float64(b.N), "sealing-ns")
-}
-
-// cpuTime is what a thread, or the process, has used so far.
-func cpuTime(b *testing.B, who int) time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(who, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // What a reader of all requests takes for one: its outcome alone, with its times,
