@@ -23,12 +23,11 @@ type Plan struct {
 	pieces  []piece
 	count   int64
 	length  time.Duration
-	payload int
+	kinds   *kinds
 	poison  map[uint64]bool // a handful
 	keys    *keys           // nil: each request has an item of its own
 	retries Retries
 	waits   clock.Numbers // that back-offs are made of
-	body    *body
 }
 
 // StageInfo is one stage of the load as planned.
@@ -59,7 +58,7 @@ type piece struct {
 
 // NewPlan makes the plan of a valid scenario, of one agent alone.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload),
+	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), kinds: newKinds(s.RequestKinds(), seed),
 		retries: s.Request.Retries, waits: clock.NumbersOf(seed, "back-off"), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
@@ -67,7 +66,6 @@ func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
 	if s.Workload.Kind == Versions {
 		p.keys = newKeys(s.Workload, seed)
 	}
-	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
 	for _, stage := range s.Load {
 		pc := piece{area: area, curve: stage.curve(), replay: stage.Replay}
@@ -205,7 +203,7 @@ func (p *Plan) Request(seq uint64) bench.Request {
 	return bench.Request{
 		Seq:     seq,
 		ID:      p.ID(seq),
-		Payload: p.AppendPayload(make([]byte, 0, p.payload), seq),
+		Payload: p.AppendPayload(nil, seq),
 		Due:     p.Due(seq),
 		Stage:   p.Stage(seq),
 	}
@@ -220,7 +218,7 @@ func (p *Plan) Digest(seq uint64) bench.Digest {
 // Digests gives the digests of as many payloads as into has room for, from first
 // on.
 func (p *Plan) Digests(first uint64, into []bench.Digest) {
-	room := make([]byte, 0, p.payload+charsPerDraw)
+	var room []byte
 	for i := range into {
 		room = p.AppendPayload(room[:0], first+uint64(i))
 		into[i] = bench.DigestOf(room)
@@ -239,7 +237,7 @@ const (
 
 // AppendPayload appends the payload of a request to dst and returns it.
 func (p *Plan) AppendPayload(dst []byte, seq uint64) []byte {
-	size := p.payload
+	size := p.kinds.sizes[p.Kind(seq)]
 	seq = seq*p.every + p.offset
 	if p.poison[seq] {
 		dst = append(dst, PoisonPrefix...)

@@ -14,10 +14,10 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// numbered is a plan whose bodies say which attempt they are.
-type numbered struct{ every }
+// labelled is a plan whose bodies say which attempt they are.
+type labelled struct{ every }
 
-func (p numbered) AppendBody(dst []byte, seq uint64, retry int) []byte {
+func (p labelled) AppendBody(dst []byte, seq uint64, retry int) []byte {
 	return fmt.Appendf(dst, "%d#%d", seq, retry)
 }
 
@@ -102,7 +102,7 @@ func TestRetries(t *testing.T) {
 				return 20 * time.Millisecond
 			}}
 			b := newAttempts()
-			a := New(cfg, numbered{every{int64(len(answers)), time.Millisecond}}, b)
+			a := New(cfg, labelled{every{int64(len(answers)), time.Millisecond}}, b)
 			if !lean {
 				a.sender = newStandard(a)
 			}
@@ -151,7 +151,7 @@ func TestARetryDelaysNobody(t *testing.T) {
 	cfg.Connections = 1
 	cfg.Retries = Retries{Max: 1, On: []bench.Outcome{bench.Unknown}, BackOff: func(uint64, int) time.Duration { return 2 * time.Second }}
 	b := newAttempts()
-	if _, err := New(cfg, numbered{every{50, time.Millisecond}}, b).Run(t.Context()); err != nil {
+	if _, err := New(cfg, labelled{every{50, time.Millisecond}}, b).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for seq, all := range b.done {
@@ -170,7 +170,7 @@ func TestNothingIsSentAgainAfterAnInterrupt(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	cfg.Retries = Retries{Max: 1, On: []bench.Outcome{bench.Unknown}, BackOff: func(uint64, int) time.Duration { interrupt(); return time.Hour }}
 	b := newAttempts()
-	a := New(cfg, numbered{every{1, 0}}, b)
+	a := New(cfg, labelled{every{1, 0}}, b)
 	if _, err := a.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
