@@ -265,12 +265,21 @@ type observation struct {
 	lastSent time.Duration
 }
 
-// each calls do for what the ledger knows of some requests.
+// each calls do for what the ledger knows of some requests, but for their answers.
 func (f *files) each(from, to uint64, do func(seq uint64, a *bench.Attempt)) {
+	each(f.ledger.Attempts, from, to, do)
+}
+
+// eachAnswer is each with the answers.
+func (f *files) eachAnswer(from, to uint64, do func(seq uint64, a *bench.Attempt)) {
+	each(f.ledger.Answers, from, to, do)
+}
+
+func each(read func(uint64, []bench.Attempt), from, to uint64, do func(seq uint64, a *bench.Attempt)) {
 	var attempts [512]bench.Attempt
 	for ; from < to; from += uint64(len(attempts)) {
 		some := attempts[:min(uint64(len(attempts)), to-from)]
-		f.ledger.Attempts(from, some)
+		read(from, some)
 		for i := range some {
 			do(from+uint64(i), &some[i])
 		}
