@@ -40,14 +40,14 @@ bench-peers:
 # the ledger read by a script of Python.
 CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1
 conformance:
-	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/run ./bench/ledger ./bench/capacity
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/run ./bench/ledger ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
 # of others, functions on the runtime clients of Node.js and Python, exports read by
-# vegeta, DuckDB and pandas. The Node.js client has a native part, whose build wants
+# vegeta, DuckDB and pandas, stacks on moto and their templates before cfn-lint. The Node.js client has a native part, whose build wants
 # cmake, g++, make, autoconf and libtool.
 conformance-all:
-	ACKPROOF_CONFORMANCE=all $(CONFORMANCE) ./cmd/ackproof
+	ACKPROOF_CONFORMANCE=all $(CONFORMANCE) ./cmd/ackproof ./bench/aws
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:
@@ -58,4 +58,4 @@ soak:
 # findings found by id; and what a map of strings and DuckDB take for a part of the
 # answer, at ten million (python3). Needs 10 GB of disk; wants a quiet machine.
 scale:
-	ACKPROOF_SCALE=$${ACKPROOF_SCALE:-1e6,1e7,1e8} go test -run ConformanceScale -timeout 2h -v ./bench/run
+	ACKPROOF_SCALE=$${ACKPROOF_SCALE:-1e6,1e7,1e8} go test -run ConformanceScale -timeout 2h -v ./bench/run ./reports

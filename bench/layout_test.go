@@ -40,6 +40,7 @@ var imports = map[string][]string{
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger", "bench/tail"},
+	"bench/aws":           {"bench", "bench/gateway", "bench/sdk"},
 	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/predict":       {"bench", "faults", "scenarios"},
@@ -48,7 +49,7 @@ var imports = map[string][]string{
 	"bench/capacity":      {"bench", "bench/stats", "scenarios"},
 	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "reports", "scenarios"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
-	"cmd/ackproof":        {"bench", "bench/breakage", "bench/capacity", "bench/clock", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
+	"cmd/ackproof":        {"bench", "bench/aws", "bench/breakage", "bench/capacity", "bench/clock", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
 }
 

@@ -23,6 +23,10 @@ type Result struct {
 	ResponseTime Latency       `json:"response_time"`
 	ResponseBy   ResponseBy    `json:"response_time_by"`
 	ServiceTime  Latency       `json:"service_time"`
+	FirstByte    Latency       `json:"time_to_first_byte"` // sent → first byte of the answer; without one: censored when it was given up
+	Connection   *Latency      `json:"connection_time"`    // of every connection, warm-up included: until it was open; null: not known
+	TLS          *Latency      `json:"tls_time"`           // of its TLS handshake, which comes after; null: there was none
+	Kinds        []KindFigures `json:"kinds,omitempty"`    // where the scenario has several kinds of requests
 	Availability Availability  `json:"availability"`
 	Clock        Clocks        `json:"clock"`
 	Lag          *Latency      `json:"processing_lag"`
@@ -185,6 +189,21 @@ type LoadFigures struct {
 	AchievedRPS float64   `json:"achieved_rps"`
 	SendDelay   SendDelay `json:"send_delay"`
 	GeneratorOK bool      `json:"generator_ok"`
+	// GeneratorReason says in words why the generator was not ok; "": it was.
+	GeneratorReason string     `json:"generator_reason"`
+	Generator       *Generator `json:"generator"` // null: it did not live to tell
+}
+
+// Generator is what the load generator saw of itself during the load.
+type Generator struct {
+	CPUShare           *float64 `json:"cpu_share"`   // of all cores; null: the system does not tell
+	GCPauseMs          float64  `json:"gc_pause_ms"` // all pauses for the garbage collector together
+	GCPauseMaxMs       float64  `json:"gc_pause_max_ms"`
+	SchedulingP99Ms    float64  `json:"scheduling_p99_ms"` // 99 % of the goroutines that could run did so within this time
+	InFlightMax        int64    `json:"in_flight_max"`     // requests under way at the same time
+	ConnectionsOpened  int64    `json:"connections_opened"`
+	ConnectionsFailed  int64    `json:"connections_failed"`
+	ConnectionsOpenMax int64    `json:"connections_open_max"`
 }
 
 // SendDelay is sent − due, in ms.
@@ -223,11 +242,30 @@ type AtLeast struct {
 	Max  float64 `json:"max"`
 }
 
-// ResponseBy splits response time by the client's outcome.
+// ResponseBy splits response time by the client's outcome, and by the class of the
+// status that was read.
 type ResponseBy struct {
 	Acknowledged Latency `json:"acknowledged"`
 	Refused      Latency `json:"refused"`
 	Unknown      Latency `json:"unknown"`
+	Status2xx    Latency `json:"2xx"`
+	Status3xx    Latency `json:"3xx"`
+	Status4xx    Latency `json:"4xx"`
+	Status5xx    Latency `json:"5xx"`
+	StatusNone   Latency `json:"no_status"` // none was read, or none of these
+}
+
+// KindFigures is what became of the requests of one kind, outside of warm-up.
+type KindFigures struct {
+	Name         string  `json:"name"`
+	Method       string  `json:"method"`
+	Path         string  `json:"path"`
+	Sent         int64   `json:"sent"`
+	Acknowledged int64   `json:"acknowledged"`
+	Refused      int64   `json:"refused"`
+	Unknown      int64   `json:"unknown"`
+	ResponseTime Latency `json:"response_time"`
+	ServiceTime  Latency `json:"service_time"`
 }
 
 // Availability is how much of what clients wanted they were promised, outside of

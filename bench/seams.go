@@ -220,6 +220,7 @@ const (
 	PlaceResults     Place = "results"     // a write of the processor to a results table of its own, before it commits
 	PlaceDestination Place = "destination" // a document that is handed to the on-failure destination
 
+	PlaceSkew     Place = "clock.processor"  // a write of the processor to a results table, which tells when the work was done
 	PlaceTableWay Place = "table.way"        // a write to the items table, on the way between its sender and DynamoDB
 	PlaceClient   Place = "client"           // an API request, on the way between client and API
 	PlaceRead     Place = "stream.read"      // the mapping reads records

@@ -129,7 +129,7 @@ func (f Fault) Window() (from, to time.Duration) {
 // late, a mapping that is gone for a while.
 func (f Fault) Lasts() time.Duration {
 	switch {
-	case f.Kind.Place == bench.PlaceClock: // by= is how far it jumps
+	case f.Kind.Place == bench.PlaceClock, f.Kind.Place == bench.PlaceSkew: // by= is how far it jumps, or is off
 		return 0
 	case f.Kind == &streamRestart: // nobody reads the new stream
 		return maxTime

@@ -111,6 +111,7 @@ var kinds = []*Kind{
 	&resultsDelay,
 	&destinationRefuse,
 	&clockSkip,
+	&clockSkew,
 	&cloudKill,
 	&execRun,
 }

@@ -27,6 +27,7 @@ var sites = map[bench.Place]Site{
 	bench.PlaceGateway:     {"requests, when the API has acted and before it answers", "", asked, lets},
 	bench.PlaceDoor:        {"the process of the API", "", "when the process is dead", "its successor answers"},
 	bench.PlaceResults:     {"the processor's writes to the results table", "a results table: not table.oneTable", asked, lets},
+	bench.PlaceSkew:        {"the time that the processor writes to the results table", "a results table, and a processor that writes processedAt", "by the DynamoDB stand-in, when a time has been changed", lets},
 	bench.PlaceDestination: {"documents for the on-failure destination", "an on-failure destination: mapping.onFailure, or async.onFailure", asked, lets},
 	bench.PlaceRead:        {"the mapping's reads of the stream", streams, asked, lets},
 	bench.PlaceDelivery:    {"batches that the processor has taken", streams, "when the batch has been handed over once more", lets},

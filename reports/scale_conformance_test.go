@@ -8,16 +8,28 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/bench/synth"
 	"github.com/ackproof/ackproof/reports"
 )
 
-// The limits that a report of ten million requests keeps.
+// The limits that a report of ten million requests keeps. Time is that of the CPU,
+// which a busy machine does not change.
 const (
 	mostBytes = 3 << 20
 	mostTime  = 5 * time.Second
 )
+
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // TestConformanceScaleOfReports tells runs of rising length: the page stays small
 // and is made at once, whatever the number of requests.
@@ -42,13 +54,13 @@ func TestConformanceScaleOfReports(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			begun := time.Now()
+			begun := cpuTime(t)
 			result, _, err := run.Judge(made.Dir, run.JudgeOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			judged := time.Since(begun)
-			begun = time.Now()
+			judged := cpuTime(t) - begun
+			begun = cpuTime(t)
 			told, series, err := run.Tell(made.Dir)
 			if err != nil {
 				t.Fatal(err)
@@ -56,16 +68,16 @@ func TestConformanceScaleOfReports(t *testing.T) {
 			if err := reports.Write(made.Dir, told, series); err != nil {
 				t.Fatal(err)
 			}
-			took := time.Since(begun)
+			took := cpuTime(t) - begun
 			info, err := os.Stat(filepath.Join(made.Dir, "report.html"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%s requests: judged in %.2f s; told in %.2f s, report.html of %d kB, %d rows, %d lives", text, judged.Seconds(), took.Seconds(), info.Size()>>10, len(series.Rows), len(series.Traces))
+			t.Logf("%s requests: judged in %.2f s of CPU, told in %.2f s; report.html of %d kB, %d rows, %d lives", text, judged.Seconds(), took.Seconds(), info.Size()>>10, len(series.Rows), len(series.Traces))
 			if info.Size() > mostBytes || info.Size() < 50<<10 {
 				t.Errorf("report.html has %d bytes", info.Size())
 			}
-			if took > mostTime && took > judged {
+			if took > mostTime {
 				t.Errorf("told in %v, at most %v are allowed", took, mostTime)
 			}
 			if told.Items.Lost() != result.Items.Lost() || told.Items.Lost() == 0 {

@@ -184,7 +184,7 @@ func runRows(r *bench.Result) [][]string {
 		finished = clean(*r.Run.Finished, nameLimit)
 	}
 	h := r.Run.Host
-	return [][]string{
+	rows := [][]string{
 		{"run", clean(string(r.Run.ID), nameLimit)},
 		{"scenario", clean(r.Run.Scenario, nameLimit)},
 		{"target", clean(r.Run.Target, nameLimit)},
@@ -200,4 +200,8 @@ func runRows(r *bench.Result) [][]string {
 		{"records committed", countOf(r.Deliveries.Records)},
 		{"deliveries", countOf(r.Deliveries.Delivered) + ", again: " + countOf(r.Deliveries.Redelivered) + ", dead-lettered: " + countOf(r.Deliveries.DeadLettered)},
 	}
+	if at, within := r.Clock.OffsetMs, r.Clock.ErrorMs; at != nil && within != nil {
+		rows = append(rows, []string{"clock of the processor", duration(*at) + " ahead of ours, ± " + duration(*within)})
+	}
+	return rows
 }

@@ -221,6 +221,9 @@ func summaryRows(r *bench.Result) []summaryRow {
 		}
 		rows = append(rows, summaryRow{"evidence", text, len(down) > 0})
 	}
+	if why := r.Load.GeneratorReason; why != "" {
+		rows = append(rows, summaryRow{"generator", "was a limit: " + clean(why, lineLimit), true})
+	}
 	return rows
 }
 

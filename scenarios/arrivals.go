@@ -33,8 +33,8 @@ const (
 // place of a request follows from the gaps before it: a sum is kept for every
 // gapBlock of them, and the few since the last one are drawn again.
 type random struct {
-	seed uint64
-	n    uint64
+	draws clock.Numbers
+	n     uint64
 
 	once sync.Once
 	sums []float64 // S at 0, gapBlock, 2·gapBlock, ...
@@ -44,10 +44,10 @@ type random struct {
 const gapBlock = 16
 
 func newRandom(seed uint64, stage string, n int64) *random {
-	return &random{seed: clock.Bits(seed, "arrivals "+stage, 0), n: uint64(n)}
+	return &random{draws: clock.NumbersOf(seed, "arrivals "+stage), n: uint64(n)}
 }
 
-func (r *random) gap(i uint64) float64 { return -math.Log1p(-clock.Draw(r.seed, "", i)) }
+func (r *random) gap(i uint64) float64 { return -math.Log1p(-float64(r.draws.At(i)>>11) / (1 << 53)) }
 
 func (r *random) add() {
 	r.sums = make([]float64, 0, r.n/gapBlock+1)

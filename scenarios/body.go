@@ -22,9 +22,8 @@ var placeholders = []string{placeID, placeKey, placePayload, placeSeq}
 
 // body is a parsed template: text and placeholders in turn.
 type body struct {
-	texts  []string // one more than names
-	names  []string
-	length int // of all texts
+	texts []string // one more than names
+	names []string
 }
 
 func parseBody(template string) (*body, error) {
@@ -32,7 +31,6 @@ func parseBody(template string) (*body, error) {
 	for rest := template; ; {
 		text, after, found := strings.Cut(rest, "{{")
 		b.texts = append(b.texts, text)
-		b.length += len(text)
 		if !found {
 			return b, nil
 		}
@@ -68,20 +66,18 @@ func (b *body) has(name string) bool {
 	return false
 }
 
-// Kind is the number of a request's kind: there is one.
-func (p *Plan) Kind(uint64) int { return 0 }
-
 // Body is the HTTP body of a request.
 func (p *Plan) Body(seq uint64) []byte {
-	return p.AppendBody(make([]byte, 0, p.body.length+p.payload+64), seq)
+	return p.AppendBody(nil, seq)
 }
 
 // AppendBody appends the HTTP body of a request to dst and returns it. All that
 // is filled in is safe inside a JSON string: ids, digits and payloads have no
 // character that needs escaping.
 func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
-	for i, name := range p.body.names {
-		dst = append(dst, p.body.texts[i]...)
+	body := p.kinds.bodies[p.Kind(seq)]
+	for i, name := range body.names {
+		dst = append(dst, body.texts[i]...)
 		switch name {
 		case placeID:
 			dst = append(dst, p.ID(seq).String()...)
@@ -93,5 +89,5 @@ func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
 			dst = strconv.AppendUint(dst, seq*p.every+p.offset, 10)
 		}
 	}
-	return append(dst, p.body.texts[len(p.body.names)]...)
+	return append(dst, body.texts[len(body.names)]...)
 }

@@ -263,6 +263,9 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 		d.report(d.at(n), path, errors.New("want a map of key: value"))
 		return
 	}
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
 	for _, pair := range all {
 		key := pair.Key.GetToken().Value
 		value := reflect.New(v.Type().Elem()).Elem()

@@ -187,7 +187,7 @@ func (e *Expectation) inMS() bool {
 }
 
 // latencies are the keys under which a bench.Latency lies.
-var latencies = []string{"response_time", "response_time_by", "service_time", "processing_lag", "completion_time", "dispatch_lag"}
+var latencies = []string{"response_time", "response_time_by", "service_time", "time_to_first_byte", "connection_time", "tls_time", "processing_lag", "completion_time", "dispatch_lag"}
 
 func (e *Expectation) inLatency() bool {
 	first, _, _ := strings.Cut(e.Path, ".")

@@ -16,7 +16,7 @@ func TestThePageOfFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rows []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|([^|]+)\\|([^|]+)\\|([^|]+)\\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\|([^|]+)\\|([^|]+)\\|([^|]+)\\|$").FindAllStringSubmatch(string(page), -1) {
 		rows = append(rows, m[1])
 		for _, cell := range m[2:] {
 			if strings.TrimSpace(cell) == "" {

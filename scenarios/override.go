@@ -129,6 +129,9 @@ type place struct {
 func lookup(v reflect.Value, path string) (place, error) {
 	for rest := path; rest != ""; {
 		if v.Kind() == reflect.Map {
+			if v.IsNil() {
+				v.Set(reflect.MakeMap(v.Type()))
+			}
 			return place{isMapEntry: true, holder: v, key: rest}, nil
 		}
 		if v.Kind() != reflect.Struct || isText(v) {

@@ -15,18 +15,17 @@ import (
 // goroutines, in any order, and again years later by the judge of the run's
 // files.
 type Plan struct {
-	ids     bench.Numbering
-	share   bench.Share
-	every   uint64 // request seq is number seq·every + offset of the whole plan
-	offset  uint64
-	random  clock.Numbers // that payloads are made of
-	pieces  []piece
-	count   int64
-	length  time.Duration
-	payload int
-	poison  map[uint64]bool // a handful
-	keys    *keys           // nil: each request has an item of its own
-	body    *body
+	ids    bench.Numbering
+	share  bench.Share
+	every  uint64 // request seq is number seq·every + offset of the whole plan
+	offset uint64
+	random clock.Numbers // that payloads are made of
+	pieces []piece
+	count  int64
+	length time.Duration
+	kinds  *kinds
+	poison map[uint64]bool // a handful
+	keys   *keys           // nil: each request has an item of its own
 }
 
 // StageInfo is one stage of the load as planned.
@@ -57,14 +56,13 @@ type piece struct {
 
 // NewPlan makes the plan of a valid scenario, of one agent alone.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), payload: int(s.Workload.Payload), poison: map[uint64]bool{}}
+	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), kinds: newKinds(s.RequestKinds(), seed), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
 	}
 	if s.Workload.Kind == Versions {
 		p.keys = newKeys(s.Workload, seed)
 	}
-	p.body, _ = parseBody(s.Request.Body) // a valid scenario's parses
 	area := 0.0
 	for _, stage := range s.Load {
 		pc := piece{area: area, curve: stage.curve(), replay: stage.Replay}
@@ -202,7 +200,7 @@ func (p *Plan) Request(seq uint64) bench.Request {
 	return bench.Request{
 		Seq:     seq,
 		ID:      p.ID(seq),
-		Payload: p.AppendPayload(make([]byte, 0, p.payload), seq),
+		Payload: p.AppendPayload(nil, seq),
 		Due:     p.Due(seq),
 		Stage:   p.Stage(seq),
 	}
@@ -217,7 +215,7 @@ func (p *Plan) Digest(seq uint64) bench.Digest {
 // Digests gives the digests of as many payloads as into has room for, from first
 // on.
 func (p *Plan) Digests(first uint64, into []bench.Digest) {
-	room := make([]byte, 0, p.payload+charsPerDraw)
+	var room []byte
 	for i := range into {
 		room = p.AppendPayload(room[:0], first+uint64(i))
 		into[i] = bench.DigestOf(room)
@@ -236,7 +234,7 @@ const (
 
 // AppendPayload appends the payload of a request to dst and returns it.
 func (p *Plan) AppendPayload(dst []byte, seq uint64) []byte {
-	size := p.payload
+	size := p.kinds.sizes[p.Kind(seq)]
 	seq = seq*p.every + p.offset
 	if p.poison[seq] {
 		dst = append(dst, PoisonPrefix...)

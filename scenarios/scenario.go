@@ -168,6 +168,7 @@ type Request struct {
 	Connections int               `yaml:"connections"`
 	Retries     Retries           `yaml:"retries"`
 	Sign        string            `yaml:"sign"` // none, or sigv4
+	Kinds       []RequestKind     `yaml:"kinds,omitempty"`
 }
 
 // Retries models a client that sends again.

@@ -245,7 +245,7 @@ func (c *checker) checkHeader(path, value string) {
 
 // SentHeaders gives the headers with what they take from the environment. That is
 // never written down: the scenario that is kept has the names alone.
-func (r Request) SentHeaders() (map[string]string, error) {
+func (r RequestKind) SentHeaders() (map[string]string, error) {
 	sent := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(r.Headers)) {
 		var missing string

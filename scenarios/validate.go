@@ -160,15 +160,20 @@ func (c *checker) checkNames() {
 	c.oneOf("architecture", c.Architecture, bench.Architectures()...)
 }
 
+// payload checks the size of payloads.
+func (c *checker) payload(path string, z Size) {
+	if z < 1 || z > maxPayload {
+		c.failf(path, "%s is out of range: want 1B to %s, since a DynamoDB item ends at 400 KB", z, Size(maxPayload))
+	}
+	if len(c.Workload.Poison) > 0 && z < Size(len(PoisonPrefix)) {
+		c.failf(path, "%s is too small for the prefix %q of a poisoned record", z, PoisonPrefix)
+	}
+}
+
 func (c *checker) checkWorkload() {
 	c.oneOf("workload.kind", c.Workload.Kind, Unique, Versions)
 	c.checkVersions()
-	if z := c.Workload.Payload; z < 1 || z > maxPayload {
-		c.failf("workload.payload", "%s is out of range: want 1B to %s, since a DynamoDB item ends at 400 KB", z, Size(maxPayload))
-	}
-	if len(c.Workload.Poison) > 0 && c.Workload.Payload < Size(len(PoisonPrefix)) {
-		c.failf("workload.payload", "%s is too small for the prefix %q of a poisoned record", c.Workload.Payload, PoisonPrefix)
-	}
+	c.payload("workload.payload", c.Workload.Payload)
 	if !c.readable("load", "workload.poison") || len(c.Workload.Poison) == 0 {
 		return
 	}

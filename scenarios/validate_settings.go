@@ -19,27 +19,9 @@ func (c *checker) checkRequest() {
 	if c.path("gateway.path", c.Gateway.Path) && c.Gateway.Path != r.Path {
 		c.failf("gateway.path", "%q is not request.path %q: every request would miss it", c.Gateway.Path, r.Path)
 	}
-	b, err := parseBody(r.Body)
-	switch {
-	case err != nil:
-		c.failf("request.body", "%s", err)
-	case c.Workload.Kind == Versions && !(b.has(placeID) && b.has(placeKey)):
-		c.failf("request.body", "with versions it carries {{.Key}}, which says which item it writes, and {{.ID}}, which says which version")
-	case !b.has(placeID) && !b.has(placeKey):
-		c.failf("request.body", "it carries neither {{.ID}} nor {{.Key}}: its item could not be told from the others")
-	}
-	for _, key := range slices.Sorted(maps.Keys(r.Headers)) {
-		value := r.Headers[key]
-		path := "request.headers." + key
-		switch {
-		case !headerName.MatchString(key) || strings.ContainsFunc(value, isControl):
-			c.failf(path, "no valid HTTP header: a name of letters, digits and dashes, a value without control characters")
-		case slices.Contains([]string{"Idempotency-Key", "X-Idempotency-Key"}, http.CanonicalHeaderKey(key)):
-			// net/http takes it as leave to send a POST twice.
-			c.failf(path, "with this header the HTTP client would send requests again on its own; use another name")
-		}
-		c.checkHeader(path, value)
-	}
+	c.body("request.body", r.Body)
+	c.headers("request.headers", r.Headers)
+	c.checkKinds()
 	c.statuses("request.ack", r.Ack)
 	c.statuses("request.refused", r.Refused)
 	if len(r.Ack) == 0 {
@@ -55,6 +37,34 @@ func (c *checker) checkRequest() {
 	c.oneOf("request.sign", r.Sign, SignNone, SignSigV4)
 	for i, on := range r.Retries.On {
 		c.oneOf(fmt.Sprintf("request.retries.on[%d]", i), on, "unknown", "refused")
+	}
+}
+
+// body checks the template of a body.
+func (c *checker) body(path, template string) {
+	b, err := parseBody(template)
+	switch {
+	case err != nil:
+		c.failf(path, "%s", err)
+	case c.Workload.Kind == Versions && !(b.has(placeID) && b.has(placeKey)):
+		c.failf(path, "with versions it carries {{.Key}}, which says which item it writes, and {{.ID}}, which says which version")
+	case !b.has(placeID) && !b.has(placeKey):
+		c.failf(path, "it carries neither {{.ID}} nor {{.Key}}: its item could not be told from the others")
+	}
+}
+
+func (c *checker) headers(under string, headers map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(headers)) {
+		value := headers[key]
+		path := under + "." + key
+		switch {
+		case !headerName.MatchString(key) || strings.ContainsFunc(value, isControl):
+			c.failf(path, "no valid HTTP header: a name of letters, digits and dashes, a value without control characters")
+		case slices.Contains([]string{"Idempotency-Key", "X-Idempotency-Key"}, http.CanonicalHeaderKey(key)):
+			// net/http takes it as leave to send a POST twice.
+			c.failf(path, "with this header the HTTP client would send requests again on its own; use another name")
+		}
+		c.checkHeader(path, value)
 	}
 }
 

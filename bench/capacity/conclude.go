@@ -39,7 +39,8 @@ func (s *Settings) Conclude(c *bench.Capacity, askedResponse, askedBacklog bool)
 	c.Response, c.Backlog = none, none
 	if askedResponse {
 		c.Response = tell(response, c.Probes, OfResponse, "the API meets what is expected of it")
-		c.Response.Knee = knee(c.Probes, func(p *bench.CapacityProbe) *float64 { return p.P99 })
+		kept := slices.DeleteFunc(slices.Clone(c.Probes), func(p bench.CapacityProbe) bool { return !p.GeneratorOK })
+		c.Response.Knee = knee(kept, func(p *bench.CapacityProbe) *float64 { return p.P99 }) // a late generator bends the curve, too
 	}
 	if askedBacklog {
 		c.Backlog = tell(backlog, c.Probes, OfBacklog, "the processor keeps up")

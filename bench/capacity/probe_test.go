@@ -112,3 +112,23 @@ func TestPlanSpike(t *testing.T) {
 		t.Error("a spike that the API cannot take")
 	}
 }
+
+// TestTheKneeIsTheSystems: a curve that a late generator bends has no knee of the
+// system's.
+func TestTheKneeIsTheSystems(t *testing.T) {
+	c := &bench.Capacity{Architecture: bench.Streams}
+	for i, rate := range []float64{100, 200, 400, 800, 1600} {
+		p99 := []float64{4, 4, 5, 5, 900}[i]
+		c.Probes = append(c.Probes, bench.CapacityProbe{Rate: rate, Response: bench.SightHolds, P99: &p99, GeneratorOK: true})
+	}
+	s := &Settings{Search: Options{Start: 100}}
+	s.Conclude(c, true, false)
+	if c.Response.Knee == nil || *c.Response.Knee != 800 {
+		t.Errorf("knee at %v, want 800", c.Response.Knee)
+	}
+	c.Probes[4].GeneratorOK = false
+	s.Conclude(c, true, false)
+	if c.Response.Knee != nil && *c.Response.Knee == 800 {
+		t.Error("the generator's knee is called the system's")
+	}
+}

@@ -63,13 +63,7 @@ type responseRow struct {
 
 // newStatusMapping makes the table of checked settings.
 func newStatusMapping(s bench.Gateway) *statusMapping {
-	all := s.Responses
-	switch s.StatusMapping {
-	case Mapped:
-		all = mappedResponses
-	case Naive:
-		all = naiveResponses
-	}
+	all := responsesOf(s)
 	m := &statusMapping{declared: s.MethodResponses}
 	for _, ir := range all {
 		row := responseRow{status: ir.Status, template: mustParse(ir.Template)}

@@ -109,8 +109,8 @@
 // since only that accuses nobody. A slot whose block is in attempts too was about to
 // be freed. Cells that hold retries are in no order; their seq says whose they are.
 //
-// A block has a slot, on the disk, before its first request is sent, and two blocks
-// more. Cells are brought to the disk once a second. So after a power failure, a
+// A block has a slot, on the disk, before its first request is sent, and so have at
+// least four that follow it. Cells are brought to the disk once a second. So after a power failure, a
 // request without a mark in a block that has a slot may have been on the wire: it is
 // reserved, and counts as sent with an unknown outcome. After a mere kill the marks
 // are exact. Which of the two it was, the boot id in the header tells: if the machine
@@ -122,6 +122,8 @@
 // slot is made, and no SIGBUS where one is used. A request without a slot is not
 // sent ([Writer.Reserve]). The file spare, 1 MiB of zeros, is removed at the end, so
 // that what was recorded can be sealed on a full disk too.
+//
+// docs/ledger.py is a reader in Python that was made from this comment alone.
 //
 // Ledgers of the first version have no attempts; their cells are planned × 32 bytes
 // in the order of the plan: mark, outcome and class u8, 0, status u16, 0 u16, sent i64,

@@ -275,6 +275,19 @@ func (l *Ledger) Attempts(first uint64, into []bench.Attempt) {
 	}
 }
 
+// Answers is Attempts with the status that was read, and when the first byte of the
+// answer came.
+func (l *Ledger) Answers(first uint64, into []bench.Attempt) {
+	for s := range l.Stretches(first, first+uint64(len(into))) {
+		some := into[s.First-first:][:len(s.State)]
+		sent, end := s.Times()
+		for i := range some {
+			some[i] = bench.Attempt{Seq: s.First + uint64(i), Outcome: s.Outcome[i], Class: s.Class[i], Sent: sent[i], End: end[i]}
+		}
+		s.Answers(some)
+	}
+}
+
 // Request is At in the form that the judge asks for.
 func (l *Ledger) Request(seq uint64) (_ bench.Attempt, sent bool) {
 	a, s := l.At(seq)

@@ -5,14 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -301,6 +299,13 @@ func sameInStretches(t testing.TB, l *Ledger) {
 				t.Fatalf("request %d among others: %+v; alone: %+v", want.Seq, a, want)
 			}
 		}
+		l.Answers(r[0], together)
+		for i, a := range together {
+			want, _ := l.At(r[0] + uint64(i))
+			if a.Seq != want.Seq || a.Outcome != want.Outcome || a.Sent != want.Sent || a.End != want.End || a.Status != want.Status || a.FirstByte != want.FirstByte {
+				t.Fatalf("request %d among others, with its answer: %+v; alone: %+v", want.Seq, a, want)
+			}
+		}
 		for s := range l.Stretches(r[0], r[1]) {
 			sent, end := s.Times()
 			for i := range s.State {
@@ -435,42 +440,6 @@ func TestKilledWriter(t *testing.T) {
 	if torn > 1 { // the one that was being written
 		t.Errorf("%d torn cells: %v", torn, l.Problems())
 	}
-}
-
-// What it takes to record a request, in CPU time: load-ns on the path of the load,
-// sealing-ns behind it.
-func BenchmarkRecord(b *testing.B) {
-	w, _ := create(b, int64(b.N))
-	b.ReportAllocs()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	thread, process := cpuTime(b, unix.RUSAGE_THREAD), cpuTime(b, unix.RUSAGE_SELF)
-	b.ResetTimer()
-	for seq := range uint64(b.N) {
-		if err := w.Reserve(b.Context(), seq, 0); err != nil {
-			b.Fatal(err)
-		}
-		w.Sent(seq, 0, time.Duration(seq))
-		w.Done(bench.Attempt{Seq: seq, Outcome: bench.Acknowledged, Class: bench.ClassStatus, Status: 200,
-			Sent: time.Duration(seq), FirstByte: time.Duration(seq + 1), End: time.Duration(seq + 2)})
-	}
-	b.StopTimer()
-	own := cpuTime(b, unix.RUSAGE_THREAD) - thread
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
-	all := cpuTime(b, unix.RUSAGE_SELF) - process
-	b.ReportMetric(float64(own)/float64(b.N), "load-ns")
-	b.ReportMetric(float64(all-own)/float64(b.N), "sealing-ns")
-}
-
-// cpuTime is what a thread, or the process, has used so far.
-func cpuTime(b *testing.B, who int) time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(who, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // What a reader of all requests takes for one: its outcome alone, with its times,

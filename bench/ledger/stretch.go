@@ -150,6 +150,29 @@ func (s *Stretch) Times() (sent, end []time.Duration) {
 	return sent, end
 }
 
+// Answers adds to attempts at the requests of the stretch, whose times they have,
+// the status that was read and when the first byte of the answer came.
+func (s *Stretch) Answers(into []bench.Attempt) {
+	if s.packed {
+		unpack(&s.frame.lines[colStatus], s.column[:s.to])
+		for i := range into {
+			into[i].Status = int(uint16(s.column[s.from+i]))
+		}
+		unpack(&s.frame.lines[colTail], s.column[:s.to])
+		for i := range into {
+			if tail := s.column[s.from+i]; tail > 0 {
+				into[i].FirstByte = into[i].End - time.Duration(tail-1)
+			}
+		}
+	}
+	for i, state := range s.State {
+		if !s.packed || state != Finished || s.place.retried {
+			a, _ := s.l.At(s.First + uint64(i))
+			into[i].Status, into[i].FirstByte = a.Status, a.FirstByte
+		}
+	}
+}
+
 // At gives all that is known of one request of the stretch, which takes longer.
 func (s *Stretch) At(i int) (bench.Attempt, State) {
 	if !s.packed || s.place.retried {

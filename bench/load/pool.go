@@ -18,6 +18,7 @@ import (
 type pool struct {
 	limit   int
 	address string
+	dial    dialFunc
 	setups  *setups
 	ctx     context.Context // of opening connections; cancelled by giveUp and close
 	cancel  context.CancelFunc
@@ -44,7 +45,7 @@ type given struct {
 }
 
 func newPool(limit int, address string, s *setups) *pool {
-	p := &pool{limit: limit, address: address, setups: s, all: map[*connection]struct{}{}}
+	p := &pool{limit: limit, address: address, dial: (&net.Dialer{}).DialContext, setups: s, all: map[*connection]struct{}{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -127,7 +128,7 @@ func (p *pool) openMore() {
 func (p *pool) open(deadline time.Time) {
 	ctx, cancel := context.WithDeadline(p.ctx, deadline)
 	defer cancel()
-	conn, err := p.setups.dial(ctx, (&net.Dialer{}).DialContext, "tcp", p.address)
+	conn, err := p.setups.dial(ctx, p.dial, "tcp", p.address)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.opening--

@@ -40,6 +40,7 @@ type door struct {
 	table    string // of the results
 	items    string
 	held     atomic.Int64
+	offsets  *offsets
 	closed   <-chan struct{} // when the cloud stops, what is held is let go
 }
 
@@ -47,8 +48,9 @@ type door struct {
 func (c *cloud) guard(ctx context.Context, injector bench.Injector) {
 	stack := c.cfg.Stack
 	for i := range stack.Faults {
-		if place := c.faults.Place(i); place == bench.PlaceResults || place == bench.PlaceTableWay {
-			c.store = &door{store: c.store, injector: injector, table: ResultsTable(stack.Run), items: ItemsTable(stack.Run), closed: ctx.Done()}
+		if place := c.faults.Place(i); place == bench.PlaceResults || place == bench.PlaceTableWay || place == bench.PlaceSkew {
+			c.store = &door{store: c.store, injector: injector, table: ResultsTable(stack.Run), items: ItemsTable(stack.Run), closed: ctx.Done(),
+				offsets: &offsets{now: c.clock.Now, tell: c.watch.Event}}
 			return
 		}
 	}
@@ -81,7 +83,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var s bench.Strike
 	switch {
 	case req.writesTo(d.table):
-		s = d.injector.Ask(bench.Op{Place: bench.PlaceResults, Name: op})
+		body = d.skew(op, body)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		if s = d.injector.Ask(bench.Op{Place: bench.PlaceResults, Name: op}); s.Kind == "" {
+			d.offsets.saw(body)
+		}
 	case req.writesTo(d.items):
 		s = d.injector.Ask(bench.Op{Place: bench.PlaceTableWay, Name: op})
 	}

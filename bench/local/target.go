@@ -78,7 +78,7 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 		}
 	}
 	for i := 0; err == nil && i < len(stack.Faults) && stack.OneTable; i++ {
-		if faults.Place(i) == bench.PlaceResults {
+		if place := faults.Place(i); place == bench.PlaceResults || place == bench.PlaceSkew {
 			lacks = append(lacks, fmt.Sprintf("the fault %q needs a results table, and with table.oneTable there is none: leave one of the two out", stack.Faults[i]))
 		}
 	}

@@ -50,6 +50,7 @@ type Faults interface {
 
 // Options say how the target is run.
 type Options struct {
+	Name      string // http, or aws where the system is a stack that was deployed
 	NewFaults func(seed uint64, texts []string) (Faults, error)
 	Clock     clock.Clock
 }
@@ -67,8 +68,8 @@ type Target struct {
 // New makes the target.
 func New(opts Options) *Target { return &Target{opts: opts} }
 
-// Name is "http".
-func (t *Target) Name() string { return "http" }
+// Name is http or aws.
+func (t *Target) Name() string { return t.opts.Name }
 
 // Shared says that the system may be loaded by several agents of a run at once: it
 // was there before.

@@ -29,7 +29,7 @@ func localFaults(seed uint64, texts []string) (local.Faults, error) {
 }
 
 func newTarget() *outside.Target {
-	return outside.New(outside.Options{Clock: clock.Real{}, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+	return outside.New(outside.Options{Name: "http", Clock: clock.Real{}, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
 }
 
 // theirs starts a stack, and names it as its owner would.

@@ -76,7 +76,7 @@ func Install(name string) (string, error) {
 // steps are the commands that install a peer into the folder they run in. No
 // package runs code of its own while it is installed.
 func steps(name string) [][]string {
-	if name == Moto {
+	if name == Moto || name == MotoAWS {
 		return [][]string{
 			{"python3", "-m", "venv", "."},
 			// The venv is moved afterwards, which its interpreter bears; nothing else of it is used.
@@ -88,12 +88,12 @@ func steps(name string) [][]string {
 
 // canInstall says what the machine lacks.
 func canInstall(name string) error {
-	needs := map[string]string{Dynoxide: "npm", Dynalite: "npm", Axe: "npm", Moto: "python3"}[name]
+	needs := map[string]string{Dynoxide: "npm", Dynalite: "npm", Axe: "npm", Velocity: "npm", Moto: "python3", MotoAWS: "python3"}[name]
 	if name == Dynoxide && (runtime.GOOS != "linux" || runtime.GOARCH != "amd64") {
 		return fmt.Errorf("install %s: it is there for linux on amd64 alone, not for %s on %s", name, runtime.GOOS, runtime.GOARCH)
 	}
 	if _, err := exec.LookPath(needs); err != nil {
-		return fmt.Errorf("install %s: %s is not on the PATH; install Node.js 20 or later with npm, and Python 3.10 or later with venv", name, needs)
+		return fmt.Errorf("install %s: %s is not on the PATH; install Node.js 20 or later with npm, and Python 3.11 or later with venv", name, needs)
 	}
 	return nil
 }

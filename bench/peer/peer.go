@@ -36,6 +36,8 @@ const (
 	Dynalite = "dynalite" // Node; neither streams nor transactions
 	Moto     = "moto"     // Python, slow; has streams and transactions
 	Axe      = "axe"      // no stand-in: axe-core, which checks pages for what shuts people out
+	MotoAWS  = "moto-aws" // Moto with CloudFormation and all that a stack is made of, and cfn-lint; large
+	Velocity = "velocity" // no DynamoDB: an implementation of VTL, for mapping templates
 	Local    = "local"    // DynamoDB Local, the user's own copy; has streams and transactions
 )
 
@@ -128,7 +130,7 @@ func command(name, dir string, port int) []string {
 	case Dynalite:
 		return []string{"node", filepath.Join(dir, "node_modules/dynalite/cli.js"), "--host", "127.0.0.1", "--port", p,
 			"--createTableMs", "0", "--deleteTableMs", "0", "--updateTableMs", "0"}
-	case Moto:
+	case Moto, MotoAWS:
 		return []string{filepath.Join(dir, "bin/python"), "-m", "moto.server", "-H", "127.0.0.1", "-p", p}
 	}
 	return []string{"java", "-Djava.library.path=" + filepath.Join(dir, "DynamoDBLocal_lib"), "-jar", filepath.Join(dir, "DynamoDBLocal.jar"),

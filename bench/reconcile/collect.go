@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -314,7 +315,7 @@ func (j *judge) effects(r *Read) {
 				j.counts.Uncompared++
 			}
 			dated := page.Flags[row]&bench.RowHasTime != 0
-			if !dated || j.afterStrike(j.origin.Since(page.Ms[row])) {
+			if !dated || j.afterStrike(j.at(page, row)) {
 				f |= later
 			}
 			if deadline != 0 && !dated {
@@ -325,10 +326,19 @@ func (j *judge) effects(r *Read) {
 	}
 }
 
+// at is when the effect of a row was applied, which tells it.
+func (j *judge) at(page *bench.Rows, row int) time.Duration {
+	at := j.origin.Since(page.Ms[row])
+	if j.e.Right != nil {
+		at = j.e.Right(page.Seq[row], at)
+	}
+	return at
+}
+
 // timely is onTime for an effect within the deadline, or of unknown time.
 func (j *judge) timely(page *bench.Rows, row int) flags {
 	deadline, dated := j.e.Guarantee.Deadline, page.Flags[row]&bench.RowHasTime != 0
-	if deadline == 0 || !dated || j.origin.Since(page.Ms[row])-j.e.Due(page.Seq[row]) <= deadline {
+	if deadline == 0 || !dated || j.at(page, row)-j.e.Due(page.Seq[row]) <= deadline {
 		return onTime
 	}
 	return 0

@@ -59,8 +59,11 @@ type Evidence struct {
 
 	Faults    []Fault
 	Guarantee Guarantee
-	Drain     bench.Drain
-	Blocked   []bench.ShardPosition // shards that still failed when the drain gave up
+	// Right gives the moment at which an effect was applied, of what its row says;
+	// nil: the processor's clock was not seen to be off.
+	Right   func(seq uint64, at time.Duration) time.Duration
+	Drain   bench.Drain
+	Blocked []bench.ShardPosition // shards that still failed when the drain gave up
 	// Over holds the last position of each shard, where nothing was applied from
 	// then to the end of the reads. Where the drain gave up, a record that was
 	// settled by then is over all the same: what has no effect will have none.

@@ -142,9 +142,15 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 }
 
 // readHeaders finds what the requests carry that is never written down.
-func (r *Run) readHeaders() (err error) {
-	r.headers, err = r.opts.Scenario.Request.SentHeaders()
-	return err
+func (r *Run) readHeaders() error {
+	for _, kind := range r.opts.Scenario.RequestKinds() {
+		sent, err := kind.SentHeaders()
+		if err != nil {
+			return err
+		}
+		r.headers = append(r.headers, sent)
+	}
+	return nil
 }
 
 // openSigner finds the credentials that requests are signed with.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/bench/load"
 	"github.com/ackproof/ackproof/faults"
 )
 
@@ -121,6 +122,25 @@ type generator struct {
 	WorkerCapHit bool    `json:"worker_cap_hit"`
 	CPUs         int     `json:"cpus"`
 	Complete     bool    `json:"complete"` // the load came to the end of its plan
+
+	GCPauseMaxMs    float64       `json:"gc_pause_max_ms"`
+	SchedulingP99Ms float64       `json:"scheduling_p99_ms"`
+	InFlightMax     int64         `json:"in_flight_max"`
+	Opened          int64         `json:"connections_opened"`
+	Failed          int64         `json:"connections_failed"`
+	OpenMax         int64         `json:"connections_open_max"`
+	Setup           []load.Bucket `json:"connection_time,omitempty"`
+	TLS             []load.Bucket `json:"tls_time,omitempty"`
+}
+
+// newGenerator is what an attack leaves of its generator.
+func newGenerator(f load.Figures, complete bool) generator {
+	return generator{
+		CPUShare: f.CPUShare, GCPauseMs: ms(f.GCPause), GCPauseMaxMs: ms(f.GCPauseMax), SchedulingP99Ms: ms(f.SchedP99),
+		WorkerCapHit: f.WorkerCapHit, InFlightMax: f.InFlight, CPUs: runtime.NumCPU(), Complete: complete,
+		Opened: f.Connections.Opened, Failed: f.Connections.Failed, OpenMax: f.Connections.Peak,
+		Setup: f.Connections.Setup, TLS: f.Connections.TLS,
+	}
 }
 
 // drained is how the drain ended, with the last position seen.

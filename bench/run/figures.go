@@ -26,6 +26,7 @@ type figures struct {
 	observation
 	response, service, lag, completion, dispatch, sendDelay stats.Histogram
 	byOutcome                                               [4]stats.Histogram
+	client                                                  clientFigures
 	stages                                                  []stage
 	backlog                                                 *stats.Backlog
 	availability                                            stats.Availability
@@ -54,7 +55,7 @@ func (f *files) figures() *figures {
 	for i := range strikes {
 		strikes[i], _ = f.window(i)
 	}
-	stages := f.plan.Stages()
+	stages, kinds := f.plan.Stages(), len(f.scenario.RequestKinds())
 	f.extents = newExtents(uint64(f.plan.Len()))
 	var mu sync.Mutex
 	everything := func(uint64, uint64) bool { return true }
@@ -63,9 +64,15 @@ func (f *files) figures() *figures {
 			g, open := all[core], openSlot{timeline: f.timeline}
 			block := from / blockSize
 			own := newExtents(to - block*blockSize)
-			f.each(from, to, func(seq uint64, a *bench.Attempt) {
+			f.eachAnswer(from, to, func(seq uint64, a *bench.Attempt) {
 				due, number, times := f.plan.Due(seq), f.plan.Stage(seq), s.times(seq, a)
 				g.request(&g.stages[number], a, times, s.handedAt(seq), due, stages[number].Warmup)
+				if !stages[number].Warmup {
+					g.client.request(a, due, g.end)
+					if kinds > 1 {
+						g.client.kind(f.plan.Kind(seq)).request(a, due, g.end)
+					}
+				}
 				g.backlog.Add(times)
 				g.reaches(strikes, due, s.doneAt(seq, a, g.effects))
 				own.add(seq/blockSize-block, times)
@@ -106,6 +113,7 @@ func (g *figures) merge(o *figures) {
 	g.dispatch.Merge(&o.dispatch)
 	g.sendDelay.Merge(&o.sendDelay)
 	g.availability.Merge(&o.availability)
+	g.client.merge(&o.client)
 	for i := range g.byOutcome {
 		g.byOutcome[i].Merge(&o.byOutcome[i])
 	}
@@ -153,10 +161,7 @@ func (g *figures) request(st *stage, a *bench.Attempt, item stats.Times, handed,
 		st.response.RecordCensored(g.end - due) // it waited at least until the end and was never answered
 		return
 	}
-	end := a.End
-	if a.Class == bench.ClassNone {
-		end = stats.Never // on the wire when ackproof was killed: nobody knows when it ended
-	}
+	end := ended(a)
 	between(&st.response, due, end, g.end)
 	if a.Outcome == bench.Acknowledged {
 		st.acknowledged++
@@ -218,6 +223,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		Refused:      g.byOutcome[bench.Refused].Latency(),
 		Unknown:      g.byOutcome[bench.Unknown].Latency(),
 	}
+	f.fillClient(r, &g.client)
 	r.Availability, r.Clock = g.availability.Figures(), f.clocks.Clocks
 	if g.effects {
 		completion := g.completion.Latency()
@@ -252,7 +258,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 
 // load says how well the generator kept its plan.
 func (f *files) load(r *bench.Result, g *figures) bench.LoadFigures {
-	figures := bench.LoadFigures{SendDelay: stats.SendDelay(&g.sendDelay), GeneratorOK: true}
+	figures := bench.LoadFigures{SendDelay: stats.SendDelay(&g.sendDelay)}
 	if seconds := f.plan.Duration().Seconds(); seconds > 0 {
 		figures.OfferedRPS = float64(r.Requests.Planned) / seconds
 	}
@@ -264,11 +270,9 @@ func (f *files) load(r *bench.Result, g *figures) bench.LoadFigures {
 	if seconds := took.Seconds(); seconds > 0 {
 		figures.AchievedRPS = float64(r.Requests.Sent) / seconds
 	}
-	for _, gate := range r.Gates {
-		if gate.Name == bench.GateSendDelay || gate.Name == bench.GateGeneratorCPU {
-			figures.GeneratorOK = figures.GeneratorOK && gate.OK
-		}
-	}
+	figures.GeneratorReason = f.generatorReason(r.Gates)
+	figures.GeneratorOK = figures.GeneratorReason == ""
+	figures.Generator = f.story.generator.figures()
 	return figures
 }
 

@@ -48,3 +48,13 @@ func Silences(looks [][3]int) (all []int) {
 	}
 	return all
 }
+
+// RightTime gives the moment that a clock called t, which was off as the pairs say:
+// from when on, and how far ahead; all in ms.
+func RightTime(off [][2]int, t, least int) int {
+	var k skews
+	for _, o := range off {
+		k = append(k, skewed{time.Duration(o[0]) * time.Millisecond, time.Duration(o[1]) * time.Millisecond})
+	}
+	return int(k.right(time.Duration(t)*time.Millisecond, time.Duration(least)*time.Millisecond).Milliseconds())
+}

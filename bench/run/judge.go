@@ -281,6 +281,9 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 			Lasts:     fault.Lasts(),
 		})
 	}
+	if k := story.skews; len(k) > 0 {
+		e.Right = func(seq uint64, at time.Duration) time.Duration { return k.right(at, f.plan.Due(seq)) }
+	}
 	for i := range figures.reach { // none where they are not asked for
 		e.Faults[i].Reach = figures.reach[i]
 	}

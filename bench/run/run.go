@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -77,7 +76,7 @@ type Run struct {
 	gone     context.CancelCauseFunc // ends the waiting for a target that is gone for good
 	outside  outside
 	lost     atomic.Pointer[unwritten] // the first event that was not written
-	headers  map[string]string         // as they are sent
+	headers  []map[string]string       // as they are sent, by kind of request
 	sign     load.Sign                 // nil: nothing is signed
 
 	loadEnded time.Time
@@ -266,10 +265,7 @@ func (r *Run) load(ctx context.Context, endpoints bench.Endpoints, reader *reade
 	go r.guard(attacking, attack, end)
 	group.Go(func() error {
 		figures, err := attack.Run(attacking)
-		r.evidence(evidenceGenerator, generator{
-			CPUShare: figures.CPUShare, GCPauseMs: ms(figures.GCPause), WorkerCapHit: figures.WorkerCapHit, CPUs: runtime.NumCPU(),
-			Complete: err == nil && attacking.Err() == nil,
-		})
+		r.evidence(evidenceGenerator, newGenerator(figures, err == nil && attacking.Err() == nil))
 		end()
 		return err
 	})
@@ -283,8 +279,12 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 	if u, err := url.Parse(endpoints.API); err == nil { // of a target of ours, or checked
 		host, prefix = u.Scheme+"://"+u.Host, u.EscapedPath()
 	}
+	var kinds []load.Kind
+	for i, k := range r.opts.Scenario.RequestKinds() {
+		kinds = append(kinds, load.Kind{Method: k.Method, Path: prefix + k.Path, Header: r.headers[i]})
+	}
 	return load.New(load.Config{
-		URL: host, Kinds: []load.Kind{{Method: request.Method, Path: prefix + request.Path, Header: r.headers}}, Sign: r.sign,
+		URL: host, Kinds: kinds, Sign: r.sign,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)

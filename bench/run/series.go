@@ -125,6 +125,9 @@ func (f *files) notes(r *bench.Result) {
 		}
 		r.Notes = append(r.Notes, d)
 	}
+	if note := f.story.skews.note(); note != "" {
+		r.Notes = append(r.Notes, note)
+	}
 	if why := f.story.drain.Why; why != "" {
 		r.Notes = append(r.Notes, "that the pipeline is empty could not be shown: "+why)
 	}

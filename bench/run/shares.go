@@ -24,11 +24,21 @@ import (
 // book is the ledgers of all agents, in order.
 type book []*ledger.Ledger
 
-// Attempts gives what is known of as many requests as into has room for.
+// Attempts gives what is known of as many requests as into has room for, but for
+// their answers.
 func (b book) Attempts(first uint64, into []bench.Attempt) {
+	b.read((*ledger.Ledger).Attempts, first, into)
+}
+
+// Answers is Attempts with the answers.
+func (b book) Answers(first uint64, into []bench.Attempt) {
+	b.read((*ledger.Ledger).Answers, first, into)
+}
+
+func (b book) read(one func(*ledger.Ledger, uint64, []bench.Attempt), first uint64, into []bench.Attempt) {
 	n := uint64(len(b))
 	if n == 1 {
-		b[0].Attempts(first, into)
+		one(b[0], first, into)
 		return
 	}
 	var some [256]bench.Attempt
@@ -41,7 +51,7 @@ func (b book) Attempts(first uint64, into []bench.Attempt) {
 				continue
 			}
 			own := some[:(count-at+n-1)/n]
-			b[agent].Attempts((first+at)/n, own)
+			one(b[agent], (first+at)/n, own)
 			for i := range own {
 				own[i].Seq = first + at
 				into[at] = own[i]

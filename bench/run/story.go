@@ -20,6 +20,7 @@ type story struct {
 	beganAt     []time.Duration // by fault: when it was first armed
 	undone      []bool          // by fault
 	struck      []stats.Window  // by fault: first and last strike; From is stats.Never without one
+	skews       skews
 	drain       drained
 	sentinels   int // ids beyond the plan that are the harness's own
 	written     *written
@@ -92,25 +93,7 @@ func (s *story) ahead(e ledger.TimedEvent) {
 
 // evidence takes in one piece. What cannot be read is evidence that is missing.
 func (s *story) evidence(e ledger.TimedEvent) {
-	var machine struct {
-		Evidence string // of whoever reads the stream
-		Dropped  string // by the asynchronous queue, and why
-		Sent     bool   // and taken by the on-failure destination
-	}
-	if json.Unmarshal(e.Data, &machine) == nil {
-		if machine.Evidence == "stream_gap" {
-			s.gaps++
-		}
-		if machine.Evidence == "stream_order" {
-			s.disorder++
-		}
-		switch {
-		case machine.Dropped != "" && machine.Sent:
-			s.sent++
-		case machine.Dropped != "":
-			s.dropped++
-		}
-	}
+	s.told(e)
 	switch e.Text {
 	case evidenceCleanStart:
 		var c cleanStart
@@ -158,6 +141,33 @@ func (s *story) evidence(e ledger.TimedEvent) {
 		var f finished
 		if json.Unmarshal(e.Data, &f) == nil {
 			s.finished, s.finishedAt = &f, e.T
+		}
+	}
+}
+
+// told takes in what the machines of the target tell.
+func (s *story) told(e ledger.TimedEvent) {
+	var machine struct {
+		Evidence string // of whoever reads the stream
+		Dropped  string // by the asynchronous queue, and why
+		Sent     bool   // and taken by the on-failure destination
+		Ms       float64
+	}
+	if json.Unmarshal(e.Data, &machine) == nil {
+		if machine.Evidence == "stream_gap" {
+			s.gaps++
+		}
+		if machine.Evidence == "clock_offset" {
+			s.skews = append(s.skews, skewed{e.T, time.Duration(machine.Ms * float64(time.Millisecond))})
+		}
+		if machine.Evidence == "stream_order" {
+			s.disorder++
+		}
+		switch {
+		case machine.Dropped != "" && machine.Sent:
+			s.sent++
+		case machine.Dropped != "":
+			s.dropped++
 		}
 	}
 }

@@ -104,6 +104,7 @@ func (s *span) look(first, n uint64) {
 			}
 		}
 	}
+	defer s.right(first, n)
 	if s.f.log == nil {
 		return
 	}
@@ -157,6 +158,20 @@ func (s *span) times(seq uint64, a *bench.Attempt) stats.Times {
 		t.Stored = t.Effect // in one transaction
 	}
 	return t
+}
+
+// right tells the effects of the n requests from first on by the clock of all else.
+func (s *span) right(first, n uint64) {
+	k := s.f.story.skews
+	for seq := first; seq < first+n && len(k) > 0; seq++ {
+		least, effect := s.f.plan.Due(seq), &s.effect[seq-s.first]
+		if handed := s.handedAt(seq); handed != stats.Never {
+			least = max(least, handed)
+		}
+		if *effect != stats.Never {
+			*effect = k.right(*effect, least)
+		}
+	}
 }
 
 // appliedOnce is the count of a row with one application, as [bench.Rows] has it.
@@ -250,12 +265,21 @@ type observation struct {
 	lastSent time.Duration
 }
 
-// each calls do for what the ledger knows of some requests.
+// each calls do for what the ledger knows of some requests, but for their answers.
 func (f *files) each(from, to uint64, do func(seq uint64, a *bench.Attempt)) {
+	each(f.ledger.Attempts, from, to, do)
+}
+
+// eachAnswer is each with the answers.
+func (f *files) eachAnswer(from, to uint64, do func(seq uint64, a *bench.Attempt)) {
+	each(f.ledger.Answers, from, to, do)
+}
+
+func each(read func(uint64, []bench.Attempt), from, to uint64, do func(seq uint64, a *bench.Attempt)) {
 	var attempts [512]bench.Attempt
 	for ; from < to; from += uint64(len(attempts)) {
 		some := attempts[:min(uint64(len(attempts)), to-from)]
-		f.ledger.Attempts(from, some)
+		read(from, some)
 		for i := range some {
 			do(from+uint64(i), &some[i])
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -12,12 +13,20 @@ import (
 )
 
 func scenariosCommand(w world) *cobra.Command {
-	return &cobra.Command{
+	var schema bool
+	cmd := &cobra.Command{
 		Use:     "scenarios [NAME]",
-		Short:   "List the built-in scenarios, or print one",
-		Example: "  ackproof scenarios\n  ackproof scenarios crash > mine.yaml",
+		Short:   "List the built-in scenarios, or print one, or the schema of scenario files",
+		Example: "  ackproof scenarios\n  ackproof scenarios crash > mine.yaml\n  ackproof scenarios --schema > scenario.schema.json   # for your editor",
 		Args:    arguments(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if schema {
+				if len(args) > 0 {
+					return misuse{errors.New("--schema is that of every scenario: leave the name out")}
+				}
+				_, err := w.stdout.Write(scenarios.Schema)
+				return err
+			}
 			if len(args) == 1 {
 				source, err := scenarios.Source(args[0])
 				if err != nil {
@@ -37,6 +46,8 @@ func scenariosCommand(w world) *cobra.Command {
 			return t.Flush()
 		},
 	}
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of scenario files")
+	return cmd
 }
 
 func faultsCommand(w world) *cobra.Command {

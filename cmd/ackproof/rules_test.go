@@ -23,6 +23,9 @@ var rules = []builtin{
 				}
 			}
 		}
+		if len(r.Kinds) != 2 || r.Kinds[0].Acknowledged < 5*r.Kinds[1].Acknowledged || r.Kinds[1].Acknowledged == 0 {
+			t.Errorf("kinds %+v: want nine small ones for a large one", r.Kinds)
+		}
 		if len(r.Phases) != 6 || len(r.Expectations) != 3 || r.Items.Processed != r.Requests.Planned {
 			t.Errorf("%d phases, %d expectations, %d of %d processed", len(r.Phases), len(r.Expectations), r.Items.Processed, r.Requests.Planned)
 		}

@@ -25,6 +25,7 @@ import (
 type runFlags struct {
 	target, architecture, processor, out, rate string
 	dynamodb                                   local.Outside
+	account                                    accountFlags
 	duration                                   time.Duration
 	seed                                       uint64
 	trials                                     int
@@ -73,7 +74,8 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.target, "target", "", "the system under test: local, or http for one of your own that the scenario names\nunder target (default: what the scenario says)")
+	fl.StringVar(&f.target, "target", "", "the system under test: local; http, one of your own that the scenario names under\ntarget; or aws, a stack of 'ackproof deploy' (default: what the scenario says)")
+	f.account.add(cmd)
 	fl.StringVar(&f.architecture, "architecture", "", "streams, sync, fire-and-forget, or all (default: the scenario's own)")
 	fl.StringVar(&f.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one; the run's tables\nare made there and deleted at its end, unless ackproof itself is killed")
 	fl.BoolVar(&f.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one, unasked")
@@ -96,6 +98,11 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 // run carries out all runs of one call. The exit code is the worst verdict among
 // those of the scenario's own architecture; the others are controls.
 func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
+	stack, err := f.findStack(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
 	if err == nil {
 		err = f.confirm(w, all[0])
@@ -167,8 +174,8 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
 		return "", nil, err
 	}
-	for range f.trials {
-		for _, a := range architectures {
+	for trial := range f.trials {
+		for _, a := range turn(architectures, trial) {
 			one, err := s, error(nil)
 			if a != "" {
 				one, err = one.WithArchitecture(a)
@@ -188,6 +195,16 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 		own = architectures[0] // asked for alone: it is no control
 	}
 	return own, all, errors.Join(errs...)
+}
+
+// turn gives the sides of a trial in its order, A B B A: what drifts while a machine warms
+// up is then neither's.
+func turn(sides []string, trial int) []string {
+	sides = slices.Clone(sides)
+	if trial%2 == 1 {
+		slices.Reverse(sides)
+	}
+	return sides
 }
 
 // errInterrupted ends a run that was interrupted before its first request: there

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/outside"
 	"github.com/ackproof/ackproof/bench/sdk"
@@ -20,6 +21,7 @@ import (
 const (
 	targetLocal = "local"
 	targetHTTP  = "http"
+	targetAWS   = "aws"
 )
 
 // onTarget is the target of a scenario: what --target says, or http where the
@@ -50,20 +52,57 @@ func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
 		refuse(f.dynamodb.URL != "", "--dynamodb makes tables for the local stack; with --target http say target.dynamodb.endpoint")
 		refuse(f.architecture != "", "--architecture: the system has one already; say in the scenario which")
 		refuse(f.hold, "--hold: nothing was started that could be kept up")
+	case targetAWS:
+		refuse(f.dynamodb.URL != "", "--dynamodb makes tables for the local stack; with --target aws they are the stack's")
+		refuse(f.hold, "--hold: the stack stays up anyway; 'ackproof destroy' removes it")
 	default:
-		near := faults.Nearest(target, []string{targetLocal, targetHTTP})
+		near := faults.Nearest(target, []string{targetLocal, targetHTTP, targetAWS})
 		if near != "" {
 			near = "; did you mean " + near + "?"
 		}
-		errs = append(errs, fmt.Errorf("--target %s: want local or http%s", target, near))
+		errs = append(errs, fmt.Errorf("--target %s: want local, http or aws%s", target, near))
 	}
 	return errors.Join(errs...)
 }
 
+// findStack gives what the scenario must say to be run on a deployed stack, as
+// --set does.
+func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
+	if f.target != targetAWS {
+		return nil, nil
+	}
+	a, err := f.account.open(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	status, err := a.Status(ctx, f.account.stack)
+	if err != nil {
+		return nil, misuse{err}
+	}
+	if f.architecture != "" && f.architecture != status.Outputs[aws.OutArchitecture] {
+		return nil, misuse{fmt.Errorf("--architecture %s: the stack %s is of the architecture %s", f.architecture, f.account.stack, status.Outputs[aws.OutArchitecture])}
+	}
+	set := []string{
+		"architecture=" + status.Outputs[aws.OutArchitecture], "request.sign=" + scenarios.SignSigV4,
+		"target.url=" + status.Outputs[aws.OutURL], "target.dynamodb.region=" + a.Region,
+		"target.items.table=" + status.Outputs[aws.OutItems], "target.items.payload=payload",
+		"target.results.table=" + status.Outputs[aws.OutResults], "target.results.processedAt=processedAt",
+		"target.results.count=count", "target.results.digest=digest", "target.results.sequence=sequence",
+		"target.canary=5m", // a new mapping may take minutes to poll
+	}
+	if f.account.profile != "" {
+		set = append(set, "target.dynamodb.profile="+f.account.profile)
+	}
+	if f.account.endpoint != "" {
+		set = append(set, "target.dynamodb.endpoint="+f.account.endpoint)
+	}
+	return set, nil
+}
+
 // newTarget makes the target of one run.
 func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
-	if f.onTarget(s) == targetHTTP {
-		return outside.New(outside.Options{Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+	if target := f.onTarget(s); target != targetLocal {
+		return outside.New(outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
 	}
 	return local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
 }
@@ -83,16 +122,7 @@ func (f *runFlags) confirm(w world, s *scenarios.Scenario) error {
 	if s.Target.Items.Table != "" || s.Target.Results.Table != "" {
 		what += fmt.Sprintf("; tables read (%s) at %s", s.Read.By, endpointName(s))
 	}
-	list := strings.Join(hosts, " and ")
-	if w.stdin == nil {
-		return fmt.Errorf("%s is not this machine (%s), which may cost money and hurt others: say --yes if that is meant", list, what)
-	}
-	fmt.Fprintf(w.stderr, "ackproof: %s is not this machine.\nackproof: %s.\nackproof: It may cost money. Go on? [y/N] ", list, what)
-	answer, _ := bufio.NewReader(w.stdin).ReadString('\n')
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("not confirmed; nothing was sent")
-	}
-	return nil
+	return ask(w, false, fmt.Sprintf("%s is not this machine (%s), which may cost money and hurt others", strings.Join(hosts, " and "), what))
 }
 
 // foreignHosts lists the hosts that a scenario would call and that are not this
