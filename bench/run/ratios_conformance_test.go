@@ -20,6 +20,7 @@ import (
 const antiJoin = `
 import json, sys, time, duckdb
 duckdb.sql("set threads = 2")
+duckdb.sql("set enable_progress_bar = false") # it would be in the answer
 begun, cpu = time.perf_counter(), time.process_time()
 n = duckdb.sql(f"""select count(*) from '{sys.argv[1]}' a anti join
     (select id from '{sys.argv[1]}' where processed_ms is not null) e on a.id = e.id

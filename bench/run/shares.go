@@ -401,5 +401,4 @@ func (f *files) join(parts []*files) {
 	if f.log != nil && len(f.log.parts) < len(parts) {
 		f.log = nil // of some nobody told
 	}
-	f.clocks = compareClocks(f.story.samples, f.sentAt, f.started)
 }
