@@ -309,7 +309,7 @@ func (f *files) read() bool { return f.reads[0].Complete() || f.reads[1].Complet
 func (j *joiner) row(seq uint64) ledger.Row {
 	f, s := j.f, j.of(seq)
 	stage := j.stages[f.plan.Stage(seq)]
-	j.body = f.plan.AppendBody(j.body[:0], seq)
+	j.body = f.plan.AppendBody(j.body[:0], seq, 0)
 	r := ledger.Row{
 		ID: f.plan.ID(seq), Phase: stage.Name, Warmup: stage.Warmup, Due: f.plan.Due(seq), Start: f.started,
 		Sent: ledger.Absent, Done: ledger.Absent, First: ledger.Absent, Waited: ledger.Absent, BodySize: len(j.body),
