@@ -46,6 +46,7 @@ type judge struct {
 	w      *window
 	v      *versions // nil: each request has an item of its own
 	counts counts
+	half   *Halfway
 	shards map[string]bench.Sequence
 	origin bench.Origin
 

@@ -83,6 +83,12 @@ type Evidence struct {
 	// Found is given every finding, by seq, when all is judged.
 	Found func(bench.Finding)
 
+	// Halfway is told when more ids have their verdicts; what it is given is the
+	// judge's own, and may be read until it returns. From is a judgement that was cut
+	// off, to go on with; nil: begin.
+	Halfway func(*Halfway)
+	From    *Halfway
+
 	cores uint64 // that share a window; 0: as many as it is worth. For tests
 }
 

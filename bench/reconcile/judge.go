@@ -24,10 +24,14 @@ func Judge(e Evidence) Account {
 	j.effectsKnown = e.EffectsObserved && complete
 	j.drained = isDrained(&e)
 	j.shards = j.settled()
-	j.counts = newCounts(&e)
-	j.v = newVersions(&e)
-	j.account.judged = make([]judged, n)
-	j.windows()
+	if j.half = e.From; j.half == nil {
+		j.half = NewHalfway(&e)
+	}
+	j.counts, j.account.judged = j.half.counts, j.half.verdicts
+	if j.half.Judged == 0 || j.half.Judged < n {
+		j.v = newVersions(&e)
+		j.windows()
+	}
 	j.unplanned()
 	j.books()
 	j.balance()
@@ -68,7 +72,7 @@ func (j *judge) windows() {
 	}
 	size = max(1, (size+cores-1)/cores) // of an empty plan too: something may be there
 	rooms := make([]*window, cores)
-	for first := uint64(0); first == 0 || first < j.n; first += size * cores {
+	for first := j.half.Judged; first == 0 || first < j.n; first += size * cores {
 		var side sync.WaitGroup
 		parts := make([]*judge, cores)
 		for c := range cores {
@@ -88,6 +92,9 @@ func (j *judge) windows() {
 			if part != nil {
 				j.counts.join(&part.counts)
 			}
+		}
+		if j.half.Judged, j.half.counts = min(j.n, first+size*cores), j.counts; j.e.Halfway != nil {
+			j.e.Halfway(j.half)
 		}
 	}
 }

@@ -26,6 +26,7 @@ const (
 	findingsFile  = "findings.jsonl"
 	resultFile    = "result.json"
 	seriesFile    = "series.json"
+	partialFile   = "judging.partial"
 )
 
 // builtIn is what run.json calls the built-in StreamProcessor.

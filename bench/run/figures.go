@@ -43,23 +43,57 @@ type recovered struct {
 	rate      *float64 // at which the backlog was worked off, items per second
 }
 
-// figures goes through all requests, each core through a share of its own.
+// newFigures makes figures of nothing yet.
+func (f *files) newFigures(o observation) *figures {
+	return &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second), reach: make([]time.Duration, len(f.faults))}
+}
+
+// figures goes through all requests, each core through a share of its own: through
+// those that a judgement which was cut off has not gone through.
 func (f *files) figures() *figures {
-	o := f.observe()
+	h := f.partial.figures(f)
+	var o observation
+	if h == nil {
+		h = new(halfway)
+		o = f.observe()
+	} else {
+		o = observation{end: h.End, effects: h.Effects, lastSent: h.LastSent}
+	}
 	f.timeline = newTimeline(f.plan.Duration(), o.end, f.plan.Len())
+	f.extents = newExtents(uint64(f.plan.Len()))
 	all := make([]*figures, cores())
 	for i := range all {
-		all[i] = &figures{observation: o, stages: make([]stage, len(f.plan.Stages())), backlog: stats.NewBacklog(o.end + time.Second), reach: make([]time.Duration, len(f.faults))}
+		all[i] = f.newFigures(o)
 	}
+	g := all[0]
+	if h.Done > 0 {
+		f.resume(g, h)
+		f.kept(h.Done, f.portions.figures)
+	}
+	if !h.Whole {
+		f.count(h.Done, all)
+		for _, other := range all[1:] {
+			g.merge(other)
+		}
+		f.conclude(g)
+	}
+	g.timeline = f.timeline
+	f.whole, f.extents, f.timeline = nil, nil, nil
+	f.partial.concluded(f, g)
+	debug.FreeOSMemory() // the judge is about to take as much again, and only one of the two was reckoned with
+	return g
+}
+
+// count enters the requests from one on.
+func (f *files) count(from uint64, all []*figures) {
 	strikes := make([]time.Duration, len(f.faults))
 	for i := range strikes {
 		strikes[i], _ = f.window(i)
 	}
 	stages, kinds := f.plan.Stages(), len(f.scenario.RequestKinds())
-	f.extents = newExtents(uint64(f.plan.Len()))
 	var mu sync.Mutex
 	everything := func(uint64, uint64) bool { return true }
-	for s := range f.spans(everything) {
+	for s := range f.spans(from, everything) {
 		shares(s.first, s.n, func(core int, from, to uint64) {
 			g, open := all[core], openSlot{timeline: f.timeline}
 			block := from / blockSize
@@ -87,24 +121,23 @@ func (f *files) figures() *figures {
 			}
 		})
 		f.spent(s.n, costFigure)
+		if done := s.first + s.n; done < uint64(f.plan.Len()) {
+			f.partial.counted(f, done, all)
+		}
 	}
-	g := all[0]
-	for _, other := range all[1:] {
-		g.merge(other)
-	}
-	for i, st := range stages {
+}
+
+// conclude makes what follows from all requests together.
+func (f *files) conclude(g *figures) {
+	for i, st := range f.plan.Stages() {
 		if !st.Warmup {
 			g.response.Merge(&g.stages[i].response)
 			g.lag.Merge(&g.stages[i].lag)
 		}
 	}
 	f.timeline.finish(f.manifest.Architecture != bench.Sync, f.story.deaths)
-	g.timeline = f.timeline
 	f.recover(g)
 	f.recoverStages(g)
-	f.whole, f.extents, f.timeline = nil, nil, nil
-	debug.FreeOSMemory() // the judge is about to take as much again, and only one of the two was reckoned with
-	return g
 }
 
 func (g *figures) merge(o *figures) {
@@ -353,7 +386,7 @@ func (f *files) recoverStages(g *figures) {
 func (f *files) moments(from, to time.Duration) (joined, left []time.Duration) {
 	var mu sync.Mutex
 	part := func(first, n uint64) bool { return f.extents.within(first, n, from, to) }
-	for s := range f.spans(part) {
+	for s := range f.spans(0, part) {
 		shares(s.first, s.n, func(_ int, first, end uint64) {
 			var j, l []time.Duration
 			for seq := first; seq < end; {

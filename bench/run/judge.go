@@ -36,6 +36,8 @@ type files struct {
 	clocks   clocks
 	portions portions
 	progress func(Judging)
+	partial  *partial // nil: nothing is kept of half a judgement
+	parts    []string // the run directories that the files are in
 	extents  extents
 	timeline *timeline // while figures are made
 	whole    *span     // the whole plan as one span, while it is needed
@@ -45,18 +47,27 @@ type files struct {
 
 // Judge judges a run from its files alone, and writes result.json, findings.jsonl
 // and series.json. A run that was cut off is judged by what is there. What it holds
-// in memory is bounded, and known before ([JudgeOptions]).
+// in memory is bounded, and known before ([JudgeOptions]). A judgement that is cut
+// off, by SIGKILL too, goes on where it was when it is asked for again.
 func Judge(dir string, opts JudgeOptions) (*bench.Result, *bench.Series, error) {
 	f, err := open(dir, &opts)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.close()
+	return f.judgeAll(opts)
+}
+
+// judgeAll judges opened files, and writes what is found.
+func (f *files) judgeAll(opts JudgeOptions) (*bench.Result, *bench.Series, error) {
+	dir := f.dir
+	f.partial = openPartial(f, opts)
 	findings, err := createFindings(dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	result, series := f.judge(findings.add)
+	f.partial.close()
 	encoded, err := EncodeResult(result)
 	if err := errors.Join(findings.finish(), err); err != nil {
 		return nil, nil, err
@@ -65,6 +76,7 @@ func Judge(dir string, opts JudgeOptions) (*bench.Result, *bench.Series, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	f.partial.remove()
 	return result, series, nil
 }
 
@@ -173,6 +185,7 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		lives.finding(one)
 		f.inRow(figures.timeline, one)
 	}
+	e.From, e.Halfway = f.partial.judged(f, &e), f.partial.halfway
 	account := reconcile.Judge(e)
 	r := &bench.Result{
 		Schema: bench.ResultSchema, Verdict: account.Verdict, Reasons: account.Reasons, Run: f.info(),

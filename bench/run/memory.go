@@ -15,10 +15,9 @@ type JudgeOptions struct {
 	Memory int64
 	// Progress is told how far it has come, first of all before any file is
 	// checked. It is called from one goroutine at a time; nil: nobody asks.
-	//
-	// What was cut off is begun anew: a hundred million requests take a minute or
-	// two, and half a judgement would itself be a file that may be damaged.
 	Progress func(Judging)
+
+	written func() // for tests: all is written down at once, and this is told
 }
 
 // DefaultMemory is what judging may hold where nothing else is said, in bytes:
@@ -31,6 +30,7 @@ type Judging struct {
 	Memory   int64         // bytes that will be held at most
 	About    time.Duration // that it all takes, roughly
 	Done     float64       // share of the work, 0 to 1
+	Kept     float64       // of it, what a judgement that was cut off had done
 }
 
 // portions are how much is gone through at a time. Figures and verdicts are made one
@@ -39,14 +39,16 @@ type portions struct {
 	span   uint64 // requests whose times are held at once
 	window uint64 // requests that are judged at once
 	bytes  int64
-	judge  float64 // what the judge's work costs for each request, ns of one core
-	work   work
+	// What the work of each part costs for each request, ns of one core.
+	figures, judge float64
+	work           work
 }
 
 // work is what was done and is to be done, in ns of one core.
 type work struct {
 	mu          sync.Mutex
 	done, total float64
+	kept        float64 // of done: by a judgement that was cut off
 }
 
 // What the steps cost for each request, in ns of one core, with the files in the
@@ -92,7 +94,8 @@ func (f *files) allot(memory int64) error {
 	f.portions.bytes = fixed + max(int64(f.portions.span)*span, n+n/8+int64(f.portions.window)*window)
 	pieces := func(size uint64) float64 { return float64((uint64(n) + size - 1) / max(size, 1)) }
 	f.portions.judge = pieces(f.portions.window)*costWindow + costJudge
-	f.portions.work.total = float64(n) * (3*costCheck + pieces(f.portions.span)*costSpan + costFigure + f.portions.judge)
+	f.portions.figures = pieces(f.portions.span)*costSpan + costFigure
+	f.portions.work.total = float64(n) * (3*costCheck + f.portions.figures + f.portions.judge)
 	return nil
 }
 
@@ -119,18 +122,27 @@ func (f *files) countsBytes() int64 {
 func mega(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
 // spent notes work that was done, and tells of it.
-func (f *files) spent(requests uint64, cost float64) {
+func (f *files) spent(requests uint64, cost float64) { f.worked(requests, cost, false) }
+
+// kept notes work that a judgement which was cut off has done.
+func (f *files) kept(requests uint64, cost float64) { f.worked(requests, cost, true) }
+
+func (f *files) worked(requests uint64, cost float64, before bool) {
 	w := &f.portions.work
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	was := w.done
 	w.done = min(w.total, w.done+float64(requests)*cost)
+	if before {
+		w.kept += w.done - was
+	}
 	if f.progress != nil {
-		done := 1.0
+		done, kept := 1.0, 0.0
 		if w.total > 0 {
-			done = w.done / w.total
+			done, kept = w.done/w.total, w.kept/w.total
 		}
 		f.progress(Judging{
-			Requests: f.plan.Len(), Memory: f.portions.bytes, Done: done, About: time.Duration(w.total / float64(min(2, cores()))),
+			Requests: f.plan.Len(), Memory: f.portions.bytes, Done: done, Kept: kept, About: time.Duration(w.total / float64(min(2, cores()))),
 		})
 	}
 }

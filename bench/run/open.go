@@ -30,6 +30,7 @@ func open(dir string, opts *JudgeOptions) (*files, error) {
 		return nil, err
 	}
 	for _, p := range parts {
+		f.parts = append(f.parts, p.dir)
 		if err := p.openAll(f.spent); err != nil {
 			return nil, errors.Join(err, f.close())
 		}

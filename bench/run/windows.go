@@ -24,11 +24,11 @@ type span struct {
 	handed   []time.Duration // to the processor, for the first time
 }
 
-// spans goes through the plan in pieces of at most f.portions.span requests. Rows
-// come in the order of the tables, which is none, so that each piece goes through
-// all of them: a piece that is not wanted is left out. Where the whole plan is one
-// piece, it is kept.
-func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
+// spans goes through the plan, from a request on, in pieces of at most
+// f.portions.span requests. Rows come in the order of the tables, which is none, so
+// that each piece goes through all of them: a piece that is not wanted is left out.
+// Where the whole plan is one piece, it is kept.
+func (f *files) spans(from uint64, wanted func(first, n uint64) bool) iter.Seq[*span] {
 	return func(yield func(*span) bool) {
 		if f.whole != nil {
 			yield(f.whole)
@@ -43,15 +43,15 @@ func (f *files) spans(wanted func(first, n uint64) bool) iter.Seq[*span] {
 		if f.log != nil {
 			s.stored, s.handed = make([]time.Duration, size), make([]time.Duration, size)
 		}
-		if size == n {
-			f.whole = s
-		}
-		for first := uint64(0); first < n; first += size {
+		for first := from; first < n; first += size {
 			if !wanted(first, min(size, n-first)) {
 				continue
 			}
 			s.first, s.n = first, min(size, n-first)
 			s.fill()
+			if s.n == n {
+				f.whole = s
+			}
 			if !yield(s) {
 				return
 			}

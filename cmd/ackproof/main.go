@@ -139,7 +139,7 @@ func fail(w world, err error) int {
 	code := exitHarness
 	var m misuse
 	switch {
-	case errors.Is(err, errInterrupted), errors.Is(err, errExportInterrupted):
+	case errors.Is(err, errInterrupted), errors.Is(err, errExportInterrupted), errors.Is(err, errJudgingInterrupted):
 		code = exitInterrupted
 	case errors.As(err, &m), strings.HasPrefix(err.Error(), "unknown command"):
 		code = exitMisuse

@@ -96,9 +96,8 @@ func reconcileCommand(w world, code *int) *cobra.Command {
 	var asJSON bool
 	var again againFlags
 	memory := scenarios.Size(run.DefaultMemory)
-	judge := func(dir string) (*bench.Result, *bench.Series, error) {
+	judge := func(dir string, progress *judging) (*bench.Result, *bench.Series, error) {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(memory))) // garbage counts too
-		progress := judging{w: w, begun: w.clock.Now()}
 		defer progress.end()
 		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: progress.show})
 	}
@@ -110,7 +109,9 @@ told, the rest is unknown. result.json, findings.jsonl and the reports are
 written anew. The exit code is the verdict.
 
 Memory is bounded, and said beforehand: with less of it, the files are gone
-through more often, and the result is the same.
+through more often, and the result is the same. A judgement that is cut off, by
+ctrl-C or kill -9, goes on where it was with the same command: every few seconds it
+is written down in judging.partial, which counts only for the same files.
 
 A plan that several agents have sent ('run --agent') is judged as one run: name the
 run directories of all agents, or a folder that holds them.
@@ -133,7 +134,9 @@ the first. What any read has found was there; a read of before stays in the run.
 			if err != nil {
 				return misuse{err}
 			}
-			result, err := tell(w, code, judge, dir)
+			result, err := tell(w, code, func(dir string) (*bench.Result, *bench.Series, error) {
+				return untilInterrupted(cmd.Context(), w, dir, judge)
+			}, dir)
 			switch {
 			case err != nil:
 				return err
@@ -152,7 +155,10 @@ the first. What any read has found was there; a read of before stays in the run.
 // tell gets a run's result from its directory and writes its reports anew.
 func tell(w world, code *int, get func(dir string) (*bench.Result, *bench.Series, error), dir string) (*bench.Result, error) {
 	result, series, err := get(dir)
-	if err != nil {
+	switch {
+	case errors.Is(err, errJudgingInterrupted):
+		return nil, err
+	case err != nil:
 		return nil, misuse{err}
 	}
 	*code = exitOf(result.Verdict)
