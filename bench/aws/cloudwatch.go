@@ -197,13 +197,13 @@ func window(from, to, now time.Time, metrics int) (first, end time.Time, period 
 	if period == 0 {
 		return first, end, 0, fmt.Errorf("the run was %d days ago, and CloudWatch keeps data for %d days", int(age/day), int(kept[len(kept)-1].age/day))
 	}
-	for {
-		first, end = from.UTC().Truncate(period), to.UTC().Truncate(period).Add(period)
-		if end.Sub(first)/period*time.Duration(metrics) <= bench.MaxCloudWatchPoints {
-			return first, end, period, nil
+	for _, p := range []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, day} { // a day is whole periods
+		first, end = from.UTC().Truncate(p), to.UTC().Truncate(p).Add(p)
+		if p >= period && end.Sub(first)/p*time.Duration(metrics) <= bench.MaxCloudWatchPoints {
+			return first, end, p, nil
 		}
-		period *= 5 // a multiple of a minute, as is asked for
 	}
+	return first, end, 0, fmt.Errorf("the run lasted %d days, which is more than can be asked for", int(to.Sub(from)/day))
 }
 
 // Metrics reads what CloudWatch says of a run that lasted from its start of load to
