@@ -184,7 +184,9 @@ func TestReadMetrics(t *testing.T) {
 }
 
 // put remembers what was put.
-type put struct{ calls []*cloudwatch.PutMetricDataInput }
+type put struct {
+	calls []*cloudwatch.PutMetricDataInput
+}
 
 func (p *put) PutMetricData(_ context.Context, in *cloudwatch.PutMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.PutMetricDataOutput, error) {
 	p.calls = append(p.calls, in)
