@@ -71,6 +71,16 @@ func (id ID) String() string {
 	return string(append(b, digits...))
 }
 
+// Attempt prints the id of a later attempt at the request that has an id of its
+// own: k3v9x2ab-00-0000001234#2 of the second retry. The first attempt has the
+// request's. [ParseKey] reads both.
+func (id ID) Attempt(retry int) string {
+	if retry == 0 {
+		return id.String()
+	}
+	return id.String() + "#" + strconv.Itoa(retry)
+}
+
 // ParseID reads what String prints. Any other text, also one that differs only
 // in width, is an error: it is no id of ours.
 func ParseID(s string) (ID, error) {

@@ -79,10 +79,15 @@ type Attempt struct {
 
 // Joined joins the account that the client has of a request with a later attempt at
 // it: acknowledged if any attempt was, else unknown if any was, else refused. Sent
-// stays that of the first attempt; all else is of the one that decided, which is
-// the first that was acknowledged, else the last of the joint outcome.
+// is that of the first attempt and End that of the last, so that the request's
+// response time counts the waits between them; all else is of the one that decided,
+// which is the first that was acknowledged, else the last of the joint outcome.
 func (a Attempt) Joined(later Attempt) Attempt {
-	if a.Outcome == Acknowledged || later.Outcome == Unsent || a.Outcome == Unknown && later.Outcome == Refused {
+	if a.Outcome == Acknowledged || later.Outcome == Unsent {
+		return a
+	}
+	if a.Outcome == Unknown && later.Outcome == Refused {
+		a.End = max(a.End, later.End)
 		return a
 	}
 	if a.Outcome != Unsent {

@@ -66,23 +66,28 @@ func (b *body) has(name string) bool {
 	return false
 }
 
-// Body is the HTTP body of a request.
+// Body is the HTTP body of a request, as it is sent first.
 func (p *Plan) Body(seq uint64) []byte {
-	return p.AppendBody(nil, seq)
+	return p.AppendBody(nil, seq, 0)
 }
 
-// AppendBody appends the HTTP body of a request to dst and returns it. All that
+// AppendBody appends the HTTP body of an attempt at a request to dst and returns
+// it. A retry says the same again, or has an id of its own. All that
 // is filled in is safe inside a JSON string: ids, digits and payloads have no
 // character that needs escaping.
-func (p *Plan) AppendBody(dst []byte, seq uint64) []byte {
+func (p *Plan) AppendBody(dst []byte, seq uint64, retry int) []byte {
 	body := p.kinds.bodies[p.Kind(seq)]
 	for i, name := range body.names {
 		dst = append(dst, body.texts[i]...)
 		switch name {
 		case placeID:
-			dst = append(dst, p.ID(seq).String()...)
+			dst = append(dst, p.AttemptID(seq, retry)...)
 		case placeKey:
-			dst = append(dst, p.Key(seq)...)
+			if p.shares(seq) {
+				dst = append(dst, p.Key(seq)...)
+			} else {
+				dst = append(dst, p.AttemptID(seq, retry)...)
+			}
 		case placePayload:
 			dst = p.AppendPayload(dst, seq)
 		case placeSeq:

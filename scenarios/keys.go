@@ -140,10 +140,12 @@ func (p *Plan) Keys() uint64 {
 // workload 0 is written most often. A plan without shared keys has none.
 func (p *Plan) KeyNumber(seq uint64) uint64 { return p.keys.of(seq) }
 
+func (p *Plan) shares(seq uint64) bool { return p.keys != nil && seq < uint64(p.count) }
+
 // Key is the key of the item that a request writes: its id, or a key that it
 // shares. What is sent beyond the plan shares none.
 func (p *Plan) Key(seq uint64) string {
-	if p.keys == nil || seq >= uint64(p.count) {
+	if !p.shares(seq) {
 		return p.ID(seq).String()
 	}
 	return bench.SharedKey{Run: p.ids.Run, Number: p.KeyNumber(seq)}.String()

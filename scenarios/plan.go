@@ -15,17 +15,19 @@ import (
 // goroutines, in any order, and again years later by the judge of the run's
 // files.
 type Plan struct {
-	ids    bench.Numbering
-	share  bench.Share
-	every  uint64 // request seq is number seq·every + offset of the whole plan
-	offset uint64
-	random clock.Numbers // that payloads are made of
-	pieces []piece
-	count  int64
-	length time.Duration
-	kinds  *kinds
-	poison map[uint64]bool // a handful
-	keys   *keys           // nil: each request has an item of its own
+	ids     bench.Numbering
+	share   bench.Share
+	every   uint64 // request seq is number seq·every + offset of the whole plan
+	offset  uint64
+	random  clock.Numbers // that payloads are made of
+	pieces  []piece
+	count   int64
+	length  time.Duration
+	kinds   *kinds
+	poison  map[uint64]bool // a handful
+	keys    *keys           // nil: each request has an item of its own
+	retries Retries
+	waits   clock.Numbers // that back-offs are made of
 }
 
 // StageInfo is one stage of the load as planned.
@@ -56,7 +58,8 @@ type piece struct {
 
 // NewPlan makes the plan of a valid scenario, of one agent alone.
 func NewPlan(s *Scenario, run bench.RunID, agent uint8, seed uint64) *Plan {
-	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), kinds: newKinds(s.RequestKinds(), seed), poison: map[uint64]bool{}}
+	p := &Plan{ids: bench.Numbering{Run: run, First: agent, Agents: 1}, every: 1, random: clock.NumbersOf(seed, "payload"), kinds: newKinds(s.RequestKinds(), seed),
+		retries: s.Request.Retries, waits: clock.NumbersOf(seed, "back-off"), poison: map[uint64]bool{}}
 	for _, seq := range s.Workload.Poison {
 		p.poison[seq] = true
 	}

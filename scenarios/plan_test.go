@@ -174,7 +174,7 @@ func BenchmarkBody(b *testing.B) {
 	buf := make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for seq := uint64(0); b.Loop(); seq++ {
-		buf = p.AppendBody(buf[:0], seq%9850)
+		buf = p.AppendBody(buf[:0], seq%9850, 0)
 	}
 }
 

@@ -171,13 +171,6 @@ type Request struct {
 	Kinds       []RequestKind     `yaml:"kinds,omitempty"`
 }
 
-// Retries models a client that sends again.
-type Retries struct {
-	Max    int      `yaml:"max"`
-	On     []string `yaml:"on"`
-	SameID bool     `yaml:"sameId"`
-}
-
 // Breakage is a fault made of the user's own commands, which exec.run names.
 type Breakage struct {
 	Name    string  `yaml:"name"`
@@ -345,7 +338,7 @@ func defaults() *Scenario {
 			Refused:     []int{400, 401, 403, 404, 409, 413, 415, 429},
 			Timeout:     10 * time.Second,
 			Connections: 128,
-			Retries:     Retries{On: []string{"unknown"}, SameID: true},
+			Retries:     Retries{On: []string{bench.Unknown.String()}, SameID: true, BackOff: 100 * time.Millisecond},
 			Sign:        "none",
 		},
 		Table:     Table{Shards: 4, StreamViewType: "NEW_AND_OLD_IMAGES"},

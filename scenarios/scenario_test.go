@@ -30,7 +30,7 @@ func TestBuiltins(t *testing.T) {
 		"event-dropped", "event-letter", "event-refused", "gateway-limit", "given-up", "hot-keys",
 		"ignored-answer", "insert-only", "lanes", "late-answer", "late-letter", "late-start", "lossy", "lost-answer", "marked-first", "naive-mapping",
 		"narrow-filter", "new-id", "new-stream", "old-version", "outage", "overwrite", "own-update", "partial-answer", "passthrough", "paused", "poison",
-		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "shapes", "short-life", "stale-overwrite",
+		"poison-bisect", "poison-expired", "power-cycle", "refused-letter", "replaced", "replayed", "retention", "retried-batch", "same-again", "sent-again", "sent-anew", "shapes", "short-life", "stale-overwrite",
 		"throttled", "too-old", "updated", "versions",
 	}
 	if got := Builtins(); !slices.Equal(got, want) {
@@ -169,9 +169,9 @@ expect: [lots == 0]
 		{"read", minimal + "read: {by: query, capacity: -1}\n", []string{`read.by: "query" is not known; want scan or get`, "read.capacity: -1 is out of range"}},
 		{"read by get of keys that the API makes", minimal + "read: {by: get}\ngateway: {template: '\"$id#$context.requestId\"'}\n", []string{"read.by: get asks for the ids of the requests"}},
 		{"not built", minimal + `
-request: {method: PUT, retries: {max: 1}}
+request: {method: PUT}
 table: {streamViewType: KEYS_ONLY}
-`, slices.Repeat([]string{"not supported yet"}, 3)},
+`, slices.Repeat([]string{"not supported yet"}, 2)},
 		{"target", minimal + `
 request: {headers: {Authorization: "Bearer ${env:TO KEN}", X-Key: "${env:KEY"}}
 target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, perKey: true}, stream: yes, deadLetters: {queue: q}, canary: 1ms, limits: {rate: 1/s, for: 1s}}
@@ -184,6 +184,11 @@ table: {oneTable: true, timeToLive: ttl}
 read: {by: get}
 `, []string{`"zipf 11" is no skew: write uniform, zipf, or zipf with an exponent above 0 and at most 10`, "workload.keys: 2000000 is out of range",
 			"table.oneTable: with versions", "table.timeToLive: an item of several versions", "request.body: with versions it carries {{.Key}}", "read.by: get asks"}},
+		{"retries", minimal + `
+request: {retries: {max: 101, on: [unknwon, acknowledged], backOff: 1h, sameId: false}}
+read: {by: get}
+`, []string{"request.retries.max: 101 is out of range", "request.retries.backOff: 1h0m0s is out of range", "did you mean unknown?", `"acknowledged" is not known`, "retries with sameId: false have ids of their own"}},
+		{"retries of nothing", minimal + "request: {retries: {max: 2, on: []}}\n", []string{"request.retries.on: nothing is sent again"}},
 		{"keys without versions", minimal + `
 workload: {keys: 10, skew: zipf}
 `, []string{"workload.keys: it belongs to the kind versions", "workload.skew: it belongs to the kind versions"}},

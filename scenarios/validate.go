@@ -142,7 +142,6 @@ func (c *checker) checkUnbuilt() {
 		instead string
 	}{
 		{"request.method", r.Method != http.MethodPost, "use POST"},
-		{"request.retries.max", r.Retries.Max != 0, "use 0: each request is sent once"},
 		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
 	} {
 		if u.asked {

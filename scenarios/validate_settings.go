@@ -35,9 +35,7 @@ func (c *checker) checkRequest() {
 	c.within("request.timeout", r.Timeout, time.Millisecond, time.Hour)
 	c.between("request.connections", r.Connections, 1, 100_000)
 	c.oneOf("request.sign", r.Sign, SignNone, SignSigV4)
-	for i, on := range r.Retries.On {
-		c.oneOf(fmt.Sprintf("request.retries.on[%d]", i), on, "unknown", "refused")
-	}
+	c.checkRetries()
 }
 
 // body checks the template of a body.

@@ -106,7 +106,7 @@ func (c *connection) Read(p []byte) (int, error) {
 var errNothingWritten = errors.New("the connection took no byte")
 
 // send puts a request on the wire.
-func (l *lean) send(_ context.Context, seq uint64, deadline time.Time) exchange {
+func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 	for {
 		c, err := l.pool.get(l.attack.cfg.Clock.Now(), deadline)
 		if err != nil {
@@ -117,7 +117,7 @@ func (l *lean) send(_ context.Context, seq uint64, deadline time.Time) exchange 
 			c.conn.SetDeadline(past) // given up between get and SetDeadline
 		}
 		fresh := !c.used
-		x, reusable := l.exchange(c, seq)
+		x, reusable := l.exchange(c, t)
 		if reusable {
 			l.pool.put(c)
 		} else {
@@ -138,12 +138,12 @@ func (l *lean) send(_ context.Context, seq uint64, deadline time.Time) exchange 
 
 // exchange writes a request to a connection and reads the answer. The connection
 // is reusable when both have come to their ends, and nothing follows the answer.
-func (l *lean) exchange(c *connection, seq uint64) (x exchange, reusable bool) {
+func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 	a := l.attack
-	kind := a.plan.Kind(seq)
-	c.layOut(l.heads[kind], !idempotent(l.asked[kind].Method), a.plan, seq)
+	kind := a.plan.Kind(t.seq)
+	c.layOut(l.heads[kind], !idempotent(l.asked[kind].Method), a.plan, t)
 	c.used, c.headLeft, c.firstByte = true, maxHead, time.Time{}
-	x = exchange{sent: a.handed(seq), firstByte: never}
+	x = exchange{sent: a.handed(t), firstByte: never}
 	var written <-chan error
 	if len(c.out) <= atOnce {
 		n, err := c.conn.Write(c.out)
@@ -203,13 +203,13 @@ func failed(err error) <-chan error {
 }
 
 // layOut lays a request out in c.out.
-func (c *connection) layOut(head []byte, hasBody bool, plan Plan, seq uint64) {
+func (c *connection) layOut(head []byte, hasBody bool, plan Plan, t attempt) {
 	c.out = append(c.out[:0], head...)
 	if !hasBody {
 		c.out = append(c.out, "\r\n"...)
 		return
 	}
-	c.body = plan.AppendBody(c.body[:0], seq)
+	c.body = plan.AppendBody(c.body[:0], t.seq, t.retry)
 	c.out = strconv.AppendInt(c.out, int64(len(c.body)), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
 	c.out = append(c.out, c.body...)

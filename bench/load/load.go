@@ -24,7 +24,8 @@
 // through net/http (standard.go). A request has the same outcome with both,
 // which a test holds against a server that misbehaves in every way it knows.
 //
-// A request is never sent twice. The lean sender opens another connection only
+// No attempt is sent twice, and a request has one unless [Config.Retries] models a
+// client that sends again. The lean sender opens another connection only
 // where no byte of the request was taken by the first. net/http is given no
 // header that makes it believe it may, and no way to rewind a body.
 package load
@@ -62,8 +63,9 @@ type Plan interface {
 	Due(seq uint64) time.Duration
 	// Kind is which of [Config.Kinds] request seq is.
 	Kind(seq uint64) int
-	// AppendBody appends the body of request seq to dst and returns it.
-	AppendBody(dst []byte, seq uint64) []byte
+	// AppendBody appends the body of an attempt at request seq to dst and returns
+	// it: 0 is the first, n the nth retry.
+	AppendBody(dst []byte, seq uint64, retry int) []byte
 }
 
 // Book is told of every attempt at a request: 0 is the first, n the nth retry. An
@@ -88,7 +90,8 @@ type Config struct {
 	Kinds       []Kind        // of requests: at least one
 	Ack         []int         // statuses that acknowledge
 	Refused     []int         // statuses that say for sure that nothing was done
-	Timeout     time.Duration // from due until a request is given up
+	Timeout     time.Duration // from due until a request is given up, and of each retry
+	Retries     Retries       // the zero value: none
 	Connections int           // at most, all to one host
 	Start       time.Time     // start of load: due times count from here
 	Dialer      bench.Dialer  // nil: the machine's network
@@ -98,6 +101,18 @@ type Config struct {
 	// Workers bounds the requests under way; 0: [WorkerCap]. With a plan in which
 	// everything is due at once it makes a closed load, for benchmarks alone.
 	Workers uint64
+}
+
+// Retries is a client that sends again what was not acknowledged. A request that
+// waits to be sent again holds no connection, and delays no other.
+type Retries struct {
+	Max     int             // beside the first attempt
+	On      []bench.Outcome // of the attempts so far together
+	BackOff func(seq uint64, retry int) time.Duration
+}
+
+func (r *Retries) wants(o bench.Outcome, retry int) bool {
+	return retry <= r.Max && slices.Contains(r.On, o)
 }
 
 // Kind is what requests of one kind have in common.
@@ -161,7 +176,7 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &roundTripper{attack: a, ctx: work, noBook: noBook},
+			Transport:     &roundTripper{attack: a, on: ctx, ctx: work, noBook: noBook},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.Workers(min(a.cfg.Workers, vegeta.DefaultWorkers)),
@@ -251,9 +266,8 @@ func (a *Attack) Snapshot() Snapshot {
 	return s
 }
 
-// done books an outcome, and counts it for Snapshot.
-func (a *Attack) done(at bench.Attempt) {
-	a.book.Done(at)
+// over counts a request for Snapshot.
+func (a *Attack) over(at bench.Attempt) {
 	a.counts[at.Outcome].Add(1)
 	if at.Outcome == bench.Unsent {
 		return

@@ -27,7 +27,7 @@ type every struct {
 func (p every) Len() int64                   { return p.n }
 func (p every) Due(seq uint64) time.Duration { return time.Duration(seq) * p.step }
 func (p every) Kind(uint64) int              { return 0 }
-func (p every) AppendBody(dst []byte, seq uint64) []byte {
+func (p every) AppendBody(dst []byte, seq uint64, _ int) []byte {
 	return fmt.Appendf(dst, `{"seq":%d}`, seq)
 }
 

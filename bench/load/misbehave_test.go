@@ -189,8 +189,8 @@ type sized struct {
 	size int
 }
 
-func (p sized) AppendBody(dst []byte, seq uint64) []byte {
-	dst = p.every.AppendBody(dst, seq)
+func (p sized) AppendBody(dst []byte, seq uint64, retry int) []byte {
+	dst = p.every.AppendBody(dst, seq, retry)
 	return append(dst, make([]byte, max(0, p.size-len(dst)))...)
 }
 
@@ -224,7 +224,7 @@ func TestBothSendersAgreeAboutEveryMisbehaviour(t *testing.T) {
 				a.sender = with.make(a)
 				defer a.sender.close()
 				for seq := range uint64(3) { // one after the other, so that it is known which connection each finds
-					at := a.judge(seq, a.sender.send(t.Context(), seq, clock.Real{}.Now().Add(cfg.Timeout)))
+					at := a.judge(attempt{seq: seq}, a.sender.send(t.Context(), attempt{seq: seq}, clock.Real{}.Now().Add(cfg.Timeout)))
 					if at.Outcome != m.outcome || at.Class != m.class || at.Status != m.status {
 						t.Errorf("request %d is %v (%v, status %d), want %v (%v, %d)", seq, at.Outcome, at.Class, at.Status, m.outcome, m.class, m.status)
 					}

@@ -38,10 +38,16 @@ type exchange struct {
 	err       error         // nil: the answer was read to its end
 }
 
-// sender sends requests, each once, and reads the answers to their end. An
+// attempt is one sending of a request: 0 is the first, n the nth retry.
+type attempt struct {
+	seq   uint64
+	retry int
+}
+
+// sender sends attempts, each once, and reads the answers to their end. An
 // exchange that was given up has the error errGivenUp or errInterrupted.
 type sender interface {
-	send(ctx context.Context, seq uint64, deadline time.Time) exchange
+	send(ctx context.Context, t attempt, deadline time.Time) exchange
 	giveUp() // what is under way, and all that comes
 	close()  // connections that are idle
 	connections() Connections
@@ -52,6 +58,7 @@ type sender interface {
 // whoever reads it later.
 type roundTripper struct {
 	attack *Attack
+	on     context.Context         // ends when nothing more is to be sent
 	ctx    context.Context         // ends when the run gives up what is under way
 	noBook context.CancelCauseFunc // ends the attack, since the book cannot be written
 }
@@ -71,41 +78,75 @@ func (rt *roundTripper) RoundTrip(in *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err // vegeta sets it itself
 	}
-	if err := a.book.Reserve(rt.ctx, seq, 0); err != nil {
-		if rt.ctx.Err() == nil {
-			rt.noBook(bookError{err})
-		}
+	if err := rt.reserve(attempt{seq, 0}); err != nil {
 		a.counts[bench.Unsent].Add(1)
 		return nil, err
 	}
-	x := a.sender.send(rt.ctx, seq, a.cfg.Start.Add(a.plan.Due(seq)+a.cfg.Timeout))
-	at := a.judge(seq, x)
-	a.done(at)
-	if x.status == 0 {
-		return nil, x.err
+	at, err := rt.attempt(attempt{seq, 0}, a.plan.Due(seq))
+	for retry := 1; a.cfg.Retries.wants(at.Outcome, retry); retry++ {
+		if !rt.wait(a.cfg.Retries.BackOff(seq, retry)) || rt.reserve(attempt{seq, retry}) != nil {
+			break
+		}
+		var later bench.Attempt
+		later, err = rt.attempt(attempt{seq, retry}, a.elapsed())
+		at = at.Joined(later)
 	}
-	return &http.Response{StatusCode: x.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: in}, nil
+	a.over(at)
+	if at.Status == 0 {
+		return nil, err
+	}
+	return &http.Response{StatusCode: at.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, Request: in}, nil
 }
 
-// handed tells the book that a request is about to be handed to a connection.
-func (a *Attack) handed(seq uint64) time.Duration {
+// reserve makes room in the book. Without it nothing more is sent.
+func (rt *roundTripper) reserve(t attempt) error {
+	err := rt.attack.book.Reserve(rt.ctx, t.seq, t.retry)
+	if err != nil && rt.ctx.Err() == nil {
+		rt.noBook(bookError{err})
+	}
+	return err
+}
+
+// attempt makes one attempt at a request, which was due at a time.
+func (rt *roundTripper) attempt(t attempt, due time.Duration) (bench.Attempt, error) {
+	a := rt.attack
+	x := a.sender.send(rt.ctx, t, a.cfg.Start.Add(due+a.cfg.Timeout))
+	at := a.judge(t, x)
+	a.book.Done(at)
+	return at, x.err
+}
+
+// wait waits before a retry; false: nothing more is to be sent.
+func (rt *roundTripper) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return rt.on.Err() == nil
+	case <-rt.on.Done():
+		return false
+	}
+}
+
+// handed tells the book that an attempt is about to be handed to a connection.
+func (a *Attack) handed(t attempt) time.Duration {
 	now := a.elapsed()
-	a.book.Sent(seq, 0, now)
+	a.book.Sent(t.seq, t.retry, now)
 	return now
 }
 
 // judge decides the client's outcome. Only a declared status refuses, besides a
 // connection that was refused before a byte was sent; what is not certain is
 // Unknown.
-func (a *Attack) judge(seq uint64, x exchange) bench.Attempt {
-	at := bench.Attempt{Seq: seq, Status: x.status, Sent: x.sent, FirstByte: max(x.firstByte, 0), End: a.elapsed(), Outcome: bench.Unknown}
+func (a *Attack) judge(t attempt, x exchange) bench.Attempt {
+	at := bench.Attempt{Seq: t.seq, Retry: t.retry, Status: x.status, Sent: x.sent, FirstByte: max(x.firstByte, 0), End: a.elapsed(), Outcome: bench.Unknown}
 	if x.err != nil {
 		at.Error = inShort(x.err)
 	}
 	switch {
 	case x.sent < 0 && errors.Is(x.err, syscall.ECONNREFUSED):
 		at.Outcome, at.Class, at.Sent = bench.Refused, bench.ClassConnRefused, at.End
-		a.book.Sent(seq, 0, at.Sent)
+		a.book.Sent(t.seq, t.retry, at.Sent)
 	case x.sent < 0:
 		at.Outcome, at.Sent = bench.Unsent, 0
 	case x.err == nil && a.ack[x.status]:

@@ -49,7 +49,7 @@ func newStandard(a *Attack) *standard {
 }
 
 // send puts a request on the wire.
-func (s *standard) send(ctx context.Context, seq uint64, deadline time.Time) exchange {
+func (s *standard) send(ctx context.Context, t attempt, deadline time.Time) exchange {
 	a := s.attack
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errGivenUp)
 	defer cancel()
@@ -61,7 +61,7 @@ func (s *standard) send(ctx context.Context, seq uint64, deadline time.Time) exc
 		// net/http calls it before it writes. It may call it again, where an
 		// idle connection turned out to be dead before a byte of the request
 		// was written: the last connection is the one that got it.
-		GotConn:              func(httptrace.GotConnInfo) { sent.Store(int64(a.handed(seq))) },
+		GotConn:              func(httptrace.GotConnInfo) { sent.Store(int64(a.handed(t))) },
 		GotFirstResponseByte: func() { firstByte.Store(int64(a.elapsed())) },
 		TLSHandshakeStart:    func() { handshake = a.cfg.Clock.Now() },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
@@ -70,7 +70,7 @@ func (s *standard) send(ctx context.Context, seq uint64, deadline time.Time) exc
 			}
 		},
 	}
-	status, err := s.roundTrip(httptrace.WithClientTrace(ctx, trace), seq)
+	status, err := s.roundTrip(httptrace.WithClientTrace(ctx, trace), t)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -83,11 +83,11 @@ type onceBody struct{ io.Reader }
 
 func (onceBody) Close() error { return nil }
 
-func (s *standard) roundTrip(ctx context.Context, seq uint64) (status int, err error) {
-	kind := s.attack.cfg.Kinds[s.attack.plan.Kind(seq)]
+func (s *standard) roundTrip(ctx context.Context, t attempt) (status int, err error) {
+	kind := s.attack.cfg.Kinds[s.attack.plan.Kind(t.seq)]
 	var body []byte
 	if !idempotent(kind.Method) {
-		body = s.attack.plan.AppendBody(nil, seq)
+		body = s.attack.plan.AppendBody(nil, t.seq, t.retry)
 	}
 	req, err := http.NewRequestWithContext(ctx, kind.Method, s.attack.cfg.URL+kind.Path, onceBody{bytes.NewReader(body)})
 	if err != nil {

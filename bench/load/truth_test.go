@@ -125,7 +125,9 @@ func (s memoryServer) serve(conn net.Conn) {
 // numbered is a plan whose bodies tell the number.
 type numbered struct{ *scenarios.Plan }
 
-func (numbered) AppendBody(dst []byte, seq uint64) []byte { return fmt.Appendf(dst, `{"seq":%d}`, seq) }
+func (numbered) AppendBody(dst []byte, seq uint64, _ int) []byte {
+	return fmt.Appendf(dst, `{"seq":%d}`, seq)
+}
 
 // Percentiles of response time are the arithmetic truth, whatever the server does
 // to make a client forget to look: coordinated omission would show here.

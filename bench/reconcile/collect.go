@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -160,8 +161,8 @@ func (j *judge) commits() {
 			// What has gone was there: an effect of the last version is not
 			// outdated by it, and to be handed its removal is not to be handed it.
 			w.removals[seq] = n
-		case !j.e.OneTable && n.Compare(w.newest[i]) > 0:
-			w.newest[i] = n
+		case !j.e.OneTable && !strings.Contains(c.ID, "#") && n.Compare(w.newest[i]) > 0:
+			w.newest[i] = n // of the request's own item: another one of it is no newer version
 		}
 	}
 	j.counts.Records = records

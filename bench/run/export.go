@@ -207,7 +207,7 @@ func (j *joiner) gather() {
 	if j.f.watching() {
 		j.watched()
 	}
-	for r, read := range j.f.reads {
+	for r, read := range j.f.lastTwo() {
 		for item := range read.Items() {
 			if s := j.of(item.Seq); s != nil {
 				s.marks |= inItems
@@ -309,7 +309,7 @@ func (f *files) read() bool { return f.reads[0].Complete() || f.reads[1].Complet
 func (j *joiner) row(seq uint64) ledger.Row {
 	f, s := j.f, j.of(seq)
 	stage := j.stages[f.plan.Stage(seq)]
-	j.body = f.plan.AppendBody(j.body[:0], seq)
+	j.body = f.plan.AppendBody(j.body[:0], seq, 0)
 	r := ledger.Row{
 		ID: f.plan.ID(seq), Phase: stage.Name, Warmup: stage.Warmup, Due: f.plan.Due(seq), Start: f.started,
 		Sent: ledger.Absent, Done: ledger.Absent, First: ledger.Absent, Waited: ledger.Absent, BodySize: len(j.body),
@@ -354,9 +354,10 @@ func known(yes, looked bool) ledger.Known {
 // client fills in what the ledger knows. What was due and not seen to end has
 // waited until the observation ended, as figures count it.
 func (j *joiner) client(r *ledger.Row) {
-	a, state := j.f.ledger.At(r.ID.Seq)
+	seq, _ := j.f.ids().Seq(r.ID) // which of several agents' is its number in the whole plan
+	a, state := j.f.ledger.At(seq)
 	r.State, r.Outcome, r.Class, r.Status, r.Error = state, a.Outcome, a.Class, a.Status, a.Error
-	for _, one := range j.f.ledger.AttemptsAt(r.ID.Seq) {
+	for _, one := range j.f.ledger.AttemptsAt(seq) {
 		if one != ledger.Unsent {
 			r.Attempts++
 		}

@@ -302,7 +302,8 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 	return load.New(load.Config{
 		URL: host, Kinds: kinds, Sign: r.sign,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
-		Start: started, Clock: r.opts.Clock, Dialer: r.dialer(),
+		Retries: load.Retries{Max: request.Retries.Max, On: request.Retries.Outcomes(), BackOff: r.plan.BackOff},
+		Start:   started, Clock: r.opts.Clock, Dialer: r.dialer(),
 	}, plan, book)
 }
 

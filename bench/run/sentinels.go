@@ -199,8 +199,8 @@ func (p sentinelPlan) Due(seq uint64) time.Duration { return time.Duration(seq) 
 func (p sentinelPlan) Kind(seq uint64) int { return p.plan.Kind(p.first + seq) }
 
 // AppendBody appends the body of any request.
-func (p sentinelPlan) AppendBody(dst []byte, seq uint64) []byte {
-	return p.plan.AppendBody(dst, p.first+seq)
+func (p sentinelPlan) AppendBody(dst []byte, seq uint64, _ int) []byte {
+	return p.plan.AppendBody(dst, p.first+seq, 0)
 }
 
 // noBook forgets what the client is told of sentinels: what counts is what the

@@ -2,12 +2,14 @@ package main
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
 )
 
 // The scenarios in which work is done more than once, or out of order.
@@ -55,6 +57,19 @@ var duplicates = []builtin{
 		}
 	}},
 	{"old-version", exitPass, checkVersions(200)},
+	{"sent-again", exitPass, func(t *testing.T, r *bench.Result, dir string) {
+		again, _ := retried(t, dir, r.Requests.Planned)
+		if len(again) == 0 || r.Faults[0].Bitten == 0 || *r.Deliveries.Records != r.Requests.Planned || r.Items.Processed+r.Items.Recovered != r.Requests.Planned {
+			t.Errorf("%d sent again for %d broken connections; %d records, %d of %d processed", len(again), r.Faults[0].Bitten, *r.Deliveries.Records, r.Items.Processed, r.Requests.Planned)
+		}
+	}},
+	{"sent-anew", exitFail, func(t *testing.T, r *bench.Result, dir string) {
+		again, attempts := retried(t, dir, r.Requests.Planned)
+		watched(t, dir).same("duplicated", watched(t, dir).found(bench.Duplicated), again)
+		if *r.Deliveries.Records != attempts {
+			t.Errorf("%d records of %d attempts; each is an item of its own", *r.Deliveries.Records, attempts)
+		}
+	}},
 	{"versions", exitPass, checkLatest},
 	{"hot-keys", exitPass, checkLatest},
 	{"stale-overwrite", exitFail, func(t *testing.T, _ *bench.Result, dir string) {
@@ -71,6 +86,26 @@ var duplicates = []builtin{
 			t.Errorf("%d of %d versions were applied; what is wrong should be the order alone", len(effects), s.r.Requests.Planned)
 		}
 	}},
+}
+
+// retried gives the requests of a run that were sent more than once, and how many
+// attempts there were at all of them.
+func retried(t *testing.T, dir string, planned int64) (again seqs, attempts int64) {
+	t.Helper()
+	book, err := ledger.Open(filepath.Join(dir, "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	again = seqs{}
+	for seq := range uint64(planned) {
+		for a := range book.AttemptsAt(seq) {
+			if attempts++; a.Retry > 0 {
+				again[seq] = true
+			}
+		}
+	}
+	return again, attempts
 }
 
 // checkLatest wants each version applied once, although records were delivered

@@ -154,6 +154,14 @@ var abroads = []abroad{
 	{name: "bisected", args: late("--set", "workload.poison=[30, 45, 60]"), check: checkTwice(30, 45, 60)},
 	{name: "done-twice", args: serial(0.1), check: checkOf("done-twice")},
 	{name: "new-id", args: serial(0.1), check: checkOf("new-id")},
+	// As same-again: a put that changes nothing leaves a record there.
+	{name: "sent-again", args: serial(0.1), check: checkOf("sent-again"), but: &ending{
+		[]string{peer.Dynoxide, peer.Moto}, "fail[duplicated expectation_missed]", func(t *testing.T, r *bench.Result, dir string) {
+			if again, _ := retried(t, dir, r.Requests.Planned); len(again) == 0 || *r.Items.Duplicated != int64(len(again)) {
+				t.Errorf("%d sent again, %d duplicated", len(again), *r.Items.Duplicated)
+			}
+		}}},
+	{name: "sent-anew", args: serial(0.1), check: checkOf("sent-anew")},
 	{name: "versions", args: serial(0.2), check: checkOf("versions")},
 	{name: "hot-keys", args: serial(0.2), check: checkOf("hot-keys")},
 	{name: "stale-overwrite", args: serial(0.2, "--set", "workload.keys=20"), check: checkOf("stale-overwrite")},
