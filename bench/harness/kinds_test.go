@@ -61,7 +61,8 @@ var struck = []struct {
 // Each fault bites a sound processor, which loses nothing and does nothing twice;
 // whose outcome is in doubt is exactly who was struck, and what is stored is what
 // the fault let through.
-func TestKindsOnASoundProcessor(t *testing.T) {
+func TestConformanceKindsOnASoundProcessor(t *testing.T) {
+	conformance(t, "a run for each kind, in about 15 s")
 	for _, tt := range struck {
 		t.Run(tt.fault, func(t *testing.T) {
 			r := play(t, builtIn, harness.Options{Scenario: kill, Set: []string{fmt.Sprintf("faults=[%q]", tt.fault)}})

@@ -207,7 +207,7 @@ func (j *joiner) gather() {
 	if j.f.watching() {
 		j.watched()
 	}
-	for r, read := range j.f.reads {
+	for r, read := range j.f.lastTwo() {
 		for item := range read.Items() {
 			if s := j.of(item.Seq); s != nil {
 				s.marks |= inItems
