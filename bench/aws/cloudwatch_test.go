@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -78,6 +79,26 @@ func TestMetricsOfArchitectures(t *testing.T) {
 	}
 	if n := len((Watched{Architecture: bench.Streams}).metrics(0)); n != 0 {
 		t.Errorf("%d metrics of nothing", n)
+	}
+}
+
+// TestWatchedOfAStack finds everything by the outputs that the template has.
+func TestWatchedOfAStack(t *testing.T) {
+	s := &Status{Name: "ackproof", Outputs: map[string]string{}}
+	var template struct{ Outputs map[string]any }
+	if err := json.Unmarshal(variants(t)["streams"], &template); err != nil {
+		t.Fatal(err)
+	}
+	for name := range template.Outputs {
+		s.Outputs[name] = "the " + name
+	}
+	w := s.Watched(time.Second)
+	want := Watched{
+		Architecture: "the Architecture", API: "ackproof", Stage: "run", Items: "the ItemsTable", Results: "the ResultsTable",
+		Stream: "the StreamArn", Function: "the FunctionName", Mapping: "the MappingUuid", Timeout: time.Second,
+	}
+	if w != want {
+		t.Errorf("watched %+v, want %+v", w, want)
 	}
 }
 
