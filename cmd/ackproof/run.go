@@ -15,6 +15,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/reports"
@@ -30,6 +31,8 @@ type runFlags struct {
 	seed                                       uint64
 	trials                                     int
 	set, env                                   []string
+	priceFile                                  string
+	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven          bool
 	untold                                     bool // no reports are written: 'ackproof report' does when they are wanted
@@ -85,6 +88,7 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
 	f.agents.add(cmd)
 	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
+	fl.StringVar(&f.priceFile, "prices", "", "a price file to tell the cost by, instead of the list in docs/aws.md; the run keeps it as prices.yaml")
 	fl.BoolVar(&f.data, "data", false, "the embedded DynamoDB keeps its data, in data/ of the run directory, and survives kill -9 of its process")
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
 	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
@@ -128,7 +132,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 // scenarios loads the scenario and gives one for each run that is due, and the
 // scenario's own architecture. All that is wrong with the call is said at once.
 func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario, err error) {
-	var errs []error
+	errs := []error{f.readPrices()}
 	if f.trials < 1 {
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
@@ -230,7 +234,7 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	r, err := run.Prepare(run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
-		Version: version(), Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
+		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
 	})
 	if err != nil {
 		return done{}, misuse{err}
@@ -381,4 +385,18 @@ func display(path string) string {
 		return rel
 	}
 	return abs
+}
+
+// readPrices reads the price file, where there is one.
+func (f *runFlags) readPrices() (err error) {
+	if f.priceFile == "" {
+		return nil
+	}
+	if f.prices, err = os.ReadFile(f.priceFile); err != nil {
+		return fmt.Errorf("--prices: %w", err)
+	}
+	if _, err := cost.ParsePrices(f.prices); err != nil {
+		return fmt.Errorf("--prices %s: %w", f.priceFile, err)
+	}
+	return nil
 }
