@@ -60,10 +60,13 @@ func worst(c *bench.Comparison, s side) bench.Verdict {
 	return v
 }
 
-// runLabel names one run: by its architecture, with its id where several share
-// that, and marked if it is a control.
+// runLabel names one run: by its configuration or architecture, with its id where
+// several share that, and marked if it is a control.
 func runLabel(c *bench.Comparison, i int) string {
 	name := runName(c, i)
+	if own := configured(&c.Runs[i]); c.Runs[i].Label != own {
+		name = clean(own, nameLimit) + " " + name
+	}
 	if c.Runs[i].Control {
 		name += " (control)"
 	}

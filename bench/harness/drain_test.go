@@ -28,7 +28,8 @@ func withDefect(defect string) func(harness.Env) harness.Handler[json.RawMessage
 
 // Each proof of a drain passes a sound run, whatever was done to it, and is told
 // by its name.
-func TestDrainOfASoundRunIsProven(t *testing.T) {
+func TestConformanceDrainOfASoundRunIsProven(t *testing.T) {
+	conformance(t, "a run for each proof, in about 7 s")
 	for _, tt := range []struct {
 		proof bench.DrainProof
 		set   []string

@@ -421,12 +421,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// conformance skips what takes long, and much longer under the race detector.
+func conformance(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
+		t.Skip(what + ": set ACKPROOF_CONFORMANCE=1")
+	}
+}
+
 // TestConformance plays every built-in scenario in virtual time. Each says in
 // its own text how it ends.
 func TestConformance(t *testing.T) {
-	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
-		t.Skip("all scenarios, in about 15 s: set ACKPROOF_CONFORMANCE=1")
-	}
+	conformance(t, "all scenarios, in about 15 s")
 	for _, name := range scenarios.Builtins() {
 		t.Run(name, func(t *testing.T) {
 			source, err := scenarios.Source(name)

@@ -207,7 +207,7 @@ func (j *joiner) gather() {
 	if j.f.watching() {
 		j.watched()
 	}
-	for r, read := range j.f.reads {
+	for r, read := range j.f.lastTwo() {
 		for item := range read.Items() {
 			if s := j.of(item.Seq); s != nil {
 				s.marks |= inItems
@@ -354,9 +354,10 @@ func known(yes, looked bool) ledger.Known {
 // client fills in what the ledger knows. What was due and not seen to end has
 // waited until the observation ended, as figures count it.
 func (j *joiner) client(r *ledger.Row) {
-	a, state := j.f.ledger.At(r.ID.Seq)
+	seq, _ := j.f.ids().Seq(r.ID) // which of several agents' is its number in the whole plan
+	a, state := j.f.ledger.At(seq)
 	r.State, r.Outcome, r.Class, r.Status, r.Error = state, a.Outcome, a.Class, a.Status, a.Error
-	for _, one := range j.f.ledger.AttemptsAt(r.ID.Seq) {
+	for _, one := range j.f.ledger.AttemptsAt(seq) {
 		if one != ledger.Unsent {
 			r.Attempts++
 		}

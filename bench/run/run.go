@@ -89,6 +89,29 @@ type Run struct {
 // makes the run directory. All that is wrong is said at once, and nothing is
 // left behind.
 func Prepare(o Options) (*Run, error) {
+	r, err := newRun(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.makeDir(); err != nil {
+		return nil, err
+	}
+	r.stack.Dir = r.dir
+	if r.stack.Data != "" {
+		r.stack.Data = filepath.Join(r.dir, dataDir)
+	}
+	return r, nil
+}
+
+// Check says what Prepare would find wrong, and makes nothing: of several runs that
+// belong together all are checked before the first one starts.
+func Check(o Options) error {
+	_, err := newRun(o)
+	return err
+}
+
+// newRun checks the options and makes a run without its directory.
+func newRun(o Options) (*Run, error) {
 	r := &Run{opts: o, id: o.ID}
 	if r.id == "" {
 		r.id = bench.NewRunID(clock.Entropy())
@@ -117,13 +140,6 @@ func Prepare(o Options) (*Run, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
-	}
-	if err := r.makeDir(); err != nil {
-		return nil, err
-	}
-	r.stack.Dir = r.dir
-	if r.stack.Data != "" {
-		r.stack.Data = filepath.Join(r.dir, dataDir)
 	}
 	return r, nil
 }

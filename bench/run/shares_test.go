@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"bytes"
+	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,34 @@ func TestSharesTellWhatOneLedgerTells(t *testing.T) {
 		if d := cmp.Diff(want, got) + cmp.Diff(wantFindings, gotFindings); d != "" {
 			t.Fatalf("%+v (-one +shares):\n%.4000s", opts, d)
 		}
+		if d := cmp.Diff(rowsOf(t, whole.Dir), rowsOf(t, shares.Dir)); d != "" {
+			t.Fatalf("%+v: exports (-one +shares):\n%.4000s", opts, d)
+		}
 	}
+}
+
+// rowsOf is an export, but for what names agents.
+func rowsOf(t *testing.T, dir string) [][]string {
+	var out bytes.Buffer
+	encoding, _ := run.EncodingOf("x.csv")
+	if _, err := run.Export(t.Context(), dir, &out, encoding); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows[1:] {
+		for c, name := range rows[0] {
+			switch name {
+			case "id", "seq", "body_bytes":
+				row[c] = ""
+			case "shard":
+				row[c] = shard.ReplaceAllString(row[c], "")
+			}
+		}
+	}
+	return rows
 }
 
 func TestSharesThatDoNotBelongTogether(t *testing.T) {

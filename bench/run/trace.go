@@ -189,7 +189,7 @@ func (all *tracers) stream(f *files) {
 // tables gathers what the final reads found. Both reads see the same effects, so
 // equal ones are told once.
 func (all *tracers) tables(f *files) {
-	for _, read := range f.reads {
+	for _, read := range f.lastTwo() {
 		for e := range read.Effects() {
 			if t := all.of(e.Seq); t != nil && !slices.Contains(t.applied, e) {
 				t.applied = append(t.applied, e)

@@ -137,11 +137,16 @@ func (f *files) seq(id string) (uint64, bool) {
 // differing lists the reads that must be gone through: of the last two one, where
 // both found the same, and all before them.
 func (f *files) differing() []read {
-	last := f.reads[:]
-	if a, b := &f.reads[0], &f.reads[1]; a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
-		last = last[:1]
-	}
+	last := f.lastTwo()
 	return append(last[:len(last):len(last)], f.earlier...)
+}
+
+// lastTwo are the last two reads, or one of them where both found the same.
+func (f *files) lastTwo() []read {
+	if a, b := &f.reads[0], &f.reads[1]; a.Complete() && b.Complete() && a.Fingerprint() == b.Fingerprint() {
+		return f.reads[:1]
+	}
+	return f.reads[:]
 }
 
 // times gives what is known of a request of the span.

@@ -145,13 +145,14 @@ func (f *capacityFlags) check(name string) (*scenarios.Scenario, *capacity.Setti
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, nil, misuse{err}
 	}
-	if err := settings.Complete(all[0]); err != nil {
+	scenario := all[0].Scenario
+	if err := settings.Complete(scenario); err != nil {
 		return nil, nil, misuse{err}
 	}
-	if _, err := settings.Probe(all[0], settings.Search.Start); err != nil {
+	if _, err := settings.Probe(scenario, settings.Search.Start); err != nil {
 		return nil, nil, misuse{err}
 	}
-	return all[0], settings, nil
+	return scenario, settings, nil
 }
 
 // search is one call of capacity.
