@@ -86,6 +86,7 @@ type htmlReport struct {
 	Flow                                                 htmlFlow
 	Timeline                                             *htmlTimeline
 	Curves                                               []*htmlCurves
+	CloudWatch                                           *htmlCloudWatch
 	Findings                                             htmlFindings
 	FaultColumns                                         []string
 	Control                                              string
@@ -115,7 +116,7 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 	page := htmlReport{
 		Verdict: upper(r.Verdict), Tone: tone(r.Verdict), Headline: headline(r),
 		About: clean(r.Run.About, lineLimit), Promise: promise(r), When: when(r),
-		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), Findings: newFindings(r, s),
+		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), CloudWatch: newCloudWatch(r, s), Findings: newFindings(r, s),
 		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
 		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
 		Availability: availabilityText(&r.Availability), Scenario: cleanLines(s.Scenario, scenarioLimit),

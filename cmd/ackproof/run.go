@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/local"
@@ -34,8 +35,9 @@ type runFlags struct {
 	priceFile                                  string
 	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
-	hold, data, json, quiet, forGiven          bool
-	untold                                     bool // no reports are written: 'ackproof report' does when they are wanted
+	hold, data, json, quiet, forGiven, publish bool
+	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
+	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -101,6 +103,7 @@ those of the scenario's own architecture, since the others are controls.`,
 	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
 	fl.IntVar(&f.trials, "trials", 1, "how often to run each side, alternating where there are several")
 	fl.StringArrayVar(&f.set, "set", nil, "path=value: override one value of the scenario; may be repeated;\nload.scale=0.1 makes every rate of its load a tenth")
+	fl.BoolVar(&f.publish, "publish", false, "put the run's figures as custom metrics to CloudWatch, namespace ackproof (see\n'ackproof cloudwatch')")
 	fl.StringArrayVar(&f.vary, "vary", nil, "path=value1,value2: run it with each value and compare; repeated: with every\ncombination; the first one is what the others are compared with")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON, and nothing else, to standard output")
 	fl.BoolVar(&f.quiet, "quiet", false, "no progress")
@@ -113,6 +116,11 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	stack, err := f.findStack(ctx, w)
 	if err != nil {
 		return 0, err
+	}
+	if f.publish { // who may not is told so before the first request
+		if f.publishTo, err = f.account.open(ctx, w); err != nil {
+			return 0, err
+		}
 	}
 	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
@@ -283,6 +291,9 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	d := done{result: result, series: series, dir: r.Dir(), code: exitOf(result.Verdict), target: target, endpoints: endpoints, path: s.Request.Path}
 	if !f.untold {
 		d.reported = reports.Write(r.Dir(), result, series)
+	}
+	if f.publishTo != nil {
+		d.reported = errors.Join(d.reported, publish(context.WithoutCancel(ctx), w, f.publishTo, result))
 	}
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
