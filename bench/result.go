@@ -73,7 +73,8 @@ type Host struct {
 }
 
 // Requests counts requests, warm-up included.
-// planned = unsent + sent; sent = acknowledged + refused + unknown.
+// planned = unsent + sent; sent = acknowledged + refused + unknown. A request that
+// was sent again is one request all the same: retries are counted apart.
 type Requests struct {
 	Planned      int64 `json:"planned"`
 	Unsent       int64 `json:"unsent"`
@@ -81,6 +82,7 @@ type Requests struct {
 	Acknowledged int64 `json:"acknowledged"`
 	Refused      int64 `json:"refused"`
 	Unknown      int64 `json:"unknown"`
+	Retries      int64 `json:"retries"` // times that a request was sent again, by request.retries
 }
 
 // Items counts sent ids by verdict. All but Unexpected add up to Attempted.

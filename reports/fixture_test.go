@@ -210,7 +210,7 @@ func nulls() (*bench.Result, *bench.Series) {
 	return &bench.Result{
 		Schema: bench.ResultSchema, Verdict: bench.VerdictUnknown,
 		Run:          bench.RunInfo{ID: "00000000", Scenario: "plain", Target: "http", Architecture: "unknown", Started: "2026-11-23T18:00:00Z"},
-		Requests:     bench.Requests{Planned: 100, Sent: 90, Unsent: 10, Acknowledged: 80, Unknown: 10},
+		Requests:     bench.Requests{Planned: 100, Sent: 90, Unsent: 10, Acknowledged: 80, Unknown: 10, Retries: 12},
 		Items:        bench.Items{Attempted: 90, Unread: 90},
 		ResponseTime: bench.Latency{Count: 100, Censored: 10, P50: ptr(12.5), P90: ptr(250.25)},
 		Faults:       []bench.FaultResult{{Text: "at 1s: gateway.cut", AtMs: 1000}},

@@ -184,6 +184,9 @@ func summaryRows(r *bench.Result) []summaryRow {
 		sent += " at " + rate(r.Load.AchievedRPS)
 	}
 	sent += ": " + count(q.Acknowledged) + " acknowledged, " + count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
+	if q.Retries > 0 {
+		sent += "; sent again " + plural(q.Retries, "time")
+	}
 	response := spread(&r.ResponseTime)
 	rows := []summaryRow{
 		{"requests", sent, q.Sent < q.Planned},

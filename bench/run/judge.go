@@ -181,6 +181,7 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		Findings: account.Findings, Control: account.Control,
 		Drain: f.story.proof(), Gates: account.Gates,
 	}
+	r.Requests.Retries = f.ledger.retries()
 	f.fill(r, figures, account)
 	r.Cost = f.cost(r)
 	f.expect(r, figures)
