@@ -60,7 +60,7 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		BuiltIn:  f.manifest.Processor == builtIn,
 		OneTable: s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
 		IDBytes: len(bench.ID{Run: f.manifest.Run}.String()), Payload: int(s.Workload.Payload),
-		Requests: r.Requests.Sent, Attempts: r.Requests.Sent + f.ledger.retries(), Refused: r.Requests.Refused, Acknowledged: r.Requests.Acknowledged,
+		Requests: r.Requests.Sent, Attempts: r.Requests.Sent + r.Requests.Retries, Refused: r.Requests.Refused, Acknowledged: r.Requests.Acknowledged,
 		Stored: r.Deliveries.Records, BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
 		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
 		OnFailure: f.destination(), Letters: r.Deliveries.DeadLettered, ReadRows: f.rowsRead(),
@@ -132,14 +132,6 @@ func (f *files) rowsRead() cost.Rows {
 func (r *read) count(t ledger.Table) (n int64) {
 	for _, p := range r.parts {
 		n += p.Rows(t)
-	}
-	return n
-}
-
-// retries counts the attempts after the first ones.
-func (b book) retries() (n int64) {
-	for _, one := range b {
-		n += int64(one.Retries())
 	}
 	return n
 }
