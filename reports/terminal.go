@@ -184,6 +184,9 @@ func summaryRows(r *bench.Result) []summaryRow {
 		sent += " at " + rate(r.Load.AchievedRPS)
 	}
 	sent += ": " + count(q.Acknowledged) + " acknowledged, " + count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
+	if q.Retries > 0 {
+		sent += "; sent again " + plural(q.Retries, "time")
+	}
 	response := spread(&r.ResponseTime)
 	rows := []summaryRow{
 		{"requests", sent, q.Sent < q.Planned},
@@ -220,6 +223,9 @@ func summaryRows(r *bench.Result) []summaryRow {
 			text += "; down: " + strings.Join(down, ", ")
 		}
 		rows = append(rows, summaryRow{"evidence", text, len(down) > 0})
+	}
+	if c := r.Cost; c != nil && c.Incurred && r.Verdict == bench.Pass { // else there is more to say than fits
+		rows = append(rows, summaryRow{"cost", estimate(&c.Run) + ", " + estimate(c.PerMillion) + " a million requests; prices of " + clean(c.Prices.Date, nameLimit), false})
 	}
 	if why := r.Load.GeneratorReason; why != "" {
 		rows = append(rows, summaryRow{"generator", "was a limit: " + clean(why, lineLimit), true})

@@ -3,6 +3,7 @@ package harness_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +138,9 @@ func TestKindsExpose(t *testing.T) {
 			again := r.Requests.Unknown // their second attempts were struck as well
 			if len(tt.set) > 0 && int64(len(r.Findings))+again != r.Faults[0].Bitten {
 				t.Errorf("%d findings, %d struck again, bitten %d", len(r.Findings), again, r.Faults[0].Bitten)
+			}
+			if sentAgain := slices.Contains(tt.set, anew); sentAgain != (r.Requests.Retries == int64(len(r.Findings))) || sentAgain != (r.Requests.Retries > 0) {
+				t.Errorf("sent again %d times, %d findings", r.Requests.Retries, len(r.Findings))
 			}
 			for _, f := range r.Findings {
 				if f.Verdict != tt.verdict {
