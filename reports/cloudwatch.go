@@ -34,10 +34,13 @@ func cloudWatchRows(r *bench.Result, s *bench.Series) []watchRow {
 	return w.rows
 }
 
+// noData is told where CloudWatch has none.
+const noData = "no data"
+
 // theirs tells a figure; what may still grow is told as such.
 func (w *watching) theirs(m *bench.CloudWatchMetric) string {
 	v := m.Whole()
-	text := "no data"
+	text := noData
 	switch {
 	case v == nil:
 	case m.Unit == "Milliseconds" && !m.Counts():
@@ -118,6 +121,8 @@ func (w *watching) function() {
 	w.counts(w.c.Find("Invocations", "Sum"), "Lambda: Invocations", "invocations", w.s.Invocations, minuteWords, lateWords)
 	m, lost, words := w.c.Find("Errors", "Sum"), w.r.Items.Lost(), ""
 	switch v := m.Whole(); {
+	case lost > 0 && (v == nil || *v == 0) && w.s.Failed != nil && *w.s.Failed > 0:
+		words = fmt.Sprintf("no error is counted, though %s failed and %s", plural(*w.s.Failed, "invocation"), areLost(lost))
 	case lost > 0 && (v == nil || *v == 0):
 		words = fmt.Sprintf("no error is counted, and %s: a function that swallows its errors succeeds", areLost(lost))
 	case lost == 0 && v != nil && *v > 0:
@@ -131,7 +136,7 @@ func (w *watching) function() {
 		if v := m.Whole(); v != nil && *v > 0 {
 			words = "refused for want of concurrency; neither an invocation nor an error"
 		}
-		w.add(m, "Lambda: Throttles", "", notObserved, words)
+		w.add(m, "Lambda: Throttles", "", "", words)
 	}
 }
 
@@ -142,7 +147,7 @@ func (w *watching) losses() {
 	if lost > 0 {
 		words = fmt.Sprintf("it tells how late the records are that are read, and %s: what is gone does not wait", areLost(lost))
 		if v := m.Whole(); v == nil || *v < 1000 {
-			words = fmt.Sprintf("it stayed at %s, and %s: what is gone does not wait", ageText(v), areLost(lost))
+			words = fmt.Sprintf("it %s, and %s: what is gone does not wait", ageText(v), areLost(lost))
 		}
 	}
 	lag := lagOf(w.r)
@@ -157,7 +162,7 @@ func (w *watching) losses() {
 	w.counts(w.c.Find("OnFailureDestinationDeliveredEventCount", "Sum"), "Lambda: OnFailureDestinationDeliveredEventCount", "dead-lettered records", w.r.Deliveries.DeadLettered, minuteWords, lateWords)
 	for _, name := range []string{"DestinationDeliveryFailures", "DeadLetterErrors"} {
 		if m := w.c.Find(name, "Sum"); m.Whole() != nil && *m.Whole() > 0 {
-			w.add(m, "Lambda: "+name, "", notObserved, "the destination did not take them: dead letters that are nowhere")
+			w.add(m, "Lambda: "+name, "", "", "the destination did not take them: dead letters that are nowhere")
 		}
 	}
 }
@@ -172,9 +177,9 @@ func areLost(n int64) string {
 // ageText tells an age that says nothing.
 func ageText(ms *float64) string {
 	if ms == nil {
-		return "no data"
+		return "has no data"
 	}
-	return duration(*ms)
+	return "stayed at " + duration(*ms)
 }
 
 // cloudWatchRead says when CloudWatch was asked, and until when more may come.
@@ -204,15 +209,15 @@ func CloudWatchTerminal(out io.Writer, r *bench.Result, s *bench.Series, opt Opt
 	}
 	line("")
 	for _, row := range cloudWatchRows(r, s) {
-		ours := ""
-		if row.Ours != "" {
-			ours = row.Ours + " " + row.Said
+		if strings.HasPrefix(row.Says, noData) && row.Words == "" {
+			continue
 		}
-		line(fmt.Sprintf("%-46s %14s   %s", clean(row.Theirs, 46), row.Says, ours))
-		if row.Words != "" {
-			for _, text := range wrap(row.Words, opt.width()-4, 3) {
-				line("    " + opt.paint(dim, text))
-			}
+		line(fmt.Sprintf("%-48s %s", clean(row.Theirs, 48), row.Says))
+		if row.Ours != "" {
+			line(fmt.Sprintf("  ours: %-40s %s", row.Ours, row.Said))
+		}
+		for _, text := range wrap(row.Words, opt.width()-4, 3) {
+			line("    " + opt.paint(dim, text))
 		}
 	}
 	empty := 0
@@ -223,7 +228,7 @@ func CloudWatchTerminal(out io.Writer, r *bench.Result, s *bench.Series, opt Opt
 	}
 	line("")
 	line(fmt.Sprintf("%d statistics read, %d without data, which is not 0", len(s.CloudWatch.Metrics), empty))
-	line("an illustration, never evidence: the verdict rests on what was stored and processed")
+	line("an illustration, never evidence: no verdict rests on it")
 	if opt.Dir != "" {
 		line("see " + opt.Dir + "/report.html")
 	}

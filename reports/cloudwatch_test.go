@@ -50,12 +50,16 @@ func TestCloudWatchWords(t *testing.T) {
 	for theirs, want := range map[string]string{
 		"API Gateway: Count":        "5 more: canaries",
 		"Lambda: IteratorAge":       "it stayed at 0 ms, and 40 items are lost: what is gone does not wait",
-		"Lambda: Errors":            "no error is counted, and 40 items are lost",
+		"Lambda: Errors":            "no error is counted, though 6 invocations failed and 40 items are lost",
 		"Lambda: DroppedEventCount": "40 items are lost: it does not count all",
 	} {
 		if got := wordsOn(t, r, s, theirs); !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", theirs, got, want)
 		}
+	}
+	s.Failed = ptr(int64(0))
+	if got := wordsOn(t, r, s, "Lambda: Errors"); !strings.Contains(got, "40 items are lost: a function that swallows its errors succeeds") {
+		t.Errorf("nothing failed, 40 are lost: %q", got)
 	}
 	r.Items.LostProcessing = 0
 	for _, theirs := range []string{"Lambda: IteratorAge", "Lambda: DroppedEventCount"} {

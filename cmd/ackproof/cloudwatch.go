@@ -14,6 +14,9 @@ import (
 	"github.com/ackproof/ackproof/reports"
 )
 
+// cloudWatchName is what an account is opened for.
+const cloudWatchName = "CloudWatch"
+
 // cloudWatchFlags are the flags of `ackproof cloudwatch`.
 type cloudWatchFlags struct {
 	accountFlags
@@ -72,7 +75,7 @@ func (f *cloudWatchFlags) carryOut(ctx context.Context, w world, dir string) err
 		return misuse{err}
 	}
 	if f.publish {
-		a, err := f.open(ctx, w)
+		a, err := f.openFor(ctx, w, cloudWatchName)
 		if err != nil {
 			return err
 		}
@@ -118,7 +121,7 @@ func (f *cloudWatchFlags) account(ctx context.Context, w world, site run.Site) (
 	if where.profile == "" {
 		where.profile = site.Endpoints.Profile
 	}
-	return where.open(ctx, w)
+	return where.openFor(ctx, w, cloudWatchName)
 }
 
 // resources says what CloudWatch is asked about.

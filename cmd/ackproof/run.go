@@ -114,7 +114,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 		return 0, err
 	}
 	if f.publish { // who may not is told so before the first request
-		if f.publishTo, err = f.account.open(ctx, w); err != nil {
+		if f.publishTo, err = f.account.openFor(ctx, w, cloudWatchName); err != nil {
 			return 0, err
 		}
 	}
