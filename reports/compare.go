@@ -54,7 +54,22 @@ var comparedFigures = []comparedFigure{
 		}
 		return ms
 	}, func(r *bench.Result) bool { _, _, never := slowest(r.Faults); return never }},
+	{"cost.per_million.low", "cost of a million requests on AWS, at least", unitUSD, func(r *bench.Result) *float64 {
+		if r.Cost == nil || r.Cost.PerMillion == nil {
+			return nil
+		}
+		return &r.Cost.PerMillion.Low
+	}, nil},
+	{"cost.per_million.high", "cost of a million requests on AWS, at most", unitUSD, func(r *bench.Result) *float64 {
+		if r.Cost == nil || r.Cost.PerMillion == nil {
+			return nil
+		}
+		return r.Cost.PerMillion.High
+	}, nil},
 }
+
+// unitUSD is the unit of money.
+const unitUSD = "$"
 
 func responseOf(r *bench.Result) *bench.Latency { return &r.ResponseTime }
 
@@ -262,6 +277,8 @@ func inUnit(unit string, v float64) string {
 		return percent(v / 100)
 	case "/s":
 		return rate(v)
+	case unitUSD:
+		return dollars(v)
 	}
 	return number(v)
 }
@@ -400,6 +417,9 @@ func comparisonRows(c *bench.Comparison) [][]string {
 		idle := f.Unit != "ms" && f.Unit != "/s" && !strings.HasPrefix(f.Name, "lost")
 		for _, v := range f.Values {
 			idle = idle && v != nil && *v == 0
+		}
+		if f.Unit == unitUSD { // nothing to see where nobody knows what is behind the API
+			idle = !slices.ContainsFunc(f.Values, func(v *float64) bool { return v != nil })
 		}
 		if idle {
 			continue

@@ -69,6 +69,9 @@ func differences(c *bench.Comparison) []bench.ComparedDifference {
 		var p []float64
 		for i := range c.Figures {
 			f := &c.Figures[i]
+			if f.Unit == unitUSD {
+				continue // it follows from what the others count
+			}
 			from, to := trialsOf(f, runs[names[0]]), trialsOf(f, runs[other])
 			d, ok := stats.Differ(from, to)
 			if !ok {

@@ -94,6 +94,7 @@ type htmlReport struct {
 	Expectations, Gates, Phases, Run, Environment        [][]string
 	Definitions                                          [][]string
 	Scenario, Availability                               string
+	Cost                                                 *htmlCost
 }
 
 // tone is the class that colours a verdict.
@@ -119,6 +120,7 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
 		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
 		Availability: availabilityText(&r.Availability), Scenario: cleanLines(s.Scenario, scenarioLimit),
+		Cost: newCost(r.Cost),
 	}
 	page.Title = page.Verdict + ": " + page.Headline
 	if r.Verdict != bench.Pass {

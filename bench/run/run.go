@@ -29,6 +29,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/breakage"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/load"
 	"github.com/ackproof/ackproof/scenarios"
@@ -57,6 +58,7 @@ type Options struct {
 	Out       string      // the folder that holds run directories
 	Data      bool        // the embedded DynamoDB keeps its data in the run directory
 	Version   string
+	Prices    []byte // the price file; nil: the list that comes with ackproof
 	Clock     clock.Clock
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
@@ -122,6 +124,11 @@ func newRun(o Options) (*Run, error) {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
 	errs := []error{o.checkOutside(), r.readHeaders()}
+	if r.opts.Prices == nil {
+		_, r.opts.Prices = cost.List()
+	} else if _, err := cost.ParsePrices(r.opts.Prices); err != nil {
+		errs = append(errs, err)
+	}
 	if r.plan.Keys() > 0 && o.Share.Of > 1 {
 		errs = append(errs, errors.New("workload: {kind: versions} cannot be shared by several agents: which write of a key was the last, none of them knows"))
 	}

@@ -401,7 +401,7 @@ func (f *files) join(parts []*files) {
 		}
 		p.story.name(i, len(parts))
 		if i == 0 {
-			f.story = p.story
+			f.story, f.firstDir = p.story, p.dir
 		} else {
 			f.story.join(&p.story)
 		}

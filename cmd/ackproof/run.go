@@ -16,6 +16,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/reports"
@@ -31,6 +32,8 @@ type runFlags struct {
 	seed                                       uint64
 	trials                                     int
 	set, vary, env                             []string
+	priceFile                                  string
+	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
 	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
@@ -94,6 +97,7 @@ those of the scenario's own architecture, since the others are controls.`,
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
 	f.agents.add(cmd)
 	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
+	fl.StringVar(&f.priceFile, "prices", "", "a price file to tell the cost by, instead of the list in docs/aws.md; the run keeps it as prices.yaml")
 	fl.BoolVar(&f.data, "data", false, "the embedded DynamoDB keeps its data, in data/ of the run directory, and survives kill -9 of its process")
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
 	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
@@ -186,6 +190,7 @@ func (f *runFlags) scenarios(name string) (own string, all []configuration, err 
 // checkFlags says what is wrong with the flags by themselves, and gives the rate that
 // replaces the load and what is set of the scenario.
 func (f *runFlags) checkFlags() (rate scenarios.Rate, set []string, errs []error) {
+	errs = append(errs, f.readPrices())
 	if f.trials < 1 {
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
@@ -305,7 +310,7 @@ func (f *runFlags) options(w world, s *scenarios.Scenario, target bench.Target, 
 	return run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
-		Version: version(), Clock: w.clock, Breakages: w.breakages,
+		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages,
 	}
 }
 
@@ -366,4 +371,18 @@ func display(path string) string {
 		return rel
 	}
 	return abs
+}
+
+// readPrices reads the price file, where there is one.
+func (f *runFlags) readPrices() (err error) {
+	if f.priceFile == "" {
+		return nil
+	}
+	if f.prices, err = os.ReadFile(f.priceFile); err != nil {
+		return fmt.Errorf("--prices: %w", err)
+	}
+	if _, err := cost.ParsePrices(f.prices); err != nil {
+		return fmt.Errorf("--prices %s: %w", f.priceFile, err)
+	}
+	return nil
 }
