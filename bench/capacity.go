@@ -15,10 +15,11 @@ type Capacity struct {
 	Version      string           `json:"version"`
 	Host         Host             `json:"host"`
 	Settings     CapacitySettings `json:"settings"`
-	Response     CapacityAnswer   `json:"response"` // the highest rate at which the API meets what is expected of it
-	Backlog      CapacityAnswer   `json:"backlog"`  // the highest rate that the processor sustains without a growing backlog
-	Spike        *Spike           `json:"spike"`    // null: none was fired
-	Probes       []CapacityProbe  `json:"probes"`   // in the order in which they were made
+	Response     CapacityAnswer   `json:"response"`           // the highest rate at which the API meets what is expected of it
+	Backlog      CapacityAnswer   `json:"backlog"`            // the highest rate that the processor sustains without a growing backlog
+	AtLeast      *CapacityFloor   `json:"at_least,omitempty"` // absent: nothing was asked for
+	Spike        *Spike           `json:"spike"`              // null: none was fired
+	Probes       []CapacityProbe  `json:"probes"`             // in the order in which they were made
 	Interrupted  bool             `json:"interrupted"`
 	Notes        []string         `json:"notes"`
 }
@@ -41,6 +42,13 @@ type CapacityAnswer struct {
 	High   *float64       `json:"high_rps"` // it does not take this much; null: nobody could tell
 	Knee   *float64       `json:"knee_rps"` // where the curve of p99 over rate turns upward; null: too few rates
 	Text   string         `json:"text"`     // the answer in a sentence
+}
+
+// CapacityFloor is a rate that must be taken, by every question that was asked.
+type CapacityFloor struct {
+	Rate float64 `json:"rate_rps"`
+	Met  *bool   `json:"met"`  // false: an interval lies below; null: one holds the rate, or is not settled
+	Text string  `json:"text"` // the same in words
 }
 
 // CapacityStatus says how far a question was answered.

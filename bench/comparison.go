@@ -20,14 +20,16 @@ type Comparison struct {
 
 // ComparedRun is one of the runs, in the order given.
 type ComparedRun struct {
-	Label        string  `json:"label"` // architecture, or run id where that is the same
-	ID           RunID   `json:"id"`
-	Scenario     string  `json:"scenario"`
-	Architecture string  `json:"architecture"`
-	Side         string  `json:"side"` // runs of the same side are its trials
-	Verdict      Verdict `json:"verdict"`
-	Control      bool    `json:"control"` // of another architecture than the scenario's own
-	Dir          string  `json:"dir"`     // relative to comparison.json where it lies inside
+	Label        string `json:"label"` // configuration or architecture, or run id where that is the same
+	ID           RunID  `json:"id"`
+	Scenario     string `json:"scenario"`
+	Architecture string `json:"architecture"`
+	// Configuration is what 'run --vary' set, such as mapping.batchSize=10.
+	Configuration string  `json:"configuration,omitempty"`
+	Side          string  `json:"side"` // runs of the same side are its trials
+	Verdict       Verdict `json:"verdict"`
+	Control       bool    `json:"control"` // of another architecture than the scenario's own
+	Dir           string  `json:"dir"`     // relative to comparison.json where it lies inside
 }
 
 // ComparedFigure is one row of the table.

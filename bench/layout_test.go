@@ -44,12 +44,13 @@ var imports = map[string][]string{
 	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/predict":       {"bench", "faults", "scenarios"},
-	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/sdk", "bench/tail", "bench/load", "bench/ledger", "bench/tableexport", "bench/predict", "bench/reconcile", "bench/stats", "scenarios", "faults"},
+	"bench/cost":          {"bench"},
+	"bench/run":           {"bench", "bench/breakage", "bench/clock", "bench/cost", "bench/sdk", "bench/tail", "bench/load", "bench/ledger", "bench/tableexport", "bench/predict", "bench/reconcile", "bench/stats", "scenarios", "faults"},
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
 	"bench/capacity":      {"bench", "bench/stats", "scenarios"},
 	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "reports", "scenarios"},
 	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
-	"cmd/ackproof":        {"bench", "bench/aws", "bench/breakage", "bench/capacity", "bench/clock", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
+	"cmd/ackproof":        {"bench", "bench/aws", "bench/breakage", "bench/capacity", "bench/clock", "bench/cost", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
 }
 

@@ -39,6 +39,7 @@ type Result struct {
 	Backlog      []BacklogRow  `json:"backlog"`
 	Drain        Drain         `json:"drain"`
 	Gates        []GateResult  `json:"gates"`
+	Cost         *Cost         `json:"cost"`            // null: what is behind the API is not known
 	Notes        []string      `json:"notes,omitempty"` // what a reader must know, such as scaled waits
 }
 
@@ -72,7 +73,8 @@ type Host struct {
 }
 
 // Requests counts requests, warm-up included.
-// planned = unsent + sent; sent = acknowledged + refused + unknown.
+// planned = unsent + sent; sent = acknowledged + refused + unknown. A request that
+// was sent again is one request all the same: retries are counted apart.
 type Requests struct {
 	Planned      int64 `json:"planned"`
 	Unsent       int64 `json:"unsent"`
@@ -80,6 +82,7 @@ type Requests struct {
 	Acknowledged int64 `json:"acknowledged"`
 	Refused      int64 `json:"refused"`
 	Unknown      int64 `json:"unknown"`
+	Retries      int64 `json:"retries"` // times that a request was sent again, by request.retries
 }
 
 // Items counts sent ids by verdict. All but Unexpected add up to Attempted.
@@ -382,4 +385,46 @@ type GateResult struct {
 	Name   Gate   `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+}
+
+// Cost is what the work of a run costs on AWS at list prices, estimated from what its
+// files show. Money is US dollars.
+type Cost struct {
+	Incurred    bool          `json:"incurred"` // true: it was done on AWS, and cost this; false: this load would cost it there
+	Prices      PriceList     `json:"prices"`
+	Run         Estimate      `json:"run"`         // of everything, the final reads included
+	PerMillion  *Estimate     `json:"per_million"` // of a million requests sent, the system alone; null: none was sent
+	Services    []ServiceCost `json:"services"`
+	Assumptions []string      `json:"assumptions"` // what the estimate takes for granted
+	LeftOut     []string      `json:"left_out"`    // what is not in it
+}
+
+// PriceList says which prices were taken.
+type PriceList struct {
+	Date   string `json:"date"` // on which they were known to hold
+	Region string `json:"region"`
+	Source string `json:"source"`
+}
+
+// Estimate lies between two bounds.
+type Estimate struct {
+	Low  float64  `json:"low"`
+	High *float64 `json:"high"` // null: part of it was not observed, and nothing bounds it
+}
+
+// ServiceCost is what one service costs.
+type ServiceCost struct {
+	Service    string     `json:"service"`
+	Run        Estimate   `json:"run"`
+	PerMillion *Estimate  `json:"per_million"`
+	Lines      []CostLine `json:"lines"`
+}
+
+// CostLine is one row of the bill of a run.
+type CostLine struct {
+	What      string   `json:"what"`
+	Unit      string   `json:"unit"`
+	Quantity  Estimate `json:"quantity"` // in its unit
+	USD       Estimate `json:"usd"`
+	Measuring bool     `json:"measuring"` // part of the measurement, and not of the system
 }

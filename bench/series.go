@@ -39,6 +39,8 @@ type Series struct {
 	Traces      []Trace `json:"traces"`      // lives of findings: the first of each verdict
 	Scenario    string  `json:"scenario"`    // scenario.yaml, as run
 	Environment []Fact  `json:"environment"` // what a figure may depend on
+
+	CloudWatch *CloudWatch `json:"-"` // from a file of its own, by who tells; nothing is judged by it
 }
 
 // SeriesRow is a piece of the time of a run. What the client did and saw, and

@@ -60,6 +60,9 @@ func capacityAnswers(c *bench.Capacity) [][2]string {
 		{"response time", answerText(&c.Response)},
 		{"backlog", answerText(&c.Backlog)},
 	}
+	if c.AtLeast != nil {
+		rows = append(rows, [2]string{"at least", clean(c.AtLeast.Text, lineLimit)})
+	}
 	if s := c.Spike; s != nil {
 		text := "not all of its trials were seen to drain"
 		if s.DrainMs != nil {

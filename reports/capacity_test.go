@@ -17,6 +17,7 @@ func searched() *bench.Capacity {
 		Settings: bench.CapacitySettings{Expect: []string{"response_time.p99 < 100ms in hold"}, Acknowledged: 0.99, GrowthTolerated: 0.02, SettleMs: 3000, HoldMs: 10000, Precision: 0.1, Repeats: 2},
 		Response: bench.CapacityAnswer{Status: bench.CapacityAtLeast, Low: ptr(4000.0), Text: "the API meets what is expected of it at 4000/s at least; the load generator was the limit, not the system"},
 		Backlog:  bench.CapacityAnswer{Status: bench.CapacityFound, Low: ptr(1860.0), High: ptr(2050.0), Knee: ptr(1900.0), Text: "the processor keeps up at 1860/s, and no longer at 2050/s"},
+		AtLeast:  &bench.CapacityFloor{Rate: 2000, Text: "2000/s: response time yes, backlog undecided"},
 		Spike: &bench.Spike{Size: 9300, Base: 930, Rate: 3000, ForMs: 5000, DrainMs: ptr(9800.0), Trials: []bench.SpikeTrial{
 			{Dir: "a", DrainMs: ptr(9700.0)}, {Dir: "b", DrainMs: ptr(9800.0)}, {Dir: "c", DrainMs: ptr(10100.0)}}},
 		Notes: []string{"nothing was broken: the faults of the scenario were left out"},
@@ -42,7 +43,7 @@ func searched() *bench.Capacity {
 // spoiltSearch has what its files may hold after somebody has been at them.
 func spoiltSearch() *bench.Capacity {
 	c := searched()
-	c.Scenario, c.Response.Text, c.Notes, c.Settings.Expect = evil, evil, []string{evil}, []string{evil}
+	c.Scenario, c.Response.Text, c.Notes, c.Settings.Expect, c.AtLeast.Text = evil, evil, []string{evil}, []string{evil}, evil
 	c.Probes[0].Dir, c.Probes[0].Why, c.Spike.Trials[0].Why = evil, evil, evil
 	c.Interrupted, c.Spike.DrainMs, c.Backlog = true, nil, bench.CapacityAnswer{}
 	return c

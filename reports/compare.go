@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,22 @@ var comparedFigures = []comparedFigure{
 		}
 		return ms
 	}, func(r *bench.Result) bool { _, _, never := slowest(r.Faults); return never }},
+	{"cost.per_million.low", "cost of a million requests on AWS, at least", unitUSD, func(r *bench.Result) *float64 {
+		if r.Cost == nil || r.Cost.PerMillion == nil {
+			return nil
+		}
+		return &r.Cost.PerMillion.Low
+	}, nil},
+	{"cost.per_million.high", "cost of a million requests on AWS, at most", unitUSD, func(r *bench.Result) *float64 {
+		if r.Cost == nil || r.Cost.PerMillion == nil {
+			return nil
+		}
+		return r.Cost.PerMillion.High
+	}, nil},
 }
+
+// unitUSD is the unit of money.
+const unitUSD = "$"
 
 func responseOf(r *bench.Result) *bench.Latency { return &r.ResponseTime }
 
@@ -104,7 +120,13 @@ type Run struct {
 	Series *bench.Series // nil: curves and settings of this run are not known
 	Dir    string        // as a link from the page; "": none
 	Group  string        // that it was made in; "": none
+	// Configuration is what 'run --vary' set of it; "": nothing.
+	Configuration string
 }
+
+// configured is what a run is called among those that were made with it: by what was
+// varied, or by its architecture.
+func configured(r *bench.ComparedRun) string { return cmp.Or(r.Configuration, r.Architecture) }
 
 // Compare puts runs side by side, in the order given. own is the scenario's
 // own architecture: runs of another are controls, and Exit is the exit code of
@@ -112,9 +134,10 @@ type Run struct {
 // too where every run is a control). An empty own means that none is a control.
 //
 // The runs of one group are the trials of one side, as are those of one
-// architecture where there is no group. Where two sides have at least
-// [stats.MinTrials] each, Differences and Notes tell which figures differ by more
-// than noise; with fewer the notes say that nobody can tell.
+// configuration, or architecture, where there is no group or it holds several.
+// Where two sides have at least [stats.MinTrials] each, Differences and Notes tell
+// which figures differ by more than noise; with fewer the notes say that nobody
+// can tell.
 func Compare(runs []Run, own string) bench.Comparison {
 	c := bench.Comparison{
 		Schema: bench.ComparisonSchema, Runs: []bench.ComparedRun{}, Differences: []bench.ComparedDifference{},
@@ -122,16 +145,16 @@ func Compare(runs []Run, own string) bench.Comparison {
 	}
 	seen := make(map[string]int)
 	for i := range runs {
-		seen[runs[i].Result.Run.Architecture]++
+		seen[cmp.Or(runs[i].Configuration, runs[i].Result.Run.Architecture)]++
 	}
 	var verdicts []bench.Verdict
 	for i := range runs {
 		run := &runs[i].Result.Run
 		out := bench.ComparedRun{
-			Label: run.Architecture, ID: run.ID, Scenario: run.Scenario, Architecture: run.Architecture,
+			ID: run.ID, Scenario: run.Scenario, Architecture: run.Architecture, Configuration: runs[i].Configuration,
 			Verdict: runs[i].Result.Verdict, Control: own != "" && run.Architecture != own, Dir: runs[i].Dir,
 		}
-		if seen[run.Architecture] > 1 {
+		if out.Label = configured(&out); seen[out.Label] > 1 {
 			out.Label = string(run.ID)
 		}
 		if !out.Control {
@@ -254,6 +277,8 @@ func inUnit(unit string, v float64) string {
 		return percent(v / 100)
 	case "/s":
 		return rate(v)
+	case unitUSD:
+		return dollars(v)
 	}
 	return number(v)
 }
@@ -287,8 +312,8 @@ func comparedSides(c *bench.Comparison) []side {
 	}
 	for i := range c.Runs {
 		name := runName(c, i)
-		if c.Runs[i].Label != c.Runs[i].Architecture {
-			name += " " + clean(c.Runs[i].Architecture, nameLimit)
+		if own := configured(&c.Runs[i]); c.Runs[i].Label != own {
+			name += " " + clean(own, nameLimit)
 		}
 		out = append(out, side{mark(name, i), []int{i}})
 	}
@@ -392,6 +417,9 @@ func comparisonRows(c *bench.Comparison) [][]string {
 		idle := f.Unit != "ms" && f.Unit != "/s" && !strings.HasPrefix(f.Name, "lost")
 		for _, v := range f.Values {
 			idle = idle && v != nil && *v == 0
+		}
+		if f.Unit == unitUSD { // nothing to see where nobody knows what is behind the API
+			idle = !slices.ContainsFunc(f.Values, func(v *float64) bool { return v != nil })
 		}
 		if idle {
 			continue

@@ -2,9 +2,11 @@ package reports
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/stats"
 )
 
 // htmlComparison is what compare.tmpl prints.
@@ -60,10 +62,13 @@ func worst(c *bench.Comparison, s side) bench.Verdict {
 	return v
 }
 
-// runLabel names one run: by its architecture, with its id where several share
-// that, and marked if it is a control.
+// runLabel names one run: by its configuration or architecture, with its id where
+// several share that, and marked if it is a control.
 func runLabel(c *bench.Comparison, i int) string {
 	name := runName(c, i)
+	if own := configured(&c.Runs[i]); c.Runs[i].Label != own {
+		name = clean(own, nameLimit) + " " + name
+	}
 	if c.Runs[i].Control {
 		name += " (control)"
 	}
@@ -136,9 +141,13 @@ func newScatter(c *bench.Comparison) *scatter {
 	for _, t := range stepTicks(0, most, 4, number) {
 		s.YTicks = append(s.YTicks, scatterTick{round1(y(t.Value)), t.Label + " %"})
 	}
-	for i := range c.Runs {
-		if has(i) {
-			s.place(round1(x(*p99[i])), round1(y(*share[i])), runLabel(c, i), c.Runs[i].Verdict)
+	for _, side := range comparedSides(c) {
+		if !slices.ContainsFunc(side.runs, func(i int) bool { return !has(i) }) { // one dot for all trials of a side
+			label := side.name
+			if len(side.runs) == 1 {
+				label = runLabel(c, side.runs[0])
+			}
+			s.place(round1(x(middleOf(p99, side.runs))), round1(y(middleOf(share, side.runs))), label, worst(c, side))
 		}
 	}
 	return s
@@ -146,7 +155,7 @@ func newScatter(c *bench.Comparison) *scatter {
 
 // place adds a dot, with its label where it covers no earlier one.
 func (s *scatter) place(x, y float64, label string, v bench.Verdict) {
-	d := scatterDot{X: x, Y: y, TextX: x + 12, TextY: y - 8, Anchor: "start", Label: cut(label, 36), Tone: tone(v)}
+	d := scatterDot{X: x, Y: y, TextX: x + 12, TextY: y - 8, Anchor: "start", Label: cut(label, 42), Tone: tone(v)}
 	d.Shape = map[string]string{"pass": "circle", "fail": "diamond"}[d.Tone]
 	if x > (scatterLeft+scatterRight)/2 {
 		d.TextX, d.Anchor = x-12, "end"
@@ -154,12 +163,22 @@ func (s *scatter) place(x, y float64, label string, v bench.Verdict) {
 	for again := true; again; {
 		again = false
 		for _, o := range s.Dots {
-			if math.Abs(o.TextY-d.TextY) < 15 && math.Abs(o.TextX-d.TextX) < 230 {
+			if math.Abs(o.TextY-d.TextY) < 15 && math.Abs(o.TextX-d.TextX) < 300 {
 				d.TextY, again = o.TextY-15, true
 			}
 		}
 	}
 	s.Dots = append(s.Dots, d)
+}
+
+// middleOf is the median of a figure over some runs that have it.
+func middleOf(values []*float64, runs []int) float64 {
+	var all []float64
+	for _, i := range runs {
+		all = append(all, *values[i])
+	}
+	iv, _ := stats.MedianInterval(all)
+	return iv.Median
 }
 
 func round1(v float64) float64 { return math.Round(v*10) / 10 }

@@ -11,19 +11,19 @@ import (
 )
 
 // nameSides says of each run whose trial it is: its group's, and where a group
-// holds several architectures that architecture's within it. A run that belongs
-// to no group is its architecture's, or a side of its own beside groups.
+// holds several configurations or architectures that one's within it. A run that
+// belongs to no group is its configuration's, or a side of its own beside groups.
 func nameSides(c *bench.Comparison, runs []Run) {
 	group := func(i int) string { return runs[i].Group }
 	mixed := make(map[string]bool)
 	first := make(map[string]string)
 	any := false
-	for i, r := range c.Runs {
-		g := group(i)
+	for i := range c.Runs {
+		g, own := group(i), configured(&c.Runs[i])
 		any = any || g != ""
-		if a, ok := first[g]; !ok {
-			first[g] = r.Architecture
-		} else if a != r.Architecture {
+		if other, ok := first[g]; !ok {
+			first[g] = own
+		} else if other != own {
 			mixed[g] = true
 		}
 	}
@@ -31,11 +31,11 @@ func nameSides(c *bench.Comparison, runs []Run) {
 		r := &c.Runs[i]
 		switch g := group(i); {
 		case !any:
-			r.Side = r.Architecture
+			r.Side = configured(r)
 		case g == "":
 			r.Side = string(r.ID)
 		case mixed[g]:
-			r.Side = g + " " + r.Architecture
+			r.Side = g + " " + configured(r)
 		default:
 			r.Side = g
 		}
@@ -69,6 +69,9 @@ func differences(c *bench.Comparison) []bench.ComparedDifference {
 		var p []float64
 		for i := range c.Figures {
 			f := &c.Figures[i]
+			if f.Unit == unitUSD {
+				continue // it follows from what the others count
+			}
 			from, to := trialsOf(f, runs[names[0]]), trialsOf(f, runs[other])
 			d, ok := stats.Differ(from, to)
 			if !ok {

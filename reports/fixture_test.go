@@ -111,8 +111,33 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 			PredictedLoss: ptr(int64(0)), PredictedRange: &bench.Range{}, PredictedBy: "kept"}},
 		Expectations: []bench.Expectation{{Expect: "lost == 0", Actual: ptr(0.0), OK: ptr(true)}, {Expect: "recovery < 20s", Actual: recovery, OK: ptr(true)}},
 	}
+	r.Cost = costs(0.0471, ptr(0.0473))
 	addGatesAndPhases(r)
 	return r, s
+}
+
+// costs is what ten thousand requests cost, of which the function's part has bounds.
+func costs(low float64, high *float64) *bench.Cost {
+	million := func(e bench.Estimate) *bench.Estimate {
+		e.Low *= 100
+		if e.High != nil {
+			e.High = ptr(*e.High * 100)
+		}
+		return &e
+	}
+	function := bench.Estimate{Low: low - 0.0451}
+	if high != nil {
+		function.High = ptr(*high - 0.0451)
+	}
+	api, all := bench.Estimate{Low: 0.035, High: ptr(0.035)}, bench.Estimate{Low: low, High: high}
+	return &bench.Cost{
+		Prices: bench.PriceList{Date: "2026-01-02", Region: "us-east-1", Source: "made up"}, Run: all, PerMillion: million(all),
+		Services: []bench.ServiceCost{
+			{Service: "API Gateway", Run: api, PerMillion: million(api), Lines: []bench.CostLine{{What: "requests to the API", Unit: "requests", Quantity: bench.Estimate{Low: 1e4, High: ptr(1e4)}, USD: api}}},
+			{Service: "Lambda", Run: function, PerMillion: million(function), Lines: []bench.CostLine{{What: "duration", Unit: "GB-seconds", Quantity: bench.Estimate{Low: 5}, USD: function}}},
+		},
+		Assumptions: []string{"every price is that of its first tier"}, LeftOut: []string{"taxes"},
+	}
 }
 
 func addGatesAndPhases(r *bench.Result) {
@@ -138,6 +163,8 @@ func failing() (*bench.Result, *bench.Series) {
 		{Code: bench.CodeExpectation, Text: "lost == 0: actual 137"},
 	}
 	r.Run.Architecture, r.Run.ID = bench.FireAndForget, "7hq2m0zd"
+	r.Cost = costs(0.0521, nil)
+	r.Cost.Incurred = true
 	r.Items.Processed -= gone
 	r.Items.LostProcessing = gone
 	r.Faults[0].ObservedLoss = ptr(int64(gone))
@@ -183,7 +210,7 @@ func nulls() (*bench.Result, *bench.Series) {
 	return &bench.Result{
 		Schema: bench.ResultSchema, Verdict: bench.VerdictUnknown,
 		Run:          bench.RunInfo{ID: "00000000", Scenario: "plain", Target: "http", Architecture: "unknown", Started: "2026-11-23T18:00:00Z"},
-		Requests:     bench.Requests{Planned: 100, Sent: 90, Unsent: 10, Acknowledged: 80, Unknown: 10},
+		Requests:     bench.Requests{Planned: 100, Sent: 90, Unsent: 10, Acknowledged: 80, Unknown: 10, Retries: 12},
 		Items:        bench.Items{Attempted: 90, Unread: 90},
 		ResponseTime: bench.Latency{Count: 100, Censored: 10, P50: ptr(12.5), P90: ptr(250.25)},
 		Faults:       []bench.FaultResult{{Text: "at 1s: gateway.cut", AtMs: 1000}},
@@ -223,6 +250,9 @@ func hostile() (*bench.Result, *bench.Series) {
 	}
 	r.Gates = []bench.GateResult{{Name: bench.Gate(evil), Detail: evil}}
 	r.Phases[0].Name = evil
+	c := r.Cost
+	c.Prices = bench.PriceList{Date: evil, Region: evil, Source: evil}
+	c.Services[0].Service, c.Services[0].Lines[0].What, c.Services[0].Lines[0].Unit, c.Assumptions, c.LeftOut = evil, evil, evil, []string{evil}, []string{evil}
 	return r, s
 }
 

@@ -45,6 +45,10 @@ func Markdown(r *bench.Result) []byte {
 	if n := len(r.Findings); n > markdownRows {
 		fmt.Fprintf(&b, "\n%s more in findings.jsonl.\n", count(int64(n-markdownRows)))
 	}
+	if r.Cost != nil {
+		markdownTable(&b, "Cost on AWS", costColumns, costRows(r.Cost))
+		fmt.Fprintf(&b, "\n%s.\n", escapeMarkdown(costText(r.Cost)))
+	}
 	if len(r.Notes) > 0 {
 		b.WriteString("\n## Notes\n\n")
 		for _, n := range r.Notes {

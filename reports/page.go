@@ -86,6 +86,7 @@ type htmlReport struct {
 	Flow                                                 htmlFlow
 	Timeline                                             *htmlTimeline
 	Curves                                               []*htmlCurves
+	CloudWatch                                           *htmlCloudWatch
 	Findings                                             htmlFindings
 	FaultColumns                                         []string
 	Control                                              string
@@ -93,6 +94,7 @@ type htmlReport struct {
 	Expectations, Gates, Phases, Run, Environment        [][]string
 	Definitions                                          [][]string
 	Scenario, Availability                               string
+	Cost                                                 *htmlCost
 }
 
 // tone is the class that colours a verdict.
@@ -114,10 +116,11 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 	page := htmlReport{
 		Verdict: upper(r.Verdict), Tone: tone(r.Verdict), Headline: headline(r),
 		About: clean(r.Run.About, lineLimit), Promise: promise(r), When: when(r),
-		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), Findings: newFindings(r, s),
+		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), CloudWatch: newCloudWatch(r, s), Findings: newFindings(r, s),
 		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
 		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
 		Availability: availabilityText(&r.Availability), Scenario: cleanLines(s.Scenario, scenarioLimit),
+		Cost: newCost(r.Cost),
 	}
 	page.Title = page.Verdict + ": " + page.Headline
 	if r.Verdict != bench.Pass {

@@ -467,6 +467,46 @@ func TestCompareGroups(t *testing.T) {
 	}
 }
 
+// What was varied names the sides: alone, within a group beside another group, and of
+// the runs where a side has one. No side is a control: the worst verdict counts.
+func TestCompareVaried(t *testing.T) {
+	results := trials(6, 50)
+	runs := runsOf(results, nil, nil)
+	for i := range runs {
+		results[i].Run.ID = bench.RunID(fmt.Sprintf("run%d", i))
+		runs[i].Configuration = map[string]string{bench.Streams: "mapping.batchSize=10", bench.Sync: "mapping.batchSize=100"}[results[i].Run.Architecture]
+		results[i].Run.Architecture = bench.Streams
+	}
+	c := Compare(runs, "")
+	if names, _ := sides(&c); strings.Join(names, "|") != "mapping.batchSize=10|mapping.batchSize=100" {
+		t.Errorf("sides %q", names)
+	}
+	if got := strings.Join(comparisonColumns(&c), "|"); got != "mapping.batchSize=10, 6 runs|mapping.batchSize=100, 6 runs" {
+		t.Errorf("columns %q", got)
+	}
+	if notes := strings.Join(c.Notes, "\n"); !strings.Contains(notes, "mapping.batchSize=100") || !strings.Contains(notes, "differs by 50.0 ms") {
+		t.Errorf("the notes do not tell the difference:\n%s", notes)
+	}
+	if got := runLabel(&c, 1); got != c.Runs[1].Configuration+" run1" {
+		t.Errorf("a trial is labelled %q", got)
+	}
+	results[11].Verdict = bench.Fail
+	if got := Compare(runs, "").Exit; got != 1 {
+		t.Errorf("one run of the last side fails: exit %d, want 1", got)
+	}
+	two := Compare(runs[:2], "")
+	if got := strings.Join(comparisonColumns(&two), "|"); got != two.Runs[0].Configuration+"|"+two.Runs[1].Configuration {
+		t.Errorf("columns of one run a side: %q", got)
+	}
+	for i := range runs {
+		runs[i].Group = "a"
+	}
+	alone := Compare(append(runs, Run{Result: &results[0], Group: "b"}), "")
+	if names, _ := sides(&alone); strings.Join(names, "|") != "a mapping.batchSize=10|a mapping.batchSize=100|b" {
+		t.Errorf("beside another group: sides %q", names)
+	}
+}
+
 func TestText(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
 		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(-1234567), "-1,234,567"},

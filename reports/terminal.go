@@ -185,13 +185,16 @@ func summaryRows(r *bench.Result) []summaryRow {
 	}
 	sent += ": " + count(q.Acknowledged) + " acknowledged, " + count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
 	response := spread(&r.ResponseTime)
-	rows := []summaryRow{
-		{"requests", sent, q.Sent < q.Planned},
+	rows := []summaryRow{{"requests", sent, q.Sent < q.Planned}}
+	if q.Retries > 0 {
+		rows = append(rows, summaryRow{"sent again", plural(q.Retries, "time") + ", as request.retries says", false})
+	}
+	rows = append(rows, []summaryRow{
 		{"response", response, false},
 		{"lag", spread(lag), false},
 		{"lost", joinNonEmpty(": ", lostText(&r.Items), lostWhere(&r.Items)), r.Items.Lost() > 0},
 		{"duplicated", noneOr(r.Items.Duplicated), r.Items.Duplicated != nil && *r.Items.Duplicated > 0},
-	}
+	}...)
 	if d := r.Deliveries; d.Delivered != nil && d.Redelivered != nil {
 		rows = append(rows, summaryRow{"deliveries", count(*d.Delivered) + " records handed over, " + count(*d.Redelivered) + " of them again", false})
 	}
@@ -220,6 +223,9 @@ func summaryRows(r *bench.Result) []summaryRow {
 			text += "; down: " + strings.Join(down, ", ")
 		}
 		rows = append(rows, summaryRow{"evidence", text, len(down) > 0})
+	}
+	if c := r.Cost; c != nil && c.Incurred && r.Verdict == bench.Pass { // else there is more to say than fits
+		rows = append(rows, summaryRow{"cost", estimate(&c.Run) + ", " + estimate(c.PerMillion) + " a million requests; prices of " + clean(c.Prices.Date, nameLimit), false})
 	}
 	if why := r.Load.GeneratorReason; why != "" {
 		rows = append(rows, summaryRow{"generator", "was a limit: " + clean(why, lineLimit), true})

@@ -28,6 +28,9 @@ const (
 	OutArchitecture = "Architecture"
 )
 
+// stageName is the one stage of the API.
+const stageName = "run"
+
 // Processor architectures, as Lambda names them.
 const (
 	ARM64 = "arm64"
@@ -368,13 +371,13 @@ func (t *template) api() {
 	snapshot := fmt.Sprintf("Snapshot%X", sha256.Sum256(text))[:16]
 	t.add(snapshot, "AWS::ApiGateway::Deployment", object{"RestApiId": ref("Api")}, object{"DependsOn": []string{"Method"}})
 	t.add("Stage", "AWS::ApiGateway::Stage", object{
-		"RestApiId": ref("Api"), "DeploymentId": ref(snapshot), "StageName": "run",
+		"RestApiId": ref("Api"), "DeploymentId": ref(snapshot), "StageName": stageName,
 		"Variables": object{"itemsTable": ref("Items")},
 		"MethodSettings": []object{{
 			"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": t.stack.Gateway.Throttle.Rate, "ThrottlingBurstLimit": t.stack.Gateway.Throttle.Burst,
 		}},
 	})
-	t.output(OutURL, sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/run"))
+	t.output(OutURL, sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/"+stageName))
 }
 
 // integration is what stands behind the method, and the statuses that the method

@@ -3,6 +3,7 @@ package capacity
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -49,6 +50,48 @@ func (s *Settings) Conclude(c *bench.Capacity, askedResponse, askedBacklog bool)
 	if c.Architecture == bench.Sync {
 		c.Backlog.Text = "the client waits for the processor: there is no backlog"
 	}
+	if c.AtLeast = nil; s.AtLeast > 0 {
+		var asked []namedAnswer
+		if askedResponse {
+			asked = append(asked, namedAnswer{"response time", c.Response})
+		}
+		if askedBacklog {
+			asked = append(asked, namedAnswer{"backlog", c.Backlog})
+		}
+		c.AtLeast = floor(s.AtLeast, asked)
+	}
+}
+
+// namedAnswer is an answer with what it is of.
+type namedAnswer struct {
+	name string
+	bench.CapacityAnswer
+}
+
+// floor holds a rate against the answers: one that lies below decides, else one that
+// does not tell. Nothing asked is nothing shown.
+func floor(rate float64, asked []namedAnswer) *bench.CapacityFloor {
+	yes, no, open := 0, 0, 0
+	var parts []string
+	for _, a := range asked {
+		settled := a.Status == bench.CapacityFound
+		switch {
+		case a.Low != nil && *a.Low >= rate && (settled || a.Status == bench.CapacityAtLeast):
+			yes++
+			parts = append(parts, a.name+" yes")
+		case a.High != nil && *a.High <= rate && (settled || a.Status == bench.CapacityBelow):
+			no++
+			parts = append(parts, a.name+" NO")
+		default:
+			open++
+			parts = append(parts, a.name+" undecided")
+		}
+	}
+	f := &bench.CapacityFloor{Rate: rate, Text: scenarios.Rate(rate).String() + ": " + strings.Join(parts, ", ")}
+	if met := no == 0; no > 0 || yes > 0 && open == 0 {
+		f.Met = &met
+	}
+	return f
 }
 
 // tell puts an answer into a sentence.

@@ -31,6 +31,7 @@ type Settings struct {
 	Search          Options
 	Spike           float64 // requests beyond the base rate; 0: as many as five seconds of the sustained rate
 	SpikeTrials     int     // 0: none
+	AtLeast         float64 // a rate that it must take; 0: none
 }
 
 // DefaultExpect is what an API must meet of which nothing else was said.
@@ -46,6 +47,12 @@ const (
 // Complete fills in what is not set, from the scenario.
 func (s *Settings) Complete(of *scenarios.Scenario) error {
 	s.Search = s.Search.filled()
+	if s.GrowthTolerated == 0 {
+		s.GrowthTolerated = defaultGrowth
+	}
+	if err := s.askAtLeast(); err != nil {
+		return err
+	}
 	if s.Search.Start <= s.Search.Lowest {
 		for _, stage := range of.Load {
 			from, to := stage.Rates()
@@ -76,11 +83,26 @@ func (s *Settings) Complete(of *scenarios.Scenario) error {
 	if s.Acknowledged == 0 {
 		s.Acknowledged = defaultAcknowledged
 	}
-	if s.GrowthTolerated == 0 {
-		s.GrowthTolerated = defaultGrowth
-	}
 	if s.Drain == 0 {
 		s.Drain = probeDrain
+	}
+	return nil
+}
+
+// askAtLeast makes the search decide whether a rate is taken: by the rate itself, and by
+// the next one whose low end is not below it when the growth that cannot be told from
+// noise is taken off. There the search starts, unless it is told where.
+func (s *Settings) askAtLeast() error {
+	if s.AtLeast == 0 {
+		return nil
+	}
+	beyond := roundUp(s.AtLeast / (1 - s.GrowthTolerated))
+	if s.Search.Highest < beyond {
+		return fmt.Errorf("--at-least %s: to show that, %s must be tried: raise --to", scenarios.Rate(s.AtLeast), scenarios.Rate(beyond))
+	}
+	s.Search.Ask = []float64{s.AtLeast, beyond}
+	if s.Search.Start <= s.Search.Lowest {
+		s.Search.Start = beyond
 	}
 	return nil
 }

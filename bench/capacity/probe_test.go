@@ -98,6 +98,63 @@ func TestCompleteTakesTheScenariosOwn(t *testing.T) {
 	}
 }
 
+// A rate that must be taken is where the search starts, raised by the growth that the
+// low end is lowered by.
+func TestCompleteAsksAtLeast(t *testing.T) {
+	of, err := scenarios.Load("baseline", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ rate, from, to, start float64 }{
+		{500, 0, 0, 511}, {490, 0, 0, 500}, {98, 0, 0, 100}, {1000, 0, 1030, 1030}, {500, 200, 0, 200},
+	} {
+		s := Settings{AtLeast: tt.rate, Search: Options{Start: tt.from, Highest: tt.to}}
+		if err := s.Complete(of); err != nil || s.Search.Start != tt.start {
+			t.Errorf("%v/s from %v: starts at %v, %v; want %v", tt.rate, tt.from, s.Search.Start, err, tt.start)
+		}
+		if ask := s.Search.Ask; len(ask) != 2 || ask[0] != tt.rate || ask[1]*0.98 < tt.rate || ask[1]*0.98 > tt.rate*1.02 {
+			t.Errorf("%v/s: asks for %v", tt.rate, ask)
+		}
+	}
+	s := Settings{AtLeast: 500, Search: Options{Highest: 505}}
+	if err := s.Complete(of); err == nil || !strings.Contains(err.Error(), "511/s must be tried") {
+		t.Errorf("a highest rate that cannot show it: %v", err)
+	}
+}
+
+func TestFloor(t *testing.T) {
+	low, high := 490.0, 540.0
+	answer := func(status bench.CapacityStatus, low, high *float64) namedAnswer {
+		return namedAnswer{"backlog", bench.CapacityAnswer{Status: status, Low: low, High: high}}
+	}
+	found := answer(bench.CapacityFound, &low, &high)
+	yes, no := true, false
+	for _, tt := range []struct {
+		rate  float64
+		asked []namedAnswer
+		want  *bool
+		text  string
+	}{
+		{490, []namedAnswer{found}, &yes, "490/s: backlog yes"},
+		{500, []namedAnswer{found}, nil, "backlog undecided"},
+		{540, []namedAnswer{found}, &no, "backlog NO"},
+		{400, []namedAnswer{answer(bench.CapacityAtLeast, &low, nil)}, &yes, "yes"},
+		{500, []namedAnswer{answer(bench.CapacityAtLeast, &low, nil)}, nil, "undecided"},
+		{600, []namedAnswer{answer(bench.CapacityBelow, nil, &high)}, &no, "NO"},
+		{400, []namedAnswer{answer(bench.CapacityOpen, &low, &high)}, nil, "undecided"},
+		{600, []namedAnswer{answer(bench.CapacityOpen, &low, &high)}, nil, "undecided"},
+		{400, []namedAnswer{answer(bench.CapacityNone, nil, nil)}, nil, "undecided"},
+		{400, []namedAnswer{found, answer(bench.CapacityOpen, nil, nil)}, nil, "yes, backlog undecided"},
+		{600, []namedAnswer{found, answer(bench.CapacityOpen, nil, nil)}, &no, "NO, backlog undecided"},
+		{400, nil, nil, ""},
+	} {
+		f := floor(tt.rate, tt.asked)
+		if (f.Met == nil) != (tt.want == nil) || f.Met != nil && *f.Met != *tt.want || !strings.Contains(f.Text, tt.text) {
+			t.Errorf("%v/s of %+v: %+v; want %v", tt.rate, tt.asked, f, tt.want)
+		}
+	}
+}
+
 func TestPlanSpike(t *testing.T) {
 	s := &Settings{}
 	spike, drains, ok := s.PlanSpike(Answer{Low: 4000}, Answer{Low: 1000})

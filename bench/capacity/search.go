@@ -44,6 +44,8 @@ type Options struct {
 	Highest   float64 // no higher one
 	Precision float64 // how far apart the ends may be: 0.1 is a tenth
 	Repeats   int     // probes in agreement that settle an end
+	// Ask are rates that the interval must not hold inside: it is to lie on one side.
+	Ask []float64
 }
 
 // Defaults are the options that a field of 0 stands for, but Start.
@@ -125,6 +127,11 @@ func look(o Options, seen []Sighting) (next float64, a Answer, done bool) {
 		return probe(round(max(hi.rate/2, o.Lowest)))
 	case lo != nil && hi != nil && hi.rate > lo.rate*(1+o.Precision)*1.001:
 		if rate, ok := t.between(lo.rate, hi.rate, o.Precision); ok {
+			return probe(rate)
+		}
+	}
+	for _, rate := range o.Ask {
+		if lo != nil && hi != nil && lo.rate < rate && rate < hi.rate {
 			return probe(rate)
 		}
 	}
@@ -356,4 +363,10 @@ func round(rate float64) float64 {
 		return rate // infinite, or no number
 	}
 	return rounded
+}
+
+// roundUp gives the next rate of three digits.
+func roundUp(rate float64) float64 {
+	unit := math.Pow10(int(math.Floor(math.Log10(rate))) - 2)
+	return round(math.Ceil(rate/unit-1e-9) * unit)
 }

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -16,29 +18,99 @@ import (
 // client that has given up on the answer and sends again: the same bytes are
 // taken for another request, with an id of its own, and its answer is sent.
 //
-// A client's cut resets the connection before anything has been done, though half
-// of the request may have come.
+// The other three are done between client and API. A cut resets the connection
+// before anything has been done, though half of the request may have come. A delay
+// holds the request, or its answer; an error and a throttle are the answer of
+// something on the way, such as a load balancer or a firewall.
 const (
-	StrikeCut       = "gateway.cut"
-	StrikeRepeat    = "gateway.repeat"
-	StrikeClientCut = "client.cut"
+	StrikeCut            = "gateway.cut"
+	StrikeRepeat         = "gateway.repeat"
+	StrikeClientCut      = "client.cut"
+	StrikeClientDelay    = "client.delay"
+	StrikeClientError    = "client.error"
+	StrikeClientThrottle = "client.throttle"
 )
 
-// arrives asks whether a request comes to the API at all, and reports false when
-// it does not. A strike that cannot be done has not bitten.
-func (g *gateway) arrives(w http.ResponseWriter, hr *http.Request) bool {
-	s := g.injector.Ask(bench.Op{Place: bench.PlaceClient, Name: "Request"})
-	if s.Kind != StrikeClientCut {
+// arrives lets a strike on the way to the API happen, and reports whether the
+// request comes there. A strike that cannot be done has not bitten.
+func (g *gateway) arrives(w http.ResponseWriter, hr *http.Request, s bench.Strike) bool {
+	switch s.Kind {
+	case "":
 		return true
+	case StrikeClientCut:
+		if s.When == bench.MidBody {
+			io.CopyN(io.Discard, hr.Body, max(hr.ContentLength/2, 1)) // what does not come is cut all the same
+		}
+		if err := Cut(w); err != nil {
+			return true
+		}
+		g.injector.Struck(s)
+		return false
+	case StrikeClientDelay:
+		whole(hr)
+		return g.hold(w, hr, s)
+	case StrikeClientError:
+		g.turnBack(w, s, http.StatusServiceUnavailable)
+	case StrikeClientThrottle:
+		g.turnBack(w, s, http.StatusTooManyRequests)
+	default:
+		send(w, request{id: g.newID()}, unknownStrike(s))
 	}
-	if s.When == bench.MidBody {
-		io.CopyN(io.Discard, hr.Body, max(hr.ContentLength/2, 1)) // what does not come is cut all the same
-	}
-	if err := Cut(w); err != nil {
-		return true
-	}
-	g.injector.Struck(s)
 	return false
+}
+
+// returns lets a strike on the way back to the client happen, when the API has
+// acted, and reports whether its answer comes there. Who has given up before was
+// not struck.
+func (g *gateway) returns(w http.ResponseWriter, hr *http.Request, s bench.Strike) bool {
+	if hr.Context().Err() != nil {
+		return false
+	}
+	switch s.Kind {
+	case StrikeClientDelay:
+		return g.hold(w, hr, s)
+	case StrikeClientError:
+		g.turnBack(w, s, http.StatusGatewayTimeout)
+	default:
+		send(w, request{id: g.newID()}, unknownStrike(s))
+	}
+	return false
+}
+
+// unknownStrike is the answer where a strike cannot be done.
+func unknownStrike(s bench.Strike) answer {
+	return configurationError("strike \"" + s.Kind + " " + string(s.When) + "\": the gateway does not know it").answer()
+}
+
+// turnBack answers in the place of the API.
+func (g *gateway) turnBack(w http.ResponseWriter, s bench.Strike, status int) {
+	g.injector.Struck(s)
+	http.Error(w, http.StatusText(status), status)
+}
+
+// hold waits, and reports whether the client still does. Who has given up takes
+// what was held along: it never arrives.
+func (g *gateway) hold(w http.ResponseWriter, hr *http.Request, s bench.Strike) bool {
+	g.injector.Struck(s)
+	timer := time.NewTimer(s.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-hr.Context().Done():
+		_ = Cut(w) // it is gone already
+		return false
+	}
+}
+
+// whole reads a request to its end: only then does net/http see a client leave.
+func whole(hr *http.Request) {
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(io.LimitReader(hr.Body, MaxBody+1)) // its error comes again
+	hr.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&b, hr.Body), hr.Body}
 }
 
 // strike asks whether this request is struck, and lets it happen. It returns
@@ -54,22 +126,22 @@ func (g *gateway) strike(w http.ResponseWriter, hr *http.Request, r request) (bo
 	if s.Kind == StrikeCut && hr.Context().Err() != nil {
 		return true, nil
 	}
-	err := fmt.Errorf("strike %q: the gateway knows only %s and %s", s.Kind, StrikeCut, StrikeRepeat)
 	switch s.Kind {
 	case StrikeCut:
-		err = Cut(w)
+		if err := Cut(w); err != nil {
+			a := configurationError(err.Error()).answer()
+			return false, &a
+		}
+		g.injector.Struck(s)
+		return true, nil
 	case StrikeRepeat:
 		r.id = g.newID()
 		a, _ := g.integrate(r)
 		g.injector.Struck(s)
 		return false, &a
 	}
-	if err != nil {
-		a := configurationError(err.Error()).answer()
-		return false, &a
-	}
-	g.injector.Struck(s)
-	return true, nil
+	a := unknownStrike(s)
+	return false, &a
 }
 
 // Cut resets the connection of a request that a server of net/http serves.

@@ -25,14 +25,14 @@ type injector struct {
 
 func (i *injector) Ask(op bench.Op) bench.Strike {
 	place := bench.PlaceGateway
-	if i.strike.Kind == StrikeClientCut {
+	if strings.HasPrefix(i.strike.Kind, "client.") {
 		place = bench.PlaceClient
 	}
 	switch {
-	case op == (bench.Op{Place: bench.PlaceClient, Name: "Request"}) && place != bench.PlaceClient:
-		return bench.Strike{}
-	case op != (bench.Op{Place: place, Name: "Request"}):
+	case op.Name != "Request" || op.Place != bench.PlaceClient && op.Place != bench.PlaceGateway:
 		panic(fmt.Sprint(op))
+	case op.Place != place:
+		return bench.Strike{}
 	}
 	i.asked.Add(1)
 	return i.strike
@@ -152,6 +152,85 @@ func TestClientCut(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: struck %d times", when, in.struck.Load())
 			}
+		}
+	}
+}
+
+// TestOnTheWay: who is answered on the way there has not reached the upstream, and
+// who is answered on the way back has.
+func TestOnTheWay(t *testing.T) {
+	for _, tt := range []struct {
+		strike        bench.Strike
+		status, calls int
+	}{
+		{bench.Strike{Kind: StrikeClientError, When: bench.BeforeCommit}, 503, 0},
+		{bench.Strike{Kind: StrikeClientError, When: bench.AfterCommit}, 504, 1},
+		{bench.Strike{Kind: StrikeClientThrottle}, 429, 0},
+		{bench.Strike{Kind: StrikeClientDelay, When: bench.BeforeCommit, Delay: time.Millisecond}, 200, 1},
+		{bench.Strike{Kind: StrikeClientDelay, When: bench.AfterCommit, Delay: time.Millisecond}, 200, 1},
+	} {
+		up := &fake{status: 200, body: `{}`}
+		in := &injector{strike: tt.strike}
+		api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
+		status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
+		if status != tt.status || up.calls() != tt.calls || in.asked.Load() != 1 || in.struck.Load() != 1 {
+			t.Errorf("%v: %d %s, %d upstream calls, asked %d and struck %d times", tt.strike, status, text, up.calls(), in.asked.Load(), in.struck.Load())
+		}
+		if tt.calls == 1 && !strings.Contains(up.texts[0], `"a"`) {
+			t.Errorf("%v: the upstream got %s", tt.strike, up.texts[0])
+		}
+	}
+}
+
+// TestHeldLongerThanTheClientWaits: what is held on the way there goes with its
+// client, and what the API has done stays done.
+func TestHeldLongerThanTheClientWaits(t *testing.T) {
+	for when, calls := range map[bench.When]int{bench.BeforeCommit: 0, bench.AfterCommit: 1} {
+		up := &fake{status: 200, body: `{}`}
+		in := &injector{strike: bench.Strike{Kind: StrikeClientDelay, When: when, Delay: time.Hour}}
+		ended := make(chan struct{})
+		upstream := httptest.NewServer(up)
+		defer upstream.Close()
+		c := config(bench.Streams, upstream.URL)
+		c.Injector = in
+		h, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(ended)
+			h.ServeHTTP(w, r)
+		}))
+		defer api.Close()
+		ctx, giveUp := context.WithCancel(t.Context())
+		go func() {
+			for in.struck.Load() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			giveUp()
+		}()
+		req, err := http.NewRequestWithContext(ctx, "POST", api.URL+"/items", strings.NewReader(`{"id":"a"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := http.DefaultClient.Do(req); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v", when, err)
+		}
+		<-ended
+		if up.calls() != calls || in.struck.Load() != 1 {
+			t.Errorf("%s: %d upstream calls, struck %d times", when, up.calls(), in.struck.Load())
+		}
+	}
+}
+
+// TestUnknownOnTheWay: a strike that the way does not know is an error, and no bite.
+func TestUnknownOnTheWay(t *testing.T) {
+	for _, s := range []bench.Strike{{Kind: "client.melt"}, {Kind: StrikeClientCut, When: bench.AfterCommit}} {
+		in := &injector{strike: s}
+		api := start(t, bench.Streams, &fake{status: 200, body: `{}`}, func(c *Config) { c.Injector = in })
+		status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)
+		if status != 500 || !strings.Contains(text, s.Kind) || in.struck.Load() != 0 {
+			t.Errorf("got %d %s, struck %d times", status, text, in.struck.Load())
 		}
 	}
 }

@@ -17,8 +17,9 @@
 // error of DynamoDB, is there as StatusMapping "naive".
 //
 // The gateway never sends a request twice and never takes one back: when the
-// client goes away the upstream call runs on, as it does on AWS. There is one
-// fault place, between the upstream's answer and ours.
+// client goes away the upstream call runs on, as it does on AWS. There are two
+// fault places: the way between client and API, there and back, and the moment
+// between the upstream's answer and ours.
 package gateway
 
 import (
@@ -169,25 +170,34 @@ func (c Config) validate() (errs []error) {
 
 // ServeHTTP answers one request.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	if !g.arrives(w, hr) {
+	s := g.injector.Ask(bench.Op{Place: bench.PlaceClient, Name: "Request"})
+	onReturn := s.When == bench.AfterCommit
+	if !onReturn && !g.arrives(w, hr, s) {
 		return
 	}
+	r, a, cut := g.serve(w, hr)
+	if cut || onReturn && !g.returns(w, hr, s) {
+		return
+	}
+	send(w, r, a)
+}
+
+// serve does the API's work on a request that has come, and gives the answer; cut
+// says that nobody can hear it any more.
+func (g *gateway) serve(w http.ResponseWriter, hr *http.Request) (r request, a answer, cut bool) {
 	r, refused := g.accept(w, hr)
 	if refused != nil {
-		send(w, r, refused.answer())
-		return
+		return r, refused.answer(), false
 	}
 	a, acted := g.act(r)
 	if !acted {
-		send(w, r, a)
-		return
+		return r, a, false
 	}
-	if struck, other := g.strike(w, hr, r); struck {
-		return
-	} else if other != nil {
+	cut, other := g.strike(w, hr, r)
+	if other != nil {
 		a = *other
 	}
-	send(w, r, a)
+	return r, a, cut
 }
 
 // integrate has the upstream act, and gives the answer to the client; acted says

@@ -28,7 +28,8 @@ func withDefect(defect string) func(harness.Env) harness.Handler[json.RawMessage
 
 // Each proof of a drain passes a sound run, whatever was done to it, and is told
 // by its name.
-func TestDrainOfASoundRunIsProven(t *testing.T) {
+func TestConformanceDrainOfASoundRunIsProven(t *testing.T) {
+	conformance(t, "a run for each proof, in about 7 s")
 	for _, tt := range []struct {
 		proof bench.DrainProof
 		set   []string
@@ -38,6 +39,8 @@ func TestDrainOfASoundRunIsProven(t *testing.T) {
 		{bench.DrainSentinels, []string{"mapping.parallelizationFactor=4"}},
 		{bench.DrainSentinels, []string{`faults=["at 3s for 3s every 1s: stream.split"]`}},
 		{bench.DrainSentinels, []string{`faults=["at 6s for 2s: invoke.fail"]`}}, // its backlog is worked off after the load
+		{bench.DrainSentinels, []string{"workload={kind: versions, keys: 20, skew: zipf}"}},
+		{bench.DrainSentinels, []string{"request.retries={max: 2}", `faults=["at 3s for 2s: gateway.cut 20%"]`}},
 		{bench.DrainQuiet, nil},
 		{bench.DrainQuiet, []string{`faults=["at 6s for 2s: invoke.fail"]`}},
 		{bench.DrainQuiet, []string{"architecture=fire-and-forget"}},

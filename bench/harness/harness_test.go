@@ -145,6 +145,29 @@ func TestArchitecturesWithProxyEvents(t *testing.T) {
 	}
 }
 
+// Requests that share keys, where nothing orders them but the API: each version is
+// done once, and the item is its latest; a handler that does not look does it twice.
+func TestVersionsWithoutAStream(t *testing.T) {
+	for _, tt := range []struct {
+		architecture, defect string
+		duplicated           bool
+	}{
+		{bench.Sync, "", false},
+		{bench.FireAndForget, "", false},
+		{bench.FireAndForget, processor.DefectNonIdempotent, true},
+	} {
+		r := play(t, withDefect(tt.defect), harness.Options{Scenario: kill, Architecture: tt.architecture, Set: []string{
+			"workload={kind: versions, keys: 20, skew: zipf}", "async.retryDelays=[1s, 2s]", `faults=["at 3s for 3s every 1s: processor.kill after-write 5"]`,
+		}})
+		if want := map[bool]bench.Verdict{false: bench.Pass, true: bench.Fail}[tt.duplicated]; r.Verdict != want {
+			t.Errorf("%s %s: verdict %s, want %s", tt.architecture, tt.defect, r.Verdict, want)
+		}
+		if (*r.Items.Duplicated > 0) != tt.duplicated || r.Items.Lost() != 0 || *r.Items.WrongEffect != 0 || r.Items.Processed < 500 || r.Faults[0].Bitten != 3 {
+			t.Errorf("%s %s: bitten %d, %+v", tt.architecture, tt.defect, r.Faults[0].Bitten, r.Items)
+		}
+	}
+}
+
 // A handler whose answer has a type of its own, which the mapping reads.
 func TestAPartialAnswer(t *testing.T) {
 	var failed set
@@ -421,12 +444,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// conformance skips what takes long, and much longer under the race detector.
+func conformance(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
+		t.Skip(what + ": set ACKPROOF_CONFORMANCE=1")
+	}
+}
+
 // TestConformance plays every built-in scenario in virtual time. Each says in
 // its own text how it ends.
 func TestConformance(t *testing.T) {
-	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
-		t.Skip("all scenarios, in about 15 s: set ACKPROOF_CONFORMANCE=1")
-	}
+	conformance(t, "all scenarios, in about 15 s")
 	for _, name := range scenarios.Builtins() {
 		t.Run(name, func(t *testing.T) {
 			source, err := scenarios.Source(name)

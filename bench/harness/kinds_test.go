@@ -3,6 +3,7 @@ package harness_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ var struck = []struct {
 	fault  string
 	inTwo  bool // clients are left in doubt
 	stored bool // of those, what they have sent is stored
+	told   bool // clients are told that they are refused
 	again  bool // records are delivered again
 	some   bool // how many clients are in doubt is chance
 }{
@@ -31,8 +33,16 @@ var struck = []struct {
 	{fault: "on PutItem 200 to 280: table.cut", inTwo: true, stored: true},
 	{fault: "at 3s for 2s: table.delay 10% by=300ms"},
 	{fault: "at 3s for 2s: table.delay 10% after-commit by=300ms"},
+	{fault: "at 3s for 2s: table.deny 10%", told: true},
 	{fault: "at 3s for 2s: client.cut 10%", inTwo: true},
 	{fault: "at 3s for 2s: client.cut 10% mid-body", inTwo: true},
+	{fault: "at 3s for 2s: client.delay 10% by=300ms"},
+	{fault: "at 3s for 2s: client.delay 10% after-commit by=300ms"},
+	{fault: "at 3s for 2s: client.delay 10% by=1m", inTwo: true},
+	{fault: "at 3s for 2s: client.delay 10% after-commit by=1m", inTwo: true, stored: true},
+	{fault: "at 3s for 2s: client.error 10%", inTwo: true},
+	{fault: "at 3s for 2s: client.error 10% after-commit", inTwo: true, stored: true},
+	{fault: "on Request 200 to 280: client.throttle 50%", told: true},
 	{fault: "at 3s for 2s every 1s: gateway.kill", some: true},
 	{fault: "at 3s for 2s: results.deny 10%", again: true},
 	{fault: "at 3s for 2s: results.throttle 20%"},
@@ -52,7 +62,8 @@ var struck = []struct {
 // Each fault bites a sound processor, which loses nothing and does nothing twice;
 // whose outcome is in doubt is exactly who was struck, and what is stored is what
 // the fault let through.
-func TestKindsOnASoundProcessor(t *testing.T) {
+func TestConformanceKindsOnASoundProcessor(t *testing.T) {
+	conformance(t, "a run for each kind, in about 15 s")
 	for _, tt := range struck {
 		t.Run(tt.fault, func(t *testing.T) {
 			r := play(t, builtIn, harness.Options{Scenario: kill, Set: []string{fmt.Sprintf("faults=[%q]", tt.fault)}})
@@ -63,7 +74,10 @@ func TestKindsOnASoundProcessor(t *testing.T) {
 			if f.Bitten == 0 || !f.Undone {
 				t.Errorf("bitten %d, undone %v", f.Bitten, f.Undone)
 			}
-			unknown, recovered, absent := int64(0), int64(0), int64(0)
+			unknown, recovered, absent, refused := int64(0), int64(0), int64(0), int64(0)
+			if tt.told {
+				refused = f.Bitten
+			}
 			if tt.inTwo {
 				unknown, absent = f.Bitten, f.Bitten
 			}
@@ -74,6 +88,9 @@ func TestKindsOnASoundProcessor(t *testing.T) {
 				t.Errorf("bitten %d: %d clients in doubt, %d stored and %d not, want %d, %d and %d", f.Bitten,
 					r.Requests.Unknown, r.Items.Recovered, r.Items.NotApplied, unknown, recovered, absent)
 			}
+			if !tt.some && (r.Requests.Refused != refused || r.Items.Rejected != refused) {
+				t.Errorf("bitten %d: %d clients refused, %d rejected, want %d", f.Bitten, r.Requests.Refused, r.Items.Rejected, refused)
+			}
 			if tt.again && *r.Deliveries.Redelivered == 0 {
 				t.Error("nothing was delivered again")
 			}
@@ -81,19 +98,30 @@ func TestKindsOnASoundProcessor(t *testing.T) {
 	}
 }
 
-// Each fault brings out the bug that its kind says it exposes.
+// Each fault brings out the bug that its kind says it exposes: of the processor, or
+// in how the API and its client are set up.
 func TestKindsExpose(t *testing.T) {
+	const (
+		naive = "gateway.statusMapping=naive"
+		anew  = "request.retries={max: 1, sameId: false}"
+		told  = "request.ack=[200, 429]"
+	)
 	for _, tt := range []struct {
 		fault, defect string
 		verdict       bench.ItemVerdict
+		set           []string
 	}{
-		{"at 3s for 2s: mapping.repeat 30%", processor.DefectNonIdempotent, bench.Duplicated},
-		{"at 3s for 2s: results.cut 20%", processor.DefectNonIdempotent, bench.Duplicated},
-		{"at 3s for 2s: results.cut 20% mid-answer", processor.DefectNonIdempotent, bench.Duplicated},
-		{"at 3s for 2s: results.error 20% after-commit", processor.DefectNonIdempotent, bench.Duplicated},
-		{"at 3s for 2s: results.deny 20%", processor.DefectSwallow, bench.LostProcessing},
-		{"at 3s for 5s: results.throttle", processor.DefectSwallow, bench.LostProcessing},
-		{"at 3s for 2s: results.error", processor.DefectSwallow, bench.LostProcessing},
+		{"at 3s for 2s: mapping.repeat 30%", processor.DefectNonIdempotent, bench.Duplicated, nil},
+		{"at 3s for 2s: results.cut 20%", processor.DefectNonIdempotent, bench.Duplicated, nil},
+		{"at 3s for 2s: results.cut 20% mid-answer", processor.DefectNonIdempotent, bench.Duplicated, nil},
+		{"at 3s for 2s: results.error 20% after-commit", processor.DefectNonIdempotent, bench.Duplicated, nil},
+		{"at 3s for 2s: results.deny 20%", processor.DefectSwallow, bench.LostProcessing, nil},
+		{"at 3s for 5s: results.throttle", processor.DefectSwallow, bench.LostProcessing, nil},
+		{"at 3s for 2s: results.error", processor.DefectSwallow, bench.LostProcessing, nil},
+		{"at 3s for 2s: table.deny 20%", "", bench.LostWrite, []string{naive}},
+		{"at 3s for 2s: client.error 20% after-commit", "", bench.Duplicated, []string{anew}},
+		{"at 3s for 2s: client.delay 20% after-commit by=2s", "", bench.Duplicated, []string{anew, "request.timeout=1s"}},
+		{"at 3s for 2s: client.throttle 20%", "", bench.LostWrite, []string{told, "request.refused=[400]"}},
 	} {
 		t.Run(tt.fault+" "+tt.defect, func(t *testing.T) {
 			r := play(t, func(env harness.Env) harness.Handler[json.RawMessage, any] {
@@ -103,9 +131,16 @@ func TestKindsExpose(t *testing.T) {
 				}
 				cfg.Defect = tt.defect
 				return processor.New(cfg, dynamodb.NewFromConfig(env.AWS), clock.Real{}).Handle
-			}, harness.Options{Scenario: kill, Set: []string{fmt.Sprintf("faults=[%q]", tt.fault)}})
+			}, harness.Options{Scenario: kill, Set: append([]string{fmt.Sprintf("faults=[%q]", tt.fault)}, tt.set...)})
 			if r.Verdict != bench.Fail || len(r.Findings) == 0 || r.Faults[0].Bitten == 0 {
-				t.Errorf("verdict %s, %d findings, bitten %d", r.Verdict, len(r.Findings), r.Faults[0].Bitten)
+				t.Errorf("verdict %s %v, %d findings, bitten %d", r.Verdict, r.Reasons, len(r.Findings), r.Faults[0].Bitten)
+			}
+			again := r.Requests.Unknown // their second attempts were struck as well
+			if len(tt.set) > 0 && int64(len(r.Findings))+again != r.Faults[0].Bitten {
+				t.Errorf("%d findings, %d struck again, bitten %d", len(r.Findings), again, r.Faults[0].Bitten)
+			}
+			if sentAgain := slices.Contains(tt.set, anew); sentAgain != (r.Requests.Retries == int64(len(r.Findings))) || sentAgain != (r.Requests.Retries > 0) {
+				t.Errorf("sent again %d times, %d findings", r.Requests.Retries, len(r.Findings))
 			}
 			for _, f := range r.Findings {
 				if f.Verdict != tt.verdict {

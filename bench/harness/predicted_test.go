@@ -9,7 +9,8 @@ import (
 
 // What is predicted from the settings alone is what happens: the loss lies in the
 // range, and the range is narrow enough to say something.
-func TestPredictedLoss(t *testing.T) {
+func TestConformancePredictedLoss(t *testing.T) {
+	conformance(t, "a run for each model, in about 11 s")
 	swallow := "processor.env.ACKPROOF_DEFECT=swallow"
 	for _, tt := range []struct {
 		name  string

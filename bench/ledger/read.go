@@ -17,6 +17,7 @@ type Read struct {
 	dir      string
 	header   ReadHeader
 	complete bool
+	rows     map[Table]int64
 	print    Fingerprint
 	foreign  int64
 	samples  []string
@@ -28,7 +29,7 @@ type Read struct {
 // Problems says why. Its sound rows are given all the same, since what is
 // there was there; only absence proves nothing then.
 func OpenRead(dir string) (*Read, error) {
-	r := &Read{dir: dir, complete: true}
+	r := &Read{dir: dir, complete: true, rows: map[Table]int64{}}
 	for i := 0; i < len(tablesOf(r.header.Versions)); i++ { // the first header tells how many there are
 		if err := r.check(tablesOf(r.header.Versions)[i]); err != nil {
 			return nil, fmt.Errorf("open read: %w", err)
@@ -77,6 +78,7 @@ func (r *Read) check(t Table) error {
 	if len(r.problems.list) != before {
 		r.complete = false
 	}
+	r.rows[t] = found.Rows
 	// Each page has its own sum, so that what the trailer says of their rows holds
 	// for what was found.
 	if ended {
@@ -119,6 +121,9 @@ func (r *Read) Complete() bool { return r.complete }
 // reads that found the same have the same one. Of a read that is incomplete it
 // says nothing.
 func (r *Read) Fingerprint() Fingerprint { return r.print }
+
+// Rows counts the rows that are there of a table.
+func (r *Read) Rows(t Table) int64 { return r.rows[t] }
 
 // Foreign counts the keys that were no id of this run, and gives the first few.
 // Of an incomplete file they are not known.

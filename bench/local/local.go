@@ -51,7 +51,10 @@ import (
 // Region is the AWS region that the local target pretends to be in.
 const Region = "us-east-1"
 
-const functionARN = "arn:aws:lambda:" + Region + ":000000000000:function:" + functionName
+// account is the number of the AWS account that it pretends to be.
+const account = "000000000000"
+
+const functionARN = "arn:aws:lambda:" + Region + ":" + account + ":function:" + functionName
 
 // ItemsTable is the name of a run's items table.
 func ItemsTable(run bench.RunID) string { return "ackproof-" + string(run) + "-items" }

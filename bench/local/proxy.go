@@ -68,8 +68,16 @@ type refusal struct {
 // throttled is what a table says that has not enough throughput.
 var throttled = refusal{http.StatusBadRequest, "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API."}
 
+// codeDenied is told by what looks at a request before the table does: it has a
+// name space of its own, and spells the message in another way.
+const codeDenied = "AccessDeniedException"
+
 func (r refusal) body() []byte {
-	b, err := json.Marshal(map[string]string{"__type": "com.amazonaws.dynamodb.v20120810#" + r.code, "message": r.message})
+	space, message := "com.amazonaws.dynamodb.v20120810#", "message"
+	if r.code == codeDenied {
+		space, message = "com.amazon.coral.service#", "Message"
+	}
+	b, err := json.Marshal(map[string]string{"__type": space + r.code, message: r.message})
 	if err != nil {
 		panic("local: a text that cannot be encoded: " + err.Error()) // every text can
 	}

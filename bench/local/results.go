@@ -19,7 +19,6 @@ import (
 
 // The kinds of strikes at the results table.
 const (
-	strikeDeny = "results.deny"
 	strikeLate = "results.late"
 
 	strikeResultsThrottle = "results.throttle"
@@ -27,6 +26,7 @@ const (
 
 // The kinds of strikes that both tables know.
 const (
+	strikeDeny  = ".deny"
 	strikeError = ".error"
 	strikeCut   = ".cut"
 	strikeDelay = ".delay"
@@ -99,9 +99,9 @@ func (d *door) strike(w http.ResponseWriter, r *http.Request, s bench.Strike, op
 	switch {
 	case s.Kind == "":
 		d.store.ServeHTTP(w, r)
-	case s.Kind == strikeDeny:
+	case strings.HasSuffix(s.Kind, strikeDeny):
 		d.injector.Struck(s)
-		answer(w, refusal{http.StatusBadRequest, "AccessDeniedException", "User: StreamProcessor is not authorized to perform: dynamodb:" + op + " on resource: table/" + d.table})
+		answer(w, d.denied(s, op))
 	case s.Kind == strikeLate:
 		d.injector.Struck(s)
 		d.hold(s.Delay)
@@ -125,6 +125,16 @@ func (d *door) strike(w http.ResponseWriter, r *http.Request, s bench.Strike, op
 	default:
 		answer(w, refusal{http.StatusInternalServerError, "InternalServerError", "the tables do not know the fault kind " + s.Kind})
 	}
+}
+
+// denied is what IAM says to a role without the permission.
+func (d *door) denied(s bench.Strike, op string) refusal {
+	table := d.items
+	if strings.HasPrefix(s.Kind, string(bench.PlaceResults)) {
+		table = d.table
+	}
+	return refusal{http.StatusBadRequest, codeDenied, "User: arn:aws:sts::" + account + ":assumed-role/ackproof/ackproof is not authorized to perform: dynamodb:" + op +
+		" on resource: arn:aws:dynamodb:" + Region + ":" + account + ":table/" + table + " because no identity-based policy allows the dynamodb:" + op + " action"}
 }
 
 // act lets a request through whatever becomes of its sender: what was sent arrives.

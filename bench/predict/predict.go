@@ -28,6 +28,7 @@ package predict
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -165,7 +166,7 @@ func loss(model string, low, expected, high float64) *Loss {
 func (m *model) accept() *Loss {
 	g := m.s.Gateway
 	before := m.f.Placement == "" || m.f.Placement == faults.Before
-	write := m.f.Kind.Name == "table.throttle" || m.f.Kind.Name == "table.error" && before
+	write := slices.Contains([]string{"table.throttle", "table.deny"}, m.f.Kind.Name) || m.f.Kind.Name == "table.error" && before
 	switch {
 	case g.StatusMapping == "mapped" && g.Defect == "":
 		return kept()

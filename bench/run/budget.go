@@ -34,18 +34,18 @@ type budget struct {
 	last  float64       // what the last page cost
 }
 
-// cost is what a page has used.
-type cost struct {
+// spending is what a page has cost.
+type spending struct {
 	items int
 	units float64
 	known bool
 }
 
-func costOf(items int, used *types.ConsumedCapacity) cost {
+func costOf(items int, used *types.ConsumedCapacity) spending {
 	if used == nil || used.CapacityUnits == nil {
-		return cost{items: items}
+		return spending{items: items}
 	}
-	return cost{items: items, units: *used.CapacityUnits, known: true}
+	return spending{items: items, units: *used.CapacityUnits, known: true}
 }
 
 var errNoCost = errors.New("the DynamoDB endpoint does not say what a read costs (ConsumedCapacity); leave read.capacity out")
@@ -64,7 +64,7 @@ func (b *budget) wants() types.ReturnConsumedCapacity {
 
 // spend asks for one page when it is its turn. items is how many it should have
 // at most; 0: as many as may be.
-func (b *budget) spend(ctx context.Context, page func(items int) (cost, error)) error {
+func (b *budget) spend(ctx context.Context, page func(items int) (spending, error)) error {
 	if b.perSecond == 0 {
 		_, err := page(0)
 		return err

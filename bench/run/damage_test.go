@@ -48,7 +48,7 @@ func (p *watchedTarget) Start(ctx context.Context, stack bench.Stack, events fun
 // damage nobody has thought of.
 func evidenceFiles(t testing.TB, dir string) (files []string) {
 	t.Helper()
-	made := []string{"result.json", "findings.jsonl"}
+	made := []string{"result.json", "findings.jsonl", "prices.yaml"} // the last is no evidence: the user may replace it
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(dir, path)
 		if err == nil && !d.IsDir() && !slices.Contains(made, name) {

@@ -103,7 +103,7 @@ func (r *Run) makeDir() (err error) {
 	kept, named := s.Kept()
 	source := kept.YAML()
 	r.manifest.ScenarioCRC = ledger.Sum(source)
-	if err := errors.Join(r.manifest.write(r.dir), writeFile(filepath.Join(r.dir, scenarioFile), source)); err != nil {
+	if err := errors.Join(r.manifest.write(r.dir), writeFile(filepath.Join(r.dir, scenarioFile), source), writeFile(filepath.Join(r.dir, pricesFile), r.opts.Prices)); err != nil {
 		return err
 	}
 	for name, data := range named {

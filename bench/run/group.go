@@ -18,7 +18,10 @@ type Judged struct {
 	Dir    string
 	Group  string // base name of the folder named for it, where that holds several runs; else empty
 	Result bench.Result
-	Series *bench.Series // nil: the run has none of this judgement
+	// Configuration is what it was called among the runs of its group, by what
+	// was varied; empty: nothing was.
+	Configuration string
+	Series        *bench.Series // nil: the run has none of this judgement
 }
 
 // ReadRuns reads the results of runs. An argument is a run directory, or the
@@ -69,7 +72,7 @@ func members(arg string) ([]Judged, error) {
 			errs = append(errs, fmt.Errorf("read %s: the run %.20q is at %.200q, outside its folder; name the runs one by one", path, r.ID, r.Dir))
 			continue
 		}
-		judged = append(judged, Judged{Dir: filepath.Join(arg, r.Dir), Group: filepath.Base(real)})
+		judged = append(judged, Judged{Dir: filepath.Join(arg, r.Dir), Group: filepath.Base(real), Configuration: r.Configuration})
 	}
 	if len(c.Runs) == 0 {
 		errs = append(errs, fmt.Errorf("read %s: it names no run", path))

@@ -33,7 +33,7 @@ func TestReadRuns(t *testing.T) {
 	group := func(dirs ...string) []byte {
 		c := bench.Comparison{Schema: bench.ComparisonSchema}
 		for _, d := range dirs {
-			c.Runs = append(c.Runs, bench.ComparedRun{Dir: d})
+			c.Runs = append(c.Runs, bench.ComparedRun{Dir: d, Configuration: "set=" + d})
 		}
 		b, _ := json.Marshal(c)
 		return b
@@ -57,7 +57,7 @@ func TestReadRuns(t *testing.T) {
 	if len(got) != 2 || len(got[0]) != 1 || got[0][0].Result.Run.ID != "alone" || got[0][0].Group != "" {
 		t.Errorf("the single run: %+v", got[0])
 	}
-	if len(got[1]) != 2 || got[1][1].Result.Run.ID != "b" || got[1][1].Group != "group" {
+	if len(got[1]) != 2 || got[1][1].Result.Run.ID != "b" || got[1][1].Configuration != "set=b" || got[1][1].Group != "group" {
 		t.Errorf("the group: %+v", got[1])
 	}
 	var args []string

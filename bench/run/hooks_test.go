@@ -11,6 +11,9 @@ import (
 // have several of them.
 var ExportInWindows = exportInWindows
 
+// ParseCloudWatch reads the bytes of a cloudwatch.json.
+var ParseCloudWatch = parseCloudWatch
+
 // FindIn finds requests by name in a run that has no files.
 func FindIn(id bench.RunID) func(name string) (uint64, error) {
 	s, err := scenarios.Load(scenarios.Default, nil)

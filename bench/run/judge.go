@@ -21,7 +21,8 @@ import (
 // files is a run directory, read.
 type files struct {
 	dir      string
-	agents   int // whose files these are together; 0: those of one run directory
+	firstDir string // of the first of several agents
+	agents   int    // whose files these are together; 0: those of one run directory
 	manifest *manifest
 	scenario *scenarios.Scenario
 	faults   []faults.Fault
@@ -193,7 +194,9 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		Findings: account.Findings, Control: account.Control,
 		Drain: f.story.proof(), Gates: account.Gates,
 	}
+	r.Requests.Retries = f.ledger.retries()
 	f.fill(r, figures, account)
+	r.Cost = f.cost(r)
 	f.expect(r, figures)
 	f.distrust(r)
 	f.notes(r)

@@ -29,6 +29,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/breakage"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/load"
 	"github.com/ackproof/ackproof/scenarios"
@@ -57,6 +58,7 @@ type Options struct {
 	Out       string      // the folder that holds run directories
 	Data      bool        // the embedded DynamoDB keeps its data in the run directory
 	Version   string
+	Prices    []byte // the price file; nil: the list that comes with ackproof
 	Clock     clock.Clock
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
@@ -87,6 +89,29 @@ type Run struct {
 // makes the run directory. All that is wrong is said at once, and nothing is
 // left behind.
 func Prepare(o Options) (*Run, error) {
+	r, err := newRun(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.makeDir(); err != nil {
+		return nil, err
+	}
+	r.stack.Dir = r.dir
+	if r.stack.Data != "" {
+		r.stack.Data = filepath.Join(r.dir, dataDir)
+	}
+	return r, nil
+}
+
+// Check says what Prepare would find wrong, and makes nothing: of several runs that
+// belong together all are checked before the first one starts.
+func Check(o Options) error {
+	_, err := newRun(o)
+	return err
+}
+
+// newRun checks the options and makes a run without its directory.
+func newRun(o Options) (*Run, error) {
 	r := &Run{opts: o, id: o.ID}
 	if r.id == "" {
 		r.id = bench.NewRunID(clock.Entropy())
@@ -99,6 +124,11 @@ func Prepare(o Options) (*Run, error) {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
 	errs := []error{o.checkOutside(), r.readHeaders()}
+	if r.opts.Prices == nil {
+		_, r.opts.Prices = cost.List()
+	} else if _, err := cost.ParsePrices(r.opts.Prices); err != nil {
+		errs = append(errs, err)
+	}
 	if r.plan.Keys() > 0 && o.Share.Of > 1 {
 		errs = append(errs, errors.New("workload: {kind: versions} cannot be shared by several agents: which write of a key was the last, none of them knows"))
 	}
@@ -110,13 +140,6 @@ func Prepare(o Options) (*Run, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
-	}
-	if err := r.makeDir(); err != nil {
-		return nil, err
-	}
-	r.stack.Dir = r.dir
-	if r.stack.Data != "" {
-		r.stack.Data = filepath.Join(r.dir, dataDir)
 	}
 	return r, nil
 }

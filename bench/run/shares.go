@@ -30,6 +30,14 @@ func (b book) Attempts(first uint64, into []bench.Attempt) {
 	b.read((*ledger.Ledger).Attempts, first, into)
 }
 
+// retries counts the attempts after the first, of all requests.
+func (b book) retries() (n int64) {
+	for _, one := range b {
+		n += int64(one.Retries())
+	}
+	return n
+}
+
 // Answers is Attempts with the answers.
 func (b book) Answers(first uint64, into []bench.Attempt) {
 	b.read((*ledger.Ledger).Answers, first, into)
@@ -393,7 +401,7 @@ func (f *files) join(parts []*files) {
 		}
 		p.story.name(i, len(parts))
 		if i == 0 {
-			f.story = p.story
+			f.story, f.firstDir = p.story, p.dir
 		} else {
 			f.story.join(&p.story)
 		}

@@ -106,13 +106,13 @@ func (r *reader) scan(ctx context.Context, table string, page func([]attributes)
 			}
 			for {
 				var out *dynamodb.ScanOutput
-				err := r.ask(ctx, func(ctx context.Context, items int) (cost, error) {
+				err := r.ask(ctx, func(ctx context.Context, items int) (spending, error) {
 					if items > 0 {
 						in.Limit = aws.Int32(int32(items))
 					}
 					var err error
 					if out, err = r.db.Scan(ctx, in); err != nil {
-						return cost{}, err
+						return spending{}, err
 					}
 					return costOf(int(out.ScannedCount), out.ConsumedCapacity), nil
 				})
@@ -174,7 +174,7 @@ func (r *reader) getKeys(ctx context.Context, table string, keys []attributes, p
 	for idle := 0; len(keys) > 0; {
 		var out *dynamodb.BatchGetItemOutput
 		asked := 0
-		err := r.ask(ctx, func(ctx context.Context, items int) (cost, error) {
+		err := r.ask(ctx, func(ctx context.Context, items int) (spending, error) {
 			if asked = len(keys); items > 0 {
 				asked = min(asked, items)
 			}
@@ -184,7 +184,7 @@ func (r *reader) getKeys(ctx context.Context, table string, keys []attributes, p
 				RequestItems:           map[string]types.KeysAndAttributes{table: {ConsistentRead: aws.Bool(true), Keys: keys[:asked]}},
 			})
 			if err != nil {
-				return cost{}, err
+				return spending{}, err
 			}
 			var used *types.ConsumedCapacity
 			if len(out.ConsumedCapacity) > 0 {
@@ -215,10 +215,10 @@ func (r *reader) getKeys(ctx context.Context, table string, keys []attributes, p
 
 // ask reads one page within the budget. One that failed is asked for again, from
 // the same key: nothing of a failed page has been handed on.
-func (r *reader) ask(ctx context.Context, page func(ctx context.Context, items int) (cost, error)) error {
+func (r *reader) ask(ctx context.Context, page func(ctx context.Context, items int) (spending, error)) error {
 	var errs []error
 	for attempt := 1; ; attempt++ {
-		err := r.budget.spend(ctx, func(items int) (cost, error) {
+		err := r.budget.spend(ctx, func(items int) (spending, error) {
 			ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 			defer cancel()
 			return page(ctx, items)

@@ -24,12 +24,12 @@ import (
 type capacityFlags struct {
 	runs                    runFlags
 	expect                  []string
-	from, to                scenarios.Rate
+	from, to, atLeast       scenarios.Rate
 	acknowledged, precision scenarios.Percent
 	settle, hold            time.Duration
 	repeats, spike, trials  int
 	only                    string
-	quiet                   bool
+	quiet, schema           bool
 }
 
 // The questions, as --only names them.
@@ -55,26 +55,52 @@ is an interval. Where the load generator did not keep up, its own limit is not
 taken for the system's. Every probe is a run directory of its own.
 
 It takes five to ten minutes. Interrupted, it tells what is known. Exit codes: 0 every
-question has its answer, 3 one has none, 130 interrupted.`,
+question has its answer, 3 one has none, 130 interrupted.
+
+--at-least is a gate for CI: 1 if the interval of any question that is asked lies
+below the rate, 3 if one is undecided about it. The search then starts there, and
+with --to a little above it ends there. --only backlog asks of the processor alone.
+
+With --schema, and without SCENARIO, print the JSON Schema of capacity.json.`,
 		Example: `  ackproof capacity baseline
   ackproof capacity my.yaml --expect 'response_time.p99 < 50ms'
   ackproof capacity baseline --only backlog --set processor.concurrency=2
-  ackproof capacity baseline --spike 5000 --hold 30s --precision 5%`,
-		Args: arguments(cobra.ExactArgs(1)),
+  ackproof capacity baseline --spike 5000 --hold 30s --precision 5%
+  ackproof capacity baseline --only backlog --at-least 500/s --to 600/s
+  ackproof capacity --schema > capacity.schema.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				return arguments(cobra.NoArgs)(cmd, args)
+			}
+			return arguments(cobra.ExactArgs(1))(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.schema {
+				_, err := w.stdout.Write(reports.CapacitySchema)
+				return err
+			}
 			if !cmd.Flags().Changed("seed") {
 				f.runs.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
+			}
+			if cmd.Flags().Changed("at-least") && f.atLeast == 0 {
+				return misuse{errors.New("--at-least 0/s: want a rate above 0, such as 500/s")}
 			}
 			var err error
 			*code, err = f.run(cmd.Context(), w, args[0])
 			return err
 		},
 	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *capacityFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringArrayVar(&f.expect, "expect", nil, "what the API must meet, such as 'response_time.p99 < 50ms'; may be repeated\n(default: the scenario's own on response time, else "+capacity.DefaultExpect+")")
 	fl.TextVar(&f.acknowledged, "acknowledged", f.acknowledged, "share of the requests that must be acknowledged")
 	fl.StringVar(&f.only, "only", "", "response, backlog or spike: one question alone (spike asks for backlog, too)")
-	fl.TextVar(&f.from, "from", f.from, "the first rate (default: the highest of the scenario)")
+	fl.TextVar(&f.atLeast, "at-least", f.atLeast, "exit code 1 if it does not take this rate, such as 500/s (default: no gate)")
+	fl.TextVar(&f.from, "from", f.from, "the first rate (default: that of --at-least, or the highest of the scenario)")
 	fl.TextVar(&f.to, "to", f.to, "the highest rate that is tried (default: no limit)")
 	fl.DurationVar(&f.settle, "settle", 3*time.Second, "of each probe, before it is looked at")
 	fl.DurationVar(&f.hold, "hold", 10*time.Second, "of each probe, looked at")
@@ -92,7 +118,7 @@ question has its answer, 3 one has none, 130 interrupted.`,
 	fl.Uint64Var(&f.runs.seed, "seed", 0, "replays the same requests (default: a new one)")
 	fl.BoolVar(&f.runs.json, "json", false, "print capacity.json, and nothing else, to standard output")
 	fl.BoolVar(&f.quiet, "quiet", false, "no progress")
-	return cmd
+	fl.BoolVar(&f.schema, "schema", false, "print the JSON Schema of capacity.json")
 }
 
 // check loads the scenario and says all that is wrong with the call.
@@ -129,7 +155,7 @@ func (f *capacityFlags) check(name string) (*scenarios.Scenario, *capacity.Setti
 		bad("--to %v is below --from %v", f.to, f.from)
 	}
 	settings := &capacity.Settings{
-		Acknowledged: float64(f.acknowledged) / 100, Settle: f.settle, Hold: f.hold, Spike: float64(f.spike), SpikeTrials: f.trials,
+		Acknowledged: float64(f.acknowledged) / 100, Settle: f.settle, Hold: f.hold, Spike: float64(f.spike), SpikeTrials: f.trials, AtLeast: float64(f.atLeast),
 		Search: capacity.Options{Start: float64(f.from), Highest: float64(f.to), Precision: float64(f.precision) / 100, Repeats: f.repeats},
 	}
 	for _, text := range f.expect {
@@ -145,13 +171,14 @@ func (f *capacityFlags) check(name string) (*scenarios.Scenario, *capacity.Setti
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, nil, misuse{err}
 	}
-	if err := settings.Complete(all[0]); err != nil {
+	scenario := all[0].Scenario
+	if err := settings.Complete(scenario); err != nil {
 		return nil, nil, misuse{err}
 	}
-	if _, err := settings.Probe(all[0], settings.Search.Start); err != nil {
+	if _, err := settings.Probe(scenario, settings.Search.Start); err != nil {
 		return nil, nil, misuse{err}
 	}
-	return all[0], settings, nil
+	return scenario, settings, nil
 }
 
 // search is one call of capacity.
@@ -201,13 +228,20 @@ func (f *capacityFlags) run(ctx context.Context, w world, name string) (int, err
 	os.Remove(filepath.Join(s.dir, "latest"))
 	run.Link(f.runs.out, s.dir)
 	err = errors.Join(err, s.write(), s.tell())
-	switch {
-	case s.out.Interrupted:
-		return exitInterrupted, err
-	case !s.answered():
-		return exitUnknown, err
+	return exitOfCapacity(&s.out, s.answered()), err
+}
+
+// exitOfCapacity is that of a search; what it has proven stands when it is interrupted.
+func exitOfCapacity(c *bench.Capacity, answered bool) int {
+	switch gate := c.AtLeast; {
+	case gate != nil && gate.Met != nil && !*gate.Met:
+		return exitFail
+	case c.Interrupted:
+		return exitInterrupted
+	case gate != nil && gate.Met == nil, !answered:
+		return exitUnknown
 	}
-	return exitPass, err
+	return exitPass
 }
 
 // asks reports whether a question is asked.

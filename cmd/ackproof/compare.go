@@ -63,7 +63,7 @@ func (f *compareFlags) compare(w world, args []string) (int, error) {
 	}
 	var runs []reports.Run
 	for _, j := range slices.Concat(judged...) {
-		runs = append(runs, reports.Run{Result: &j.Result, Series: j.Series, Dir: j.Dir, Group: j.Group})
+		runs = append(runs, reports.Run{Result: &j.Result, Series: j.Series, Dir: j.Dir, Group: j.Group, Configuration: j.Configuration})
 	}
 	c := reports.Compare(runs, "")
 	if c.FailIf, err = holdAgainst(judged, args, tolerances); err != nil {
@@ -98,8 +98,8 @@ func holdAgainst(judged [][]run.Judged, args []string, tolerances []scenarios.To
 	for i, runs := range judged {
 		for _, j := range runs {
 			trials[i] = append(trials[i], j.Result)
-			if j.Result.Run.Architecture != runs[0].Result.Run.Architecture {
-				err = errors.Join(err, fmt.Errorf("%s holds several architectures, whose figures have no common median; for --fail-if name its runs one by one", args[i]))
+			if j.Result.Run.Architecture != runs[0].Result.Run.Architecture || j.Configuration != runs[0].Configuration {
+				err = errors.Join(err, fmt.Errorf("%s holds several architectures or configurations, whose figures have no common median; for --fail-if name its runs one by one", args[i]))
 				break
 			}
 		}

@@ -30,11 +30,16 @@ func (f *accountFlags) add(cmd *cobra.Command) {
 }
 
 func (f *accountFlags) open(ctx context.Context, w world) (*aws.Account, error) {
+	return f.openFor(ctx, w, "stack "+f.stack)
+}
+
+// openFor opens the account for something that it has.
+func (f *accountFlags) openFor(ctx context.Context, w world, what string) (*aws.Account, error) {
 	a, err := aws.OpenAccount(ctx, f.endpoint, f.region, f.profile)
 	if err != nil {
 		return nil, misuse{err}
 	}
-	fmt.Fprintf(w.stderr, "ackproof: stack %s in %s, as %s\n", f.stack, a, a.Caller)
+	fmt.Fprintf(w.stderr, "ackproof: %s in %s, as %s\n", what, a, a.Caller)
 	return a, nil
 }
 

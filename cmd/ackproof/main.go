@@ -126,7 +126,7 @@ Start with 'ackproof run'. Exit codes: 0 pass, 1 fail, 2 misuse, 3 unknown,
 		runCommand(w, &code), compareCommand(w, &code), reportCommand(w, &code), reconcileCommand(w, &code),
 		exportCommand(w, &code), traceCommand(w, &code), plotCommand(w), serveCommand(w, &code),
 		suiteCommand(w, &code), selftestCommand(w, &code), capacityCommand(w, &code),
-		scenariosCommand(w), faultsCommand(w), upCommand(w), deployCommand(w), statusCommand(w), destroyCommand(w), versionCommand(w),
+		scenariosCommand(w), faultsCommand(w), upCommand(w), deployCommand(w), statusCommand(w), cloudWatchCommand(w), destroyCommand(w), versionCommand(w),
 	)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return fail(w, err)

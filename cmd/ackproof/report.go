@@ -162,6 +162,9 @@ func tell(w world, code *int, get func(dir string) (*bench.Result, *bench.Series
 		return nil, misuse{err}
 	}
 	*code = exitOf(result.Verdict)
+	if series.CloudWatch, err = run.ReadCloudWatch(dir, result.Run.ID); err != nil {
+		fmt.Fprintf(w.stderr, "ackproof: %v\n", err) // the rest is told
+	}
 	return result, errors.Join(reports.Write(dir, result, series), stepSummary(w, result))
 }
 

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/reports"
@@ -29,10 +31,13 @@ type runFlags struct {
 	duration                                   time.Duration
 	seed                                       uint64
 	trials                                     int
-	set, env                                   []string
+	set, vary, env                             []string
+	priceFile                                  string
+	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
-	hold, data, json, quiet, forGiven          bool
-	untold                                     bool // no reports are written: 'ackproof report' does when they are wanted
+	hold, data, json, quiet, forGiven, publish bool
+	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
+	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -43,12 +48,19 @@ func runCommand(w world, code *int) *cobra.Command {
 		Long: `Run one experiment: load the API, break its processor, account for every request.
 
 SCENARIO is the name of a built-in scenario or a file; without one the built-in
-'crash' runs. Everything that is learnt goes to a run directory under --out.`,
+'crash' runs. Everything that is learnt goes to a run directory under --out.
+
+Several runs of one call (--vary, --architecture all, --trials) share a folder with
+a comparison. Their trials alternate, A B B A, and each trial gives all sides the same
+requests. It takes six trials a side to tell a difference from noise. The exit code
+is that of the worst verdict: with --vary of all runs; with --architecture all of
+those of the scenario's own architecture, since the others are controls.`,
 		Example: `  ackproof run                                  the built-in crash, about half a minute
   ackproof run lossy                            a system that loses data, and which
   ackproof run --architecture all outage        the article's claim in one table
   ackproof run crash --rate 200/s --for 20s     the same faults under another load
   ackproof run my.yaml --set mapping.batchSize=10 --processor ./bootstrap
+  ackproof run my.yaml --vary mapping.batchSize=10,100 --trials 6    which is better?
   ackproof run --dynamodb http://127.0.0.1:8000 --set load.scale=0.1
   ackproof run --target http ours.yaml          your own system, which the file names`,
 		Args: arguments(cobra.MaximumNArgs(1)),
@@ -85,11 +97,14 @@ SCENARIO is the name of a built-in scenario or a file; without one the built-in
 	fl.DurationVar(&f.duration, "for", 0, "replaces the scenario's load, with --rate: 10s")
 	f.agents.add(cmd)
 	fl.StringVar(&f.out, "out", "runs", "folder for run directories")
+	fl.StringVar(&f.priceFile, "prices", "", "a price file to tell the cost by, instead of the list in docs/aws.md; the run keeps it as prices.yaml")
 	fl.BoolVar(&f.data, "data", false, "the embedded DynamoDB keeps its data, in data/ of the run directory, and survives kill -9 of its process")
 	fl.BoolVar(&f.hold, "hold", false, "keep the stack up after the verdict, until interrupted")
 	fl.Uint64Var(&f.seed, "seed", 0, "replays the same plan and the same draws (default: a new one)")
-	fl.IntVar(&f.trials, "trials", 1, "how often to run, alternating architectures")
+	fl.IntVar(&f.trials, "trials", 1, "how often to run each side, alternating where there are several")
 	fl.StringArrayVar(&f.set, "set", nil, "path=value: override one value of the scenario; may be repeated;\nload.scale=0.1 makes every rate of its load a tenth")
+	fl.BoolVar(&f.publish, "publish", false, "put the run's figures as custom metrics to CloudWatch, namespace ackproof (see\n'ackproof cloudwatch')")
+	fl.StringArrayVar(&f.vary, "vary", nil, "path=value1,value2: run it with each value and compare; repeated: with every\ncombination; the first one is what the others are compared with")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON, and nothing else, to standard output")
 	fl.BoolVar(&f.quiet, "quiet", false, "no progress")
 	return cmd
@@ -102,16 +117,21 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if f.publish { // who may not is told so before the first request
+		if f.publishTo, err = f.account.openFor(ctx, w, cloudWatchName); err != nil {
+			return 0, err
+		}
+	}
 	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
 	if err == nil {
-		err = f.confirm(w, all[0])
+		err = f.confirm(w, all[:len(all)/f.trials])
 	}
 	if err != nil {
 		return 0, misuse{err}
 	}
 	if len(all) == 1 {
-		r, err := f.one(ctx, w, all[0], f.seed, f.out)
+		r, err := f.one(ctx, w, all[0].Scenario, f.seed, f.out)
 		if err != nil {
 			return 0, err
 		}
@@ -125,14 +145,55 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	return f.group(ctx, w, own, all)
 }
 
-// scenarios loads the scenario and gives one for each run that is due, and the
-// scenario's own architecture. All that is wrong with the call is said at once.
-func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario, err error) {
-	var errs []error
+// scenarios loads the scenario and gives a configuration for each run that is due,
+// those of the first trial first, and the scenario's own architecture; that is empty
+// where no run is a control. All that is wrong with the call is said at once.
+func (f *runFlags) scenarios(name string) (own string, all []configuration, err error) {
+	rate, set, errs := f.checkFlags()
+	architectures := []string{f.architecture}
+	if f.architecture == "all" {
+		architectures = bench.Architectures()
+	}
+	combinations, err := f.combinations()
+	runs := len(architectures) * len(combinations) * f.trials
+	if f.hold && runs > 1 {
+		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
+	}
+	loaded, wrong := f.configurations(name, set, combinations)
+	if err := errors.Join(append(errs, err, f.agents.alone(runs), f.dynamodb.Check(), wrong)...); err != nil {
+		return "", nil, err
+	}
+	var sides []configuration
+	var found complaints
+	for _, c := range loaded {
+		for _, a := range architectures {
+			s, err := f.replace(c.Scenario, a, rate)
+			found.add(c.varied, nil, err)
+			sides = append(sides, configuration{s, c.varied})
+		}
+	}
+	if err := found.errors(len(sides)); err != nil {
+		return "", nil, err
+	}
+	for trial := range f.trials {
+		all = append(all, turn(sides, trial)...)
+	}
+	switch {
+	case len(combinations) > 1:
+		return "", all, distinct(sides)
+	case len(architectures) == 1:
+		return sides[0].Architecture, all, nil // asked for alone: it is no control
+	}
+	return loaded[0].Architecture, all, nil
+}
+
+// checkFlags says what is wrong with the flags by themselves, and gives the rate that
+// replaces the load and what is set of the scenario.
+func (f *runFlags) checkFlags() (rate scenarios.Rate, set []string, errs []error) {
+	errs = append(errs, f.readPrices())
 	if f.trials < 1 {
 		errs = append(errs, fmt.Errorf("--trials %d: want at least 1", f.trials))
 	}
-	var rate scenarios.Rate
 	switch {
 	case f.duration < 0 || f.forGiven && f.duration == 0:
 		errs = append(errs, fmt.Errorf("--for %v: want a duration above 0, such as 10s", f.duration))
@@ -144,18 +205,10 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 			errs = append(errs, fmt.Errorf("--rate: %w", err))
 		}
 	}
-	architectures := []string{f.architecture}
-	switch {
-	case f.architecture == "all":
-		architectures = bench.Architectures()
-	case f.architecture != "" && !slices.Contains(bench.Architectures(), f.architecture):
+	if f.architecture != "" && f.architecture != "all" && !slices.Contains(bench.Architectures(), f.architecture) {
 		errs = append(errs, fmt.Errorf("--architecture %s: want streams, sync, fire-and-forget or all", f.architecture))
 	}
-	if f.hold && (len(architectures) > 1 || f.trials > 1) {
-		errs = append(errs, errors.New("--hold keeps one stack up: it goes with one run"))
-	}
-	errs = append(errs, f.agents.alone(len(architectures)*f.trials))
-	set := f.set
+	set = slices.Clone(f.set)
 	for _, kv := range f.env {
 		name, value, ok := strings.Cut(kv, "=")
 		if !ok || name == "" {
@@ -167,44 +220,21 @@ func (f *runFlags) scenarios(name string) (own string, all []*scenarios.Scenario
 	if f.rate != "" && slices.ContainsFunc(f.set, func(a string) bool { return strings.HasPrefix(a, "load.scale=") }) {
 		errs = append(errs, errors.New("--set load.scale scales the scenario's load, which --rate and --for replace: give one of them"))
 	}
-	s, err := scenarios.Load(name, set)
-	if err == nil {
-		err = f.checkTarget(s)
-	}
-	if err := errors.Join(append(errs, f.dynamodb.Check(), err)...); err != nil {
-		return "", nil, err
-	}
-	for trial := range f.trials {
-		for _, a := range turn(architectures, trial) {
-			one, err := s, error(nil)
-			if a != "" {
-				one, err = one.WithArchitecture(a)
-			}
-			if err == nil && f.rate != "" {
-				one, err = one.WithLoad(rate, f.duration)
-			}
-			if err == nil && f.dynamodb.URL != "" {
-				one, err = one.WithOneShard()
-			}
-			errs = append(errs, err)
-			all = append(all, one)
-		}
-	}
-	own = s.Architecture
-	if len(architectures) == 1 && architectures[0] != "" {
-		own = architectures[0] // asked for alone: it is no control
-	}
-	return own, all, errors.Join(errs...)
+	return rate, set, errs
 }
 
-// turn gives the sides of a trial in its order, A B B A: what drifts while a machine warms
-// up is then neither's.
-func turn(sides []string, trial int) []string {
-	sides = slices.Clone(sides)
-	if trial%2 == 1 {
-		slices.Reverse(sides)
+// replace gives a scenario with what flags replace of it.
+func (f *runFlags) replace(s *scenarios.Scenario, architecture string, rate scenarios.Rate) (_ *scenarios.Scenario, err error) {
+	if architecture != "" {
+		s, err = s.WithArchitecture(architecture)
 	}
-	return sides
+	if err == nil && f.rate != "" {
+		s, err = s.WithLoad(rate, f.duration)
+	}
+	if err == nil && f.dynamodb.URL != "" {
+		s, err = s.WithOneShard()
+	}
+	return s, err
 }
 
 // errInterrupted ends a run that was interrupted before its first request: there
@@ -227,11 +257,9 @@ type done struct {
 func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed uint64, out string) (done, error) {
 	target := f.newTarget(w, s)
 	live := reports.NewLive(w.stderr, reports.Options{TTY: w.tty, Color: w.color, Width: w.width, WidthNow: w.widthNow})
-	r, err := run.Prepare(run.Options{
-		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
-		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
-		Version: version(), Clock: w.clock, Breakages: w.breakages, Progress: f.progress(live),
-	})
+	options := f.options(w, s, target, seed, out)
+	options.Progress = f.progress(live)
+	r, err := run.Prepare(options)
 	if err != nil {
 		return done{}, misuse{err}
 	}
@@ -264,6 +292,9 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 	if !f.untold {
 		d.reported = reports.Write(r.Dir(), result, series)
 	}
+	if f.publishTo != nil {
+		d.reported = errors.Join(d.reported, publish(context.WithoutCancel(ctx), w, f.publishTo, result))
+	}
 	switch {
 	case ctx.Err() != nil && result.Verdict != bench.Fail:
 		d.code = exitInterrupted
@@ -272,6 +303,15 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 		fmt.Fprintf(w.stderr, "ackproof: the harness failed: %v\n", doErr)
 	}
 	return d, nil
+}
+
+// options are those of one run, without its progress.
+func (f *runFlags) options(w world, s *scenarios.Scenario, target bench.Target, seed uint64, out string) run.Options {
+	return run.Options{
+		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
+		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
+		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages,
+	}
 }
 
 // progress renews the live view, unless nobody wants it.
@@ -299,56 +339,6 @@ func (d done) held(ctx context.Context, w world, f *runFlags) error {
 
 func (f *runFlags) style(w world, dir string) reports.Options {
 	return reports.Options{Color: w.color, Width: w.width, Dir: display(dir)}
-}
-
-// group carries out several runs into one folder and compares them.
-func (f *runFlags) group(ctx context.Context, w world, own string, all []*scenarios.Scenario) (int, error) {
-	dir := filepath.Join(f.out, run.DirName(w.clock.Now(), all[0].Name, "group-"+string(bench.NewRunID(clock.Entropy()))))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, misuse{fmt.Errorf("make the folder of the runs: %w; choose another with --out", err)}
-	}
-	defer os.Remove(dir) // only if it is empty: nothing was run
-	var runs []reports.Run
-	var errs []error
-	harness := false
-	for i, s := range all {
-		// One seed for all: the architectures of a trial get the same requests.
-		r, err := f.one(ctx, w, s, f.seed+uint64(i/max(1, len(all)/f.trials)), dir)
-		if err != nil && len(runs) == 0 {
-			return 0, err
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s as %s: %w", s.Name, s.Architecture, err))
-			break
-		}
-		if !f.json {
-			reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
-			fmt.Fprintln(w.stdout)
-		}
-		runs = append(runs, reports.Run{Result: r.result, Series: r.series, Dir: filepath.Base(r.dir)})
-		errs, harness = append(errs, r.reported, stepSummary(w, r.result)), harness || r.code == exitHarness
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	os.Remove(filepath.Join(dir, "latest"))
-	run.Link(f.out, dir)
-	comparison := reports.Compare(runs, own)
-	switch {
-	case comparison.Exit == exitFail:
-	case ctx.Err() != nil:
-		comparison.Exit = exitInterrupted
-	case harness:
-		comparison.Exit = exitHarness
-	}
-	errs = append(errs, reports.WriteComparison(dir, &comparison, runs))
-	if f.json {
-		errs = append(errs, printJSON(w, comparison))
-	} else {
-		errs = append(errs, reports.CompareTerminal(w.stdout, &comparison, f.style(w, dir)))
-		fmt.Fprintf(w.stdout, "\nexit code %d: judged by %s; other architectures are controls\n", comparison.Exit, own)
-	}
-	return comparison.Exit, errors.Join(errs...)
 }
 
 // printResult prints what result.json holds, to the byte.
@@ -381,4 +371,18 @@ func display(path string) string {
 		return rel
 	}
 	return abs
+}
+
+// readPrices reads the price file, where there is one.
+func (f *runFlags) readPrices() (err error) {
+	if f.priceFile == "" {
+		return nil
+	}
+	if f.prices, err = os.ReadFile(f.priceFile); err != nil {
+		return fmt.Errorf("--prices: %w", err)
+	}
+	if _, err := cost.ParsePrices(f.prices); err != nil {
+		return fmt.Errorf("--prices %s: %w", f.priceFile, err)
+	}
+	return nil
 }

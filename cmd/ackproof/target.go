@@ -109,14 +109,26 @@ func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 
 // confirm asks before anything is fired at a host that is not this one. Nobody is
 // asked where --yes has said so, and nothing is fired where nobody can be.
-func (f *runFlags) confirm(w world, s *scenarios.Scenario) error {
-	if f.onTarget(s) == targetLocal || f.dynamodb.Yes {
-		return nil
+func (f *runFlags) confirm(w world, sides []configuration) error {
+	var confirmed []string
+	for _, c := range sides {
+		if f.onTarget(c.Scenario) == targetLocal || f.dynamodb.Yes {
+			continue
+		}
+		hosts := foreignHosts(c.Scenario)
+		if !slices.ContainsFunc(hosts, func(host string) bool { return !slices.Contains(confirmed, host) }) {
+			continue
+		}
+		if err := confirmHosts(w, c.Scenario, hosts); err != nil {
+			return err
+		}
+		confirmed = append(confirmed, hosts...)
 	}
-	hosts := foreignHosts(s)
-	if len(hosts) == 0 {
-		return nil
-	}
+	return nil
+}
+
+// confirmHosts asks about the hosts of one scenario.
+func confirmHosts(w world, s *scenarios.Scenario, hosts []string) error {
 	plan := scenarios.NewPlan(s, "", 0, 0)
 	what := fmt.Sprintf("%d requests in %s to %s%s, and canaries before them", plan.Len(), plan.Duration(), s.Target.URL, s.Request.Path)
 	if s.Target.Items.Table != "" || s.Target.Results.Table != "" {

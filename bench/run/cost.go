@@ -1,0 +1,137 @@
+package run
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/cost"
+	"github.com/ackproof/ackproof/bench/ledger"
+	"github.com/ackproof/ackproof/scenarios"
+)
+
+// pricesFile is the list of prices that a run is told at. It may be replaced: the next
+// 'ackproof reconcile' takes it.
+const pricesFile = "prices.yaml"
+
+// deployedMB is the memory of a deployed function that does not say.
+const deployedMB = 256
+
+// prices reads the list of prices of the run; one that keeps none has that of this
+// version.
+func (f *files) prices() (*cost.Prices, error) {
+	b, err := os.ReadFile(filepath.Join(f.pricedBy(), pricesFile))
+	if errors.Is(err, os.ErrNotExist) {
+		p, _ := cost.List()
+		return p, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cost.ParsePrices(b)
+}
+
+// pricedBy is the directory whose list of prices holds: of several agents', that of the first.
+func (f *files) pricedBy() string {
+	if f.firstDir != "" {
+		return f.firstDir
+	}
+	return f.dir
+}
+
+// targetAWS is the name of the target that is a stack on AWS.
+const targetAWS = "aws"
+
+// cost says what the run's work costs on AWS; nil: what is behind the API is somebody
+// else's.
+func (f *files) cost(r *bench.Result) *bench.Cost {
+	s, onAWS := f.scenario, f.manifest.Target == targetAWS
+	if s.Named() && !onAWS {
+		return nil
+	}
+	prices, err := f.prices()
+	if err != nil {
+		r.Notes = append(r.Notes, "the cost is not told: "+pricesFile+": "+err.Error())
+		return nil
+	}
+	w := &cost.Work{
+		Architecture: f.manifest.Architecture, Incurred: onAWS,
+		BuiltIn:  f.manifest.Processor == builtIn,
+		OneTable: s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
+		IDBytes: len(bench.ID{Run: f.manifest.Run}.String()), Payload: int(s.Workload.Payload),
+		Requests: r.Requests.Sent, Attempts: r.Requests.Sent + r.Requests.Retries, Refused: r.Requests.Refused, Acknowledged: r.Requests.Acknowledged,
+		Stored: r.Deliveries.Records, BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
+		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
+		OnFailure: f.destination(), Letters: r.Deliveries.DeadLettered, ReadRows: f.rowsRead(),
+		Disturbed: f.disturbed(),
+	}
+	if w.MemoryMB == 0 {
+		w.MemoryMB = deployedMB
+	}
+	if s.Gateway.Template != "" && w.Architecture == bench.Streams {
+		w.Payload = -1
+	}
+	if last := &f.reads[1]; last.Complete() {
+		n := last.count(ledger.Effects)
+		w.Applied = &n
+	}
+	if w.Architecture == bench.Streams {
+		w.BatchSize = s.Mapping.BatchSize
+	}
+	if w.Architecture == bench.Streams && f.log != nil && !s.Named() {
+		w.Handed = cost.NewTally(w.PerRecord, w.Timeout)
+		for d := range f.log.Deliveries() {
+			w.Handed.Add(d)
+		}
+	}
+	return w.Cost(prices)
+}
+
+// disturbed reports whether an event may have been tried again: something struck, or a
+// process of the function died.
+func (f *files) disturbed() bool {
+	for i := range f.faults {
+		if f.story.bitten(i) > 0 {
+			return true
+		}
+	}
+	return len(f.scenario.Workload.Poison) > 0
+}
+
+// destination is where the deployed system sends what it gives up.
+func (f *files) destination() string {
+	stack := f.scenario.Stack(f.manifest.Seed)
+	switch {
+	case stack.Architecture == bench.Streams && stack.Mapping.OnFailure == "payload":
+		return cost.Bucket
+	case stack.Architecture == bench.Streams && stack.Mapping.OnFailure != "", stack.Architecture == bench.FireAndForget && stack.Async.OnFailure != "":
+		return cost.Queue
+	}
+	return cost.NoDestination
+}
+
+// rowsRead counts what all final reads found.
+func (f *files) rowsRead() cost.Rows {
+	rows := cost.Rows{Complete: true}
+	all := append(append([]read{}, f.earlier...), f.reads[:]...)
+	for i := range all {
+		rows.Items += all[i].count(ledger.Items)
+		if !f.scenario.Table.OneTable { // else it is the same table, read once
+			rows.Effects += all[i].count(ledger.Effects) + all[i].count(ledger.Latest)
+		}
+		rows.Complete = rows.Complete && all[i].Complete()
+		if f.scenario.Read.By == scenarios.ReadGet {
+			rows.Asked += f.plan.Len()
+		}
+	}
+	return rows
+}
+
+// count is how many rows a read of a table found.
+func (r *read) count(t ledger.Table) (n int64) {
+	for _, p := range r.parts {
+		n += p.Rows(t)
+	}
+	return n
+}
