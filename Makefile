@@ -37,15 +37,16 @@ bench-peers:
 # processes, mutants of the judge, the README's commands in a clone, all
 # built-in scenarios at full length and in virtual time, report pages in a real
 # browser (chromium), the embedded DynamoDB against those of others (npm, python3),
-# the ledger read by a script of Python.
-CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1
+# the ledger read by a script of Python. A live scenario mostly waits: three at a time.
+CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1 -parallel 3
 conformance:
 	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/run ./bench/ledger ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
 # of others, functions on the runtime clients of Node.js and Python, exports read by
-# vegeta, DuckDB and pandas, stacks on moto and their templates before cfn-lint. The Node.js client has a native part, whose build wants
-# cmake, g++, make, autoconf and libtool.
+# vegeta, DuckDB and pandas, stacks on moto and their templates before cfn-lint. The
+# Node.js client has a native part, whose build wants cmake, g++, make, autoconf and
+# libtool.
 conformance-all:
 	ACKPROOF_CONFORMANCE=all $(CONFORMANCE) ./cmd/ackproof ./bench/aws
 
