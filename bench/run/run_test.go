@@ -75,9 +75,10 @@ func (p *inProcess) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	ctx := context.WithoutCancel(r.Context()) // a client that gives up leaves no item without its effect
 	err := errors.Join(
-		p.put(r.Context(), p.tables[0], map[string]string{"id": in.ID, "payload": in.Payload}),
-		p.put(r.Context(), p.tables[1], map[string]string{
+		p.put(ctx, p.tables[0], map[string]string{"id": in.ID, "payload": in.Payload}),
+		p.put(ctx, p.tables[1], map[string]string{
 			"id": in.ID, "digest": bench.DigestOf([]byte(in.Payload)).String(),
 			"#count": "1", "#sequence": "1", "#processedAt": fmt.Sprint(time.Now().UnixMilli()),
 		}),
