@@ -40,7 +40,7 @@ bench-peers:
 # the ledger read by a script of Python. A live scenario mostly waits: three at a time.
 CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1 -parallel 3
 conformance:
-	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/run ./bench/ledger ./bench/capacity
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/suite ./bench/reconcile ./bench/run ./bench/ledger ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
 # of others, functions on the runtime clients of Node.js and Python, exports read by
