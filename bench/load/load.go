@@ -20,7 +20,7 @@
 //
 // Two senders stand behind the RoundTripper. Plain HTTP/1.1 over the machine's
 // network goes through a client of our own (lean.go), which needs no goroutine
-// for a connection and a third of net/http's CPU; all else, such as TLS, goes
+// for a connection and about half of net/http's CPU; all else, such as TLS, goes
 // through net/http (standard.go). A request has the same outcome with both,
 // which a test holds against a server that misbehaves in every way it knows.
 //
