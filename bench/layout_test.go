@@ -24,7 +24,8 @@ var imports = map[string][]string{
 	"bench/sdk":         {},
 	"bench/dynamo":      {"bench", "bench/clock"},
 	"bench/breakage":    {"bench"},
-	"bench/peer":        {}, // the stand-ins of others, for tests alone
+	"bench/peer":        {},             // the stand-ins of others, for tests alone
+	"bench/browser":     {"bench/peer"}, // report pages in Chromium, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},
