@@ -33,6 +33,11 @@ require (
 )
 
 require (
+	github.com/aws/aws-sdk-go-v2/service/apigateway v1.40.2 // levers: the limits of a stage, the role behind a method
+	github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs v1.92.2 // levers: strikes are counted in the log of a function
+	github.com/aws/aws-sdk-go-v2/service/fis v1.38.2 // levers: experiments of AWS Fault Injection Service
+	github.com/aws/aws-sdk-go-v2/service/iam v1.66.0 // levers: a permission that is denied for a while
+	github.com/aws/aws-sdk-go-v2/service/lambda v1.92.2 // levers: concurrency, settings and event source mapping of a function
 	github.com/aws/aws-sdk-go-v2/service/cloudformation v1.83.0 // stacks on AWS: change sets, steps, removal
 	github.com/aws/aws-sdk-go-v2/service/cloudwatch v1.76.0 // metrics beside our own, and our own published
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.10 // the package of a processor on AWS, buckets that must be emptied

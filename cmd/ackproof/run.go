@@ -36,8 +36,9 @@ type runFlags struct {
 	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
-	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
-	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
+	onAWS                                      *aws.LeverOptions // how the stack is broken; nil: it is none on AWS
+	publishTo                                  *aws.Account      // whose CloudWatch is given the figures; nil: nobody's
+	untold                                     bool              // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {

@@ -82,6 +82,7 @@ func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
 	if f.architecture != "" && f.architecture != status.Outputs[aws.OutArchitecture] {
 		return nil, misuse{fmt.Errorf("--architecture %s: the stack %s is of the architecture %s", f.architecture, f.account.stack, status.Outputs[aws.OutArchitecture])}
 	}
+	f.onAWS = &aws.LeverOptions{Account: a, Parts: status.Parts(), Undoing: f.account.undoing(a), Clock: w.clock}
 	set := []string{
 		"architecture=" + status.Outputs[aws.OutArchitecture], "request.sign=" + scenarios.SignSigV4,
 		"target.url=" + status.Outputs[aws.OutURL], "target.dynamodb.region=" + a.Region,
@@ -102,7 +103,11 @@ func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
 // newTarget makes the target of one run.
 func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 	if target := f.onTarget(s); target != targetLocal {
-		return outside.New(outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+		o := outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }}
+		if f.onAWS != nil {
+			o.Levers = aws.NewLevers(*f.onAWS)
+		}
+		return outside.New(o)
 	}
 	return local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
 }
