@@ -11,8 +11,10 @@ build:
 test:
 	go test ./...
 
+# All tests under the race detector. With SHORT=-short those that it makes last many
+# minutes, and cannot see more in than in others, are left out.
 race:
-	go test -race ./...
+	go test -race $(SHORT) -timeout 30m ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
