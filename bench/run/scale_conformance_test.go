@@ -113,7 +113,7 @@ func judgeIn(t *testing.T, made *synth.Run, n, memory int64) time.Duration {
 	progress := func(p run.Judging) {
 		if first.Requests == 0 {
 			first = p
-			debug.SetMemoryLimit(p.Memory)
+			debug.SetMemoryLimit(p.GoLimit())
 		}
 		if p.Done < last || p.Done > 1 {
 			t.Errorf("progress from %.3f to %.3f", last, p.Done)

@@ -102,7 +102,7 @@ func reconcileCommand(w world, code *int) *cobra.Command {
 		defer progress.end()
 		var hold sync.Once
 		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: func(p run.Judging) {
-			hold.Do(func() { debug.SetMemoryLimit(p.Memory) }) // garbage counts too
+			hold.Do(func() { debug.SetMemoryLimit(p.GoLimit()) })
 			progress.show(p)
 		}})
 	}
