@@ -169,6 +169,9 @@ func (w *window) take() (*slot, error) {
 	return s, nil
 }
 
+// full says that there is no free slot, and can be no more of them.
+func (w *window) full() bool { return len(w.free) == 0 && w.slots == maxSlots }
+
 // sync brings everything to the disk.
 func (w *window) sync() error {
 	for _, part := range w.parts {

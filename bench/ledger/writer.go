@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	aheadFirst = 4  // blocks that have a slot before their first request comes
+	aheadFirst = 8  // blocks that have a slot before their first request comes
 	aheadMost  = 64 // where requests had to wait for one, up to so many
 
 	maxErrorTexts = 1000 // different ones that are kept
