@@ -13,7 +13,7 @@ import (
 // Slots are used again, so that the window is as long as what is under way, and
 // what is sealed takes at most 12 bytes a request.
 func TestDiskIsBounded(t *testing.T) {
-	const n = 60 * blockRows
+	const n = 200 * blockRows
 	w, dir := create(t, n)
 	var largest int64
 	for seq := range uint64(n) {

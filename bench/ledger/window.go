@@ -19,7 +19,7 @@ const (
 	maxSlots    = 4096
 	windowHeads = maxSlots * headSize
 	slotSize    = blockRows * cellSize
-	growSlots   = 64 // at most this many slots are added at a time
+	growSlots   = 16 // at most this many slots are added at a time
 )
 
 // The kinds of a slot, in its head. The kind of a free one is 0, as all of its head.
