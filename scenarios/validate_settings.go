@@ -16,9 +16,10 @@ import (
 func (c *checker) checkRequest() {
 	r := c.Request
 	c.path("request.path", r.Path)
-	if c.path("gateway.path", c.Gateway.Path) && c.Gateway.Path != r.Path {
+	if c.path("gateway.path", c.Gateway.Path) && c.Gateway.Path != r.Path && !c.Target.named() {
 		c.failf("gateway.path", "%q is not request.path %q: every request would miss it", c.Gateway.Path, r.Path)
 	}
+	c.method("request.method", r.Method)
 	c.body("request.body", r.Body)
 	c.headers("request.headers", r.Headers)
 	c.checkKinds()
@@ -36,6 +37,20 @@ func (c *checker) checkRequest() {
 	c.between("request.connections", r.Connections, 1, 100_000)
 	c.oneOf("request.sign", r.Sign, SignNone, SignSigV4)
 	c.checkRetries()
+}
+
+// method checks that a request can write something, where that is looked for.
+func (c *checker) method(path, method string) {
+	writes := slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, method)
+	other := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete}, method)
+	switch {
+	case !writes && !other:
+		c.failf(path, "%q is no method: want POST, PUT, PATCH, GET, HEAD, OPTIONS or DELETE", method)
+	case !c.Target.named() && method != http.MethodPost:
+		c.failf(path, "%s: the API that ackproof starts takes POST alone; other methods go to a system of your own (target.url)", method)
+	case other && (c.Target.Items.Table != "" || c.Target.Results.Table != ""):
+		c.failf(path, "%s writes nothing that could be looked for in the tables: use POST, PUT or PATCH, or leave the tables out", method)
+	}
 }
 
 // body checks the template of a body.
