@@ -146,24 +146,24 @@ func (l *Levers) lever(i int, f faults.Fault) lever {
 	return nil
 }
 
-// writing are the actions of IAM that write into a table. A transaction takes those
+// writesTable are the actions of IAM that write into a table. A transaction takes those
 // of its parts.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
-var writing = []string{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+var writesTable = []string{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
 
-// reading are those that read a stream.
-var reading = []string{"dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"}
+// readsStream are those that read a stream.
+var readsStream = []string{"dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"}
 
 // denial makes the lever that takes a permission from who uses it.
 func (l *Levers) denial(i int, f faults.Fault) *deny {
 	p := l.opts.Parts
 	d := &deny{
-		Policy: fmt.Sprintf("ackproof-fault-%s-%d", l.stack.Run, i), Actions: writing,
+		Policy: fmt.Sprintf("ackproof-fault-%s-%d", l.stack.Run, i), Actions: writesTable,
 		find: functionRole(p.Function), told: &deniedInLog{function: p.Function},
 	}
 	switch {
 	case f.Kind.Name == "stream.deny":
-		d.Actions, d.Resource, d.told = reading, p.Stream, &stuckMapping{source: source{p.Function, p.Stream}}
+		d.Actions, d.Resource, d.told = readsStream, p.Stream, &stuckMapping{source: source{p.Function, p.Stream}}
 	case f.Kind.Name == "results.deny":
 		d.Resource = l.table(p.Results)
 	default:
