@@ -101,6 +101,7 @@ func TestConformanceKindsOnASoundProcessor(t *testing.T) {
 // Each fault brings out the bug that its kind says it exposes: of the processor, or
 // in how the API and its client are set up.
 func TestKindsExpose(t *testing.T) {
+	long(t)
 	const (
 		naive = "gateway.statusMapping=naive"
 		anew  = "request.retries={max: 1, sameId: false}"

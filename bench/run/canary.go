@@ -133,7 +133,7 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 		return nil
 	}
 	var err error
-	if rd.by == scenarios.ReadGet {
+	if rd.byKey() {
 		err = own.get(ctx, in, first, end, found)
 	} else {
 		err = own.scan(ctx, in.table, found)

@@ -19,6 +19,7 @@ func TestConformanceAgentsOfOneRun(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("waits for an agreed start: set ACKPROOF_CONFORMANCE=1")
 	}
+	t.Parallel()
 	built(t, "cmd/ackproof") // which takes its time
 	start := clock.Real{}.Now().Add(12 * time.Second).UTC().Format(time.RFC3339)
 	dir := t.TempDir()
@@ -197,6 +198,7 @@ func TestConformanceJudgedAgainWhileTheBacklogDrains(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("waits for a slow backlog: set ACKPROOF_CONFORMANCE=1")
 	}
+	t.Parallel()
 	s := startAckproof(t, "run", "baseline", "--rate", "100/s", "--for", "3s", "--quiet", "--hold",
 		"--set", "processor.work=40ms", "--set", "mapping.batchSize=10", "--set", "processor.concurrency=1", "--set", "table.shards=1", "--set", "overload=true", "--set", "drain.timeout=1s")
 	until(t, time.Minute, "a verdict", func() bool { return strings.Contains(s.stderr.String(), "stays up") })

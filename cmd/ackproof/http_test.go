@@ -3,11 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,9 +136,44 @@ func TestAPlainLoadTest(t *testing.T) {
 	if code := s.code(); code != exitUnknown {
 		t.Errorf("exit %d of an expectation that nobody can see", code)
 	}
-	s = startAckproofIn(t, dir, "run", "plain.yaml", "--quiet", "--set", "request.path=/nowhere", "--set", "gateway.path=/nowhere")
+	s = startAckproofIn(t, dir, "run", "plain.yaml", "--quiet", "--set", "request.path=/nowhere")
 	if code := s.code(); code != exitMisuse || !strings.Contains(s.stderr.String(), "a canary, was answered 40") {
 		t.Errorf("exit %d of a wrong path: %s", code, &s.stderr)
+	}
+}
+
+// A load of several kinds, each with its method and path, and an expectation of one.
+func TestKindsOfRequestsToAnAPIOfSomebodyElse(t *testing.T) {
+	var writes, reads, other atomic.Int64
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "PUT /orders":
+			writes.Add(1)
+		case "GET /orders/latest":
+			reads.Add(1)
+		default:
+			other.Add(1)
+		}
+	}))
+	defer api.Close()
+	dir := t.TempDir()
+	text := "load: [{name: steady, for: 1s, rate: 200/s}]\nguarantee: {effects: none}\ntarget: {url: " + api.URL + "}\n" +
+		"request: {kinds: [{name: write, path: /orders, method: PUT}, {name: read, path: /orders/latest, method: GET, weight: 3}]}\n" +
+		"expect: [\"acknowledged == 100% of write\", \"response_time.p50 < 10s of read\"]\n"
+	if err := os.WriteFile(filepath.Join(dir, "kinds.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startAckproofIn(t, dir, "run", "kinds.yaml", "--quiet")
+	if code := s.code(); code != exitPass {
+		t.Errorf("exit %d: %s%s", code, &s.stdout, &s.stderr)
+	}
+	r := resultOf(t, s.latest())
+	if len(r.Kinds) != 2 || r.Kinds[0].Sent+r.Kinds[1].Sent != 200 || len(r.Expectations) != 2 {
+		t.Fatalf("%+v, %+v", r.Kinds, r.Expectations)
+	}
+	canaries := writes.Load() + reads.Load() - 200
+	if other.Load() != 0 || canaries < 0 || canaries > 5 || reads.Load() < r.Kinds[1].Sent || writes.Load() < r.Kinds[0].Sent {
+		t.Errorf("the API saw %d writes, %d reads and %d others; sent %d and %d", writes.Load(), reads.Load(), other.Load(), r.Kinds[0].Sent, r.Kinds[1].Sent)
 	}
 }
 
