@@ -21,7 +21,7 @@ func TestConformanceAgentsOfOneRun(t *testing.T) {
 	}
 	t.Parallel()
 	built(t, "cmd/ackproof") // which takes its time
-	start := clock.Real{}.Now().Add(12 * time.Second).UTC().Format(time.RFC3339)
+	start := clock.Real{}.Now().Add(25 * time.Second).UTC().Format(time.RFC3339)
 	dir := t.TempDir()
 	var agents []*session
 	for i := 1; i <= 2; i++ {
@@ -65,6 +65,7 @@ func TestConformanceAgentsOnOneSystem(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("waits for an agreed start: set ACKPROOF_CONFORMANCE=1")
 	}
+	t.Parallel()
 	built(t, "cmd/ackproof") // which takes its time
 	t.Run("sound", func(t *testing.T) {
 		t.Parallel()
@@ -147,7 +148,7 @@ const onceEach = `gateway.template={"TableName": "$stageVariables.itemsTable", "
 // own, as they are told to when one asks.
 func loadTogether(t *testing.T, dir string) (agents []*session) {
 	t.Helper()
-	start := clock.Real{}.Now().Add(12 * time.Second).UTC().Format(time.RFC3339)
+	start := clock.Real{}.Now().Add(25 * time.Second).UTC().Format(time.RFC3339)
 	asked := startAckproofIn(t, dir, "run", "theirs.yaml", "--target", "http", "--agent", "1/2", "--quiet", "--start-at", start)
 	if code := asked.code(); code != exitMisuse {
 		t.Fatalf("exit %d", code)
