@@ -69,6 +69,7 @@ func leave(t *testing.T, dir string, partial []byte) {
 }
 
 func TestJudgementGoesOnWhereItWasCutOff(t *testing.T) {
+	Long(t)
 	for i, opts := range []synth.Options{
 		{Requests: 2700, Each: 5, Watched: true},
 		{Requests: 4000, Each: 5, Architecture: bench.Sync},
@@ -114,6 +115,7 @@ func TestJudgementGoesOnWhereItWasCutOff(t *testing.T) {
 }
 
 func TestHalfAJudgementOfAnythingElseIsNotUsed(t *testing.T) {
+	Long(t)
 	made, err := synth.Make(t.TempDir(), synth.Options{Requests: 6000, Each: 5, Seed: 3})
 	if err != nil {
 		t.Fatal(err)

@@ -36,8 +36,10 @@ type runFlags struct {
 	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
-	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
-	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
+	onAWS                                      *aws.LeverOptions // how the stack is broken; nil: it is none on AWS
+	publishTo                                  *aws.Account      // whose CloudWatch is given the figures; nil: nobody's
+	cloud                                      *aws.Account      // of the exports, dead letters and alarm that scenarios name; nil: none does
+	untold                                     bool              // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -69,7 +71,7 @@ those of the scenario's own architecture, since the others are controls.`,
 			if len(args) == 1 {
 				name = args[0]
 			}
-			if err := f.agents.check(w, name); err != nil {
+			if err := f.agents.check(w, shellWord(name), f.agents.others(cmd.Flags())); err != nil {
 				return misuse{err}
 			}
 			switch {
@@ -125,6 +127,9 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
 	if err == nil {
+		err = f.openCloud(ctx, w, all)
+	}
+	if err == nil {
 		err = f.confirm(w, all[:len(all)/f.trials])
 	}
 	if err != nil {
@@ -140,6 +145,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 		} else {
 			err = reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 		}
+		f.agents.sayHow(w)
 		return r.code, errors.Join(err, r.reported, stepSummary(w, r.result), r.held(ctx, w, f))
 	}
 	return f.group(ctx, w, own, all)
@@ -307,11 +313,15 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 
 // options are those of one run, without its progress.
 func (f *runFlags) options(w world, s *scenarios.Scenario, target bench.Target, seed uint64, out string) run.Options {
-	return run.Options{
+	o := run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
 		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages,
 	}
+	if f.cloud != nil {
+		o.Cloud = f.cloud
+	}
+	return o
 }
 
 // progress renews the live view, unless nobody wants it.
