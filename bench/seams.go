@@ -66,6 +66,18 @@ type Shared interface {
 	Shared() bool
 }
 
+// Outliving is a [Target] whose faults outlive a run that is killed. What undoes
+// them is on disk before they begin.
+type Outliving interface {
+	// Patience bounds how long a fault may take to be in force, and to be confirmed
+	// undone; 0: the target has no such faults. Faults begin and end beside each
+	// other then, the end of one when it has begun.
+	Patience() time.Duration
+	// Undoing is the command that undoes all that is open and succeeds when that is
+	// confirmed, whoever runs it and as often as it is run.
+	Undoing() []string
+}
+
 // Stack is the system under test as a run wants it: what the scenario says,
 // with defaults filled in, in plain values that can be handed to another
 // process as JSON.
@@ -259,12 +271,14 @@ const (
 // under the name OpPull when a fault is armed, does what the strike says, and
 // takes it back when the fault is taken away.
 const (
-	PlaceMapping Place = "mapping"         // the event source mapping as a whole
-	PlaceStream  Place = "stream"          // the stream of the items table
-	PlaceClock   Place = "clock"           // the time of table, stream, mapping and asynchronous events
-	PlaceCloud   Place = "cloud"           // all processes of the system under test
-	PlaceDoor    Place = "gateway.process" // the process of the API alone
-	PlaceExec    Place = "exec"            // what the user's own commands break: the run strikes there, and no target does
+	PlaceMapping  Place = "mapping"         // the event source mapping as a whole
+	PlaceStream   Place = "stream"          // the stream of the items table
+	PlaceClock    Place = "clock"           // the time of table, stream, mapping and asynchronous events
+	PlaceCloud    Place = "cloud"           // all processes of the system under test
+	PlaceDoor     Place = "gateway.process" // the process of the API alone
+	PlaceFunction Place = "function"        // the settings of the function
+	PlaceFIS      Place = "fis"             // what AWS Fault Injection Service breaks
+	PlaceExec     Place = "exec"            // what the user's own commands break: the run strikes there, and no target does
 
 	OpPull = "Pull"
 )

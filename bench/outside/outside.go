@@ -1,11 +1,11 @@
 // Package outside is the target that is somebody else's system: any API at a URL,
 // with its tables, and perhaps its stream, at any DynamoDB endpoint.
 //
-// Nothing of it is started, stopped or changed. It is looked at through the public
-// DynamoDB API alone: that its tables can be read by the run's ids, and what comes
-// into its stream, which is evidence that a request was stored. How far its
-// pipeline has come it does not show, and of faults it bears those that the user's
-// own commands make.
+// Nothing of it is started, stopped or changed, but by levers. It is looked at
+// through the public DynamoDB API alone: that its tables can be read by the run's
+// ids, and what comes into its stream, which is evidence that a request was stored.
+// How far its pipeline has come it does not show, and of faults it bears those that
+// the user's own commands make, and those for which it is given [Levers].
 package outside
 
 import (
@@ -48,8 +48,22 @@ type Faults interface {
 	Place(i int) bench.Place
 }
 
+// Levers break a system by the control plane of whoever runs it. They are used as a
+// [bench.Target] is, and know the faults by the same numbers. Those of the user's own
+// commands are none of theirs.
+type Levers interface {
+	Lacks(stack bench.Stack) []string
+	// Open looks at all that will be pulled, and changes nothing.
+	Open(ctx context.Context, stack bench.Stack) error
+	Begin(ctx context.Context, fault int) error
+	End(ctx context.Context, fault int) error
+	Bites(ctx context.Context) ([]bench.Bites, error)
+	bench.Outliving
+}
+
 // Options say how the target is run.
 type Options struct {
+	Levers    Levers // nil: there are none
 	Name      string // http, or aws where the system is a stack that was deployed
 	NewFaults func(seed uint64, texts []string) (Faults, error)
 	Clock     clock.Clock
@@ -87,7 +101,10 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 	if err != nil {
 		lacks = append(lacks, err.Error())
 	}
-	for i := 0; err == nil && i < len(stack.Faults); i++ {
+	if t.opts.Levers != nil {
+		lacks = append(lacks, t.opts.Levers.Lacks(stack)...)
+	}
+	for i := 0; err == nil && t.opts.Levers == nil && i < len(stack.Faults); i++ {
 		if faults.Place(i) != bench.PlaceExec {
 			lacks = append(lacks, fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), or leave the fault out", stack.Faults[i]))
 		}
@@ -113,6 +130,11 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Event)) (bench.Endpoints, error) {
 	s := stack.System
 	t.faults = len(stack.Faults)
+	if t.opts.Levers != nil {
+		if err := t.opts.Levers.Open(ctx, stack); err != nil {
+			return bench.Endpoints{}, err
+		}
+	}
 	attributes := s.Attributes
 	e := bench.Endpoints{API: s.URL, DynamoDB: s.DynamoDB, Region: s.Region, Profile: s.Profile, ItemsTable: s.Items, ResultsTable: s.Results, Attributes: &attributes}
 	if err := t.openPost(ctx, stack); err != nil {
@@ -254,18 +276,40 @@ func idOf(r record, name string) string {
 	return ""
 }
 
-// Begin is never asked for a fault that Lacks lets through.
-func (t *Target) Begin(context.Context, int) error {
-	return errors.New("a system that is not ours is broken by commands alone")
+// Begin pulls a lever.
+func (t *Target) Begin(ctx context.Context, fault int) error {
+	if t.opts.Levers == nil {
+		return errors.New("a system that is not ours is broken by commands alone")
+	}
+	return t.opts.Levers.Begin(ctx, fault)
 }
 
-// End has nothing to take away.
-func (t *Target) End(context.Context, int) error { return nil }
-
-// Bites has none: the run counts those of commands itself.
-func (t *Target) Bites(context.Context) ([]bench.Bites, error) {
-	return make([]bench.Bites, t.faults), nil
+// End takes it back.
+func (t *Target) End(ctx context.Context, fault int) error {
+	if t.opts.Levers == nil {
+		return nil
+	}
+	return t.opts.Levers.End(ctx, fault)
 }
+
+// Bites are those of levers: the run counts those of commands itself.
+func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
+	if t.opts.Levers == nil {
+		return make([]bench.Bites, t.faults), nil
+	}
+	return t.opts.Levers.Bites(ctx)
+}
+
+// Patience is that of the levers.
+func (t *Target) Patience() time.Duration {
+	if t.opts.Levers == nil {
+		return 0
+	}
+	return t.opts.Levers.Patience()
+}
+
+// Undoing is the command that undoes what levers have left.
+func (t *Target) Undoing() []string { return t.opts.Levers.Undoing() }
 
 // Position is withheld.
 func (t *Target) Position(context.Context) (bench.Position, error) {
