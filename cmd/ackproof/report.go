@@ -29,7 +29,7 @@ var reportForms = []struct {
 // schemaOfResult is what --schema alone prints.
 const schemaOfResult = "result"
 
-var schemas = map[string][]byte{schemaOfResult: reports.ResultSchema, "series": reports.SeriesSchema}
+var reportSchemas = map[string][]byte{schemaOfResult: reports.ResultSchema, "series": reports.SeriesSchema}
 
 func reportCommand(w world, code *int) *cobra.Command {
 	var schema string
@@ -59,7 +59,7 @@ report add summary.md to it.`,
 				return misuse{err}
 			}
 			if schema != "" {
-				text, ok := schemas[schema]
+				text, ok := reportSchemas[schema]
 				if !ok {
 					return misuse{fmt.Errorf("--schema=%.40q: want result or series; 'ackproof compare --schema' and 'ackproof capacity --schema' print theirs", schema)}
 				}
