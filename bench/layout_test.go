@@ -24,7 +24,8 @@ var imports = map[string][]string{
 	"bench/sdk":         {},
 	"bench/dynamo":      {"bench", "bench/clock"},
 	"bench/breakage":    {"bench"},
-	"bench/peer":        {}, // the stand-ins of others, for tests alone
+	"bench/peer":        {},                                    // the stand-ins of others, for tests alone
+	"bench/standin":     {"bench", "bench/clock", "bench/sdk"}, // an account of AWS, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},

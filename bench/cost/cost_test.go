@@ -39,7 +39,7 @@ func clean(architecture string) *Work {
 	if architecture == bench.Streams {
 		w.Stored, w.BatchSize = ptr(n), 100
 		w.Handed = NewTally(w.PerRecord, w.Timeout)
-		w.Handed.invocations, w.Handed.written, w.Handed.seconds = n/100, Exactly(n), Exactly(n/100*0.2) // see TestTally
+		w.Handed.invocations, w.Handed.written, w.Handed.seconds = Exactly(n/100), Exactly(n), Exactly(n/100*0.2) // see TestTally
 	}
 	return w
 }
@@ -325,4 +325,25 @@ func FuzzPrices(f *testing.F) {
 			t.Errorf("%q: %s", b, show(&c.Run))
 		}
 	})
+}
+
+// TestAhead: what a million requests will cost lies around what they cost in batches of
+// any size, and nobody can say of a processor of the user's own how much at most.
+func TestAhead(t *testing.T) {
+	prices := parsed(t, simple)
+	of := func(w Work) *bench.Estimate { return w.Ahead(1_000_000).Cost(prices).PerMillion }
+	w := Work{Architecture: bench.Streams, BuiltIn: true, IDBytes: 22, Payload: 256, BatchSize: 100, PerRecord: 1500 * time.Microsecond, Timeout: 3 * time.Second, MemoryMB: 512}
+	got := of(w)
+	// 4 + 1 + 1; 10,000 to a million invocations; 1.5 ms of a record, or 2 ms of an invocation of it alone, at half a GB.
+	if want := (bench.Estimate{Low: 6 + 0.02 + 1500*0.5*10/1e6}); !near(got.Low, want.Low) || got.High == nil || !near(*got.High, 6+2+2000*0.5*10/1e6) {
+		t.Errorf("ahead: %s", show(got))
+	}
+	w.Architecture = bench.Sync
+	if got := of(w); !near(got.Low, 4+4+2+2000*0.5*10/1e6) || !near(*got.High, got.Low) {
+		t.Errorf("sync ahead: %s", show(got))
+	}
+	w.Architecture, w.BuiltIn = bench.Streams, false
+	if got := of(w); got.High != nil || got.Low < 5 {
+		t.Errorf("somebody's processor ahead: %s", show(got))
+	}
 }

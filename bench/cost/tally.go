@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"math"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -11,7 +12,7 @@ import (
 type Tally struct {
 	perRecord, timeout time.Duration
 
-	invocations int64
+	invocations Amount
 	written     Amount // records whose result was written
 	seconds     Amount // billed
 
@@ -23,6 +24,18 @@ type Tally struct {
 // the time-out.
 func NewTally(perRecord, timeout time.Duration) *Tally {
 	return &Tally{perRecord: perRecord, timeout: timeout}
+}
+
+// expected is what so many records will make, each of them processed once, in batches of
+// which nothing is known but how many records they may have.
+func expected(records int64, batchSize int, perRecord, timeout time.Duration) *Tally {
+	t := NewTally(perRecord, timeout)
+	n := float64(records)
+	least := math.Ceil(n / float64(max(1, batchSize)))
+	t.written, t.invocations = Exactly(n), Between(least, n)
+	// Each invocation is billed from its first millisecond on.
+	t.seconds = Between(max(n*perRecord.Seconds(), least/1000), n*billed(perRecord))
+	return t
 }
 
 // Add takes the next delivery of the log.
@@ -37,7 +50,7 @@ func (t *Tally) Add(d bench.Delivery) {
 // close counts the invocation that is complete.
 func (t *Tally) close() {
 	all := time.Duration(t.records) * t.perRecord
-	t.invocations++
+	t.invocations = t.invocations.Plus(Exactly(1))
 	switch t.last.Outcome {
 	case bench.Delivered:
 		t.written = t.written.Plus(Exactly(float64(t.records)))
@@ -57,5 +70,5 @@ func (t *Tally) sums() (invocations, written, seconds Amount) {
 	if t.records > 0 {
 		t.close()
 	}
-	return Exactly(float64(t.invocations)), t.written, t.seconds
+	return t.invocations, t.written, t.seconds
 }

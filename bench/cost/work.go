@@ -78,6 +78,18 @@ func (w *Work) effectBytes() int {
 	return n
 }
 
+// Ahead is the work that so many requests will be when all goes well: each is acknowledged
+// and processed once, and nothing is read.
+func (w Work) Ahead(requests int64) *Work {
+	w.Requests, w.Attempts, w.Acknowledged, w.Stored, w.Applied = requests, requests, requests, &requests, &requests
+	if w.Architecture == bench.Streams {
+		w.Handed = expected(requests, w.BatchSize, w.PerRecord, w.Timeout)
+	}
+	none := int64(0)
+	w.Letters, w.ReadRows = &none, Rows{Complete: true}
+	return &w
+}
+
 // Cost says what the work costs at the prices.
 func (w *Work) Cost(p *Prices) *bench.Cost {
 	q := w.quantities()

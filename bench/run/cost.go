@@ -55,29 +55,15 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		r.Notes = append(r.Notes, "the cost is not told: "+pricesFile+": "+err.Error())
 		return nil
 	}
-	w := &cost.Work{
-		Architecture: f.manifest.Architecture, Incurred: onAWS,
-		BuiltIn:  f.manifest.Processor == builtIn,
-		OneTable: s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
-		IDBytes: len(bench.ID{Run: f.manifest.Run}.String()), Payload: int(s.Workload.Payload),
-		Requests: r.Requests.Sent, Attempts: r.Requests.Sent + r.Requests.Retries, Refused: r.Requests.Refused, Acknowledged: r.Requests.Acknowledged,
-		Stored: r.Deliveries.Records, BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
-		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
-		OnFailure: f.destination(), Letters: r.Deliveries.DeadLettered, ReadRows: f.rowsRead(),
-		Disturbed: f.disturbed(),
-	}
-	if w.MemoryMB == 0 {
-		w.MemoryMB = deployedMB
-	}
-	if s.Gateway.Template != "" && w.Architecture == bench.Streams {
-		w.Payload = -1
-	}
+	work := WorkOf(s, f.manifest.Processor == builtIn)
+	w := &work
+	w.Architecture, w.Incurred, w.IDBytes = f.manifest.Architecture, onAWS, len(bench.ID{Run: f.manifest.Run}.String())
+	w.Requests, w.Attempts, w.Refused, w.Acknowledged = r.Requests.Sent, r.Requests.Sent+r.Requests.Retries, r.Requests.Refused, r.Requests.Acknowledged
+	w.Stored, w.Letters, w.ReadRows = r.Deliveries.Records, r.Deliveries.DeadLettered, f.rowsRead()
+	w.OnFailure, w.Disturbed = f.destination(), f.disturbed()
 	if last := &f.reads[1]; last.Complete() {
 		n := last.count(ledger.Effects)
 		w.Applied = &n
-	}
-	if w.Architecture == bench.Streams {
-		w.BatchSize = s.Mapping.BatchSize
 	}
 	if w.Architecture == bench.Streams && f.log != nil && !s.Named() {
 		w.Handed = cost.NewTally(w.PerRecord, w.Timeout)
@@ -86,6 +72,28 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		}
 	}
 	return w.Cost(prices)
+}
+
+// WorkOf is what a scenario's settings decide of what its requests cost. It says nothing
+// of how many there are.
+func WorkOf(s *scenarios.Scenario, builtInProcessor bool) cost.Work {
+	w := cost.Work{
+		Architecture: s.Architecture, BuiltIn: builtInProcessor,
+		OneTable: s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
+		IDBytes: len(bench.ID{Run: bench.NewRunID(0)}.String()), Payload: int(s.Workload.Payload),
+		BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
+		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
+	}
+	if w.MemoryMB == 0 {
+		w.MemoryMB = deployedMB
+	}
+	if s.Architecture == bench.Streams {
+		w.BatchSize = s.Mapping.BatchSize
+		if s.Gateway.Template != "" {
+			w.Payload = -1
+		}
+	}
+	return w
 }
 
 // disturbed reports whether an event may have been tried again: something struck, or a

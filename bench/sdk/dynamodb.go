@@ -61,7 +61,7 @@ func Account(ctx context.Context, region, profile string) (aws.Config, error) {
 // OpenDynamoDB finds credentials and region; it calls nobody. On this machine they
 // are fixed, since no stand-in asks for real ones, and real ones are nothing to be
 // handed to it. Elsewhere they are those of any AWS program. Endpoint may be
-// empty: AWS's own.
+// empty: AWS's own, or those that AWS_ENDPOINT_URL and its kin name.
 func OpenDynamoDB(ctx context.Context, endpoint, region, profile string, dial Dial) (DynamoDB, error) {
 	d := DynamoDB{Tables: strings.TrimSuffix(endpoint, "/")}
 	d.Streams = d.Tables
@@ -86,6 +86,10 @@ func OpenDynamoDB(ctx context.Context, endpoint, region, profile string, dial Di
 	}
 	if d.Config.Region == "" {
 		d.Config.Region = DefaultRegion
+	}
+	if endpoint == "" { // the environment or the profile may name others than AWS's own
+		d.Tables = aws.ToString(dynamodb.NewFromConfig(d.Config).Options().BaseEndpoint)
+		d.Streams = aws.ToString(dynamodbstreams.NewFromConfig(d.Config).Options().BaseEndpoint)
 	}
 	return d, nil
 }

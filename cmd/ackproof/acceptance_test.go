@@ -77,10 +77,17 @@ func startAckproof(t *testing.T, args ...string) *session {
 // startAckproofIn starts a call in a folder that is there.
 func startAckproofIn(t *testing.T, dir string, args ...string) *session {
 	t.Helper()
+	return startAckproofEnv(t, dir, nil, args...)
+}
+
+// startAckproofEnv starts one with variables in its environment besides.
+func startAckproofEnv(t *testing.T, dir string, env []string, args ...string) *session {
+	t.Helper()
 	s := &session{t: t, dir: dir}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.dir, "ACKPROOF_STATE="+filepath.Join(s.dir, "state")) // what a killed call leaves goes with the test
+	s.cmd.Env = append(s.cmd.Env, env...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
