@@ -138,7 +138,7 @@ func line(c *types.ResourceChange) string {
 	if c == nil {
 		return "something that is no resource"
 	}
-	text := fmt.Sprintf("%-8s %-14s %s", strings.ToLower(string(c.Action)), aws.ToString(c.LogicalResourceId), aws.ToString(c.ResourceType))
+	text := fmt.Sprintf("%-8s %-16s %s", strings.ToLower(string(c.Action)), aws.ToString(c.LogicalResourceId), aws.ToString(c.ResourceType))
 	if c.Replacement == types.ReplacementTrue || c.Replacement == types.ReplacementConditional {
 		text += ", replaced: what is in it is lost"
 	}

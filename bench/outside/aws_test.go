@@ -21,17 +21,23 @@ import (
 // not ours. The stack is what the template says, behind signatures that are checked.
 func TestConformanceAStackOnAWSIsATarget(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
-		t.Skip("set ACKPROOF_CONFORMANCE=1: it builds the package of a function")
+		t.Skip("set ACKPROOF_CONFORMANCE=1: it packs and deploys a function")
 	}
 	account := standin.Start(t, standin.Options{System: func() bench.Target {
 		return local.New(local.Options{NewFaults: localFaults, Log: t.Output()})
 	}})
 	arch := map[string]string{"arm64": aws.ARM64, "amd64": aws.X8664}[runtime.GOARCH]
-	text, err := aws.Template(targettest.Stack(t), aws.Settings{Arch: arch})
+	stack := targettest.Stack(t)
+	stack.Processor.Env = []string{local.RoleEnv + "=" + local.RoleProcessor} // this binary plays the function
+	text, err := aws.Template(stack, aws.Settings{Arch: arch, Memory: 512})
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := aws.BuildCode(t.Context(), arch)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := aws.PackCode(exe)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -54,6 +56,11 @@ func Account(ctx context.Context, region, profile string) (aws.Config, error) {
 	c, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("read the AWS configuration: %w", err)
+	}
+	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); ok { // with the certificates that the configuration names
+		t := b.GetTransport()
+		t.MaxIdleConnsPerHost = keepAlive
+		c.HTTPClient = &http.Client{Transport: whole{t}}
 	}
 	return c, nil
 }

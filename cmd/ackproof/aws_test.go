@@ -28,13 +28,35 @@ func newCloudUser(t *testing.T, o standin.Options) *cloudUser {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" && o.System != nil {
 		t.Skip("set ACKPROOF_CONFORMANCE=1: it deploys a system and loads it")
 	}
-	return &cloudUser{t, t.TempDir(), standin.Start(t, o)}
+	u := &cloudUser{t, t.TempDir(), standin.Start(t, o)}
+	clone, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.write("go.work", "go "+goVersion(t, clone)+"\nuse "+clone+"\n") // 'deploy' builds the processor out of it
+	return u
+}
+
+// goVersion is that which the module asks for.
+func goVersion(t *testing.T, clone string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(clone, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "go "); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	t.Fatal("go.mod names no version of Go")
+	return ""
 }
 
 // types a command and waits for its end.
 func (u *cloudUser) types(env []string, args ...string) *session {
 	u.t.Helper()
-	s := startAckproofEnv(u.t, u.dir, append(u.account.Environ(), env...), args...)
+	s := startAckproofEnv(u.t, u.dir, slices.Concat(u.account.Environ(), []string{"GOWORK=" + filepath.Join(u.dir, "go.work")}, env), args...)
 	s.code()
 	return s
 }
@@ -56,21 +78,28 @@ func (u *cloudUser) write(name, text string) {
 	}
 }
 
-// hostArch is what a function must be built for to run here.
-func hostArch() string {
-	return map[string]string{"arm64": aws.ARM64, "amd64": aws.X8664}[runtime.GOARCH]
+// deploys a scenario for the processors that run here. The StreamProcessor's package is
+// built as for any user in the long conformance alone: it takes half a minute.
+func (u *cloudUser) deploys(file string, more ...string) *session {
+	u.t.Helper()
+	args := append([]string{"deploy", file, "--yes", "--arch", map[string]string{"arm64": aws.ARM64, "amd64": aws.X8664}[runtime.GOARCH]}, more...)
+	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
+		args = append(args, "--processor", built(u.t, "cmd/streamprocessor"))
+	}
+	return u.must(exitPass, args...)
 }
 
 // deniedWrites is a system whose results table refuses a part of all writes.
 func deniedWrites(t *testing.T) standin.Options {
 	return standin.Options{
 		System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) },
-		Faults: []string{"at 0s for 1h: results.deny 20%"},
+		Faults: []string{"at 0s for 1h: results.deny 5%"},
 	}
 }
 
 const awsScenario = `load: [{name: steady, for: 3s, rate: 100/s}]
 processor: {work: 0ms, timeout: 3s}
+mapping: {batchSize: 5} # a whole batch is tried again for one write
 drain: {proof: sentinels}
 expect: ["lost == 0", "duplicated == 0"]
 `
@@ -84,8 +113,8 @@ func TestConformanceAWS(t *testing.T) {
 		t.Parallel()
 		u := newCloudUser(t, deniedWrites(t))
 		u.write("aws.yaml", awsScenario)
-		d := u.must(exitPass, "deploy", "aws.yaml", "--arch", hostArch(), "--yes")
-		for _, want := range []string{"add      Mapping", "a million requests: $4.76 to", "ready: a canary was processed after"} {
+		d := u.deploys("aws.yaml")
+		for _, want := range []string{"add      Mapping ", "a million requests: ", "ready: a canary was processed after"} {
 			if !strings.Contains(d.stdout.String(), want) {
 				t.Errorf("deploy says nothing of %q:\n%s", want, &d.stdout)
 			}
@@ -119,7 +148,7 @@ func TestConformanceAWS(t *testing.T) {
 		t.Parallel()
 		u := newCloudUser(t, deniedWrites(t))
 		u.write("swallow.yaml", strings.Replace(awsScenario, "timeout: 3s}", "timeout: 3s, env: {ACKPROOF_DEFECT: swallow}}", 1))
-		u.must(exitPass, "deploy", "swallow.yaml", "--arch", hostArch(), "--yes", "--stack", "orders")
+		u.deploys("swallow.yaml", "--stack", "orders")
 		// To whoever owns it, it is a stack of his own.
 		u.write("orders.yaml", awsScenario+`request: {sign: sigv4}
 target:

@@ -209,6 +209,9 @@ func (f *deployFlags) who() string {
 
 // step tells of one step of a stack.
 func (w world) step(s aws.Step) {
+	if s.Reason == "Resource creation Initiated" { // that it is under way was told when it was asked for
+		return
+	}
 	text := fmt.Sprintf("%s  %-22s %-16s %s", s.At.UTC().Format("15:04:05"), strings.ToLower(s.Status), s.Resource, s.Type)
 	if s.Reason != "" && strings.Contains(s.Status, "FAILED") {
 		text += ": " + s.Reason

@@ -166,8 +166,12 @@ func (f *deployFlags) ready(ctx context.Context, w world, a *aws.Account, s *sce
 		return misuse{err}
 	}
 	target := outside.New(outside.Options{Name: targetAWS, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+	options := run.Options{Scenario: s, Target: target, Seed: clock.Entropy() >> 12, Clock: w.clock}
+	if err := run.Check(options); err != nil {
+		return misuse{err}
+	}
 	fmt.Fprintf(w.stderr, "ackproof: sending canaries until one is processed; a new mapping may take minutes to poll\n")
-	sent, after, err := run.Ready(ctx, run.Options{Scenario: s, Target: target, Seed: clock.Entropy() >> 12, Clock: w.clock})
+	sent, after, err := run.Ready(ctx, options)
 	if err != nil {
 		return notReady{fmt.Errorf("stack %s is made, and no canary was seen to come through: %w\nthe function's log is /aws/lambda/%s-processor; 'ackproof deploy' with the same arguments tries again, 'ackproof destroy --stack %s' removes the stack", f.stack, err, f.stack, f.stack)}
 	}
