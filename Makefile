@@ -11,8 +11,10 @@ build:
 test:
 	go test ./...
 
+# All tests under the race detector. With SHORT=-short those that it makes last many
+# minutes, and cannot see more in than in others, are left out.
 race:
-	go test -race ./...
+	go test -race $(SHORT) -timeout 30m ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
@@ -33,27 +35,28 @@ bench-load:
 bench-peers:
 	ACKPROOF_BENCH_PEERS=1 go test -run '^TestBenchPeers$$' -count 1 -timeout 2h -v ./bench/dynamo
 
-# What needs more than Go, or minutes: the selftest in virtual time and on real
-# processes, mutants of the judge, the README's commands in a clone, all
-# built-in scenarios at full length and in virtual time, report pages in a real
-# browser (chromium), the embedded DynamoDB against those of others (npm, python3),
-# the ledger read by a script of Python. A live scenario mostly waits: three at a time.
-CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v -p 1 -parallel 3
+# What needs more than Go, or minutes. First what lives in real time and mostly waits,
+# four at a time: the README's commands in a clone, all built-in scenarios at full
+# length, the selftest on real processes. Then what computes: the selftest in virtual
+# time, mutants of the judge, report pages in a real browser (chromium), the embedded
+# DynamoDB against those of others (npm, python3), the ledger read by a script of Python.
+CONFORMANCE = go test -run 'README|Conformance' -timeout 60m -v
 conformance:
-	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./cmd/ackproof ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/suite ./bench/reconcile ./bench/run ./bench/ledger ./bench/capacity
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) -parallel 4 ./cmd/ackproof
+	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/suite ./bench/reconcile ./bench/run ./bench/ledger ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
-# of others, functions on the runtime clients of Node.js and Python, exports read by
-# vegeta, DuckDB and pandas, stacks on moto and their templates before cfn-lint. The
-# Node.js client has a native part, whose build wants cmake, g++, make, autoconf and
-# libtool.
+# of others, a stack of somebody else's on one machine (serverless-offline), functions
+# on the runtime clients of Node.js and Python, exports read by vegeta, DuckDB and
+# pandas, stacks on moto and their templates before cfn-lint. The Node.js client has a
+# native part, whose build wants cmake, g++, make, autoconf and libtool.
 conformance-all:
-	ACKPROOF_CONFORMANCE=all $(CONFORMANCE) ./cmd/ackproof ./bench/aws
+	ACKPROOF_CONFORMANCE=all $(CONFORMANCE) -p 1 -parallel 3 ./cmd/ackproof ./bench/aws
 
 # Long seeded campaigns. ACKPROOF_SOAK is how many runs each makes.
 soak:
-	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-200} go test -run SoakAKilledRun -timeout 2h -v ./cmd/ackproof
-	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -skip SoakAKilledRun -timeout 6h -v ./cmd/ackproof ./bench/dynamo
+	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-200} go test -run SoakAKilledRun -timeout 2h -v -parallel 3 ./cmd/ackproof
+	ACKPROOF_SOAK=$${ACKPROOF_SOAK:-100} go test -run Soak -skip SoakAKilledRun -timeout 6h -v -p 1 -parallel 3 ./cmd/ackproof ./bench/dynamo
 
 # The judge at a hundred million requests: memory held, time, its line, all planted
 # findings found by id; and what a map of strings and DuckDB take for a part of the

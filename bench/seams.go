@@ -42,7 +42,8 @@ type Target interface {
 	// Position reports how far the pipeline has come. A target that cannot see
 	// that returns ErrPositionWithheld, and the drain is proven in another way.
 	Position(ctx context.Context) (Position, error)
-	// DeadLetters reads what was handed to the on-failure destination.
+	// DeadLetters reads what was handed to the on-failure destination; nil: nobody
+	// can look, which is not the same as none.
 	DeadLetters(ctx context.Context) ([]DeadLetter, error)
 	// Stop takes the system down and leaves nothing behind. It may be called
 	// twice, and after a failed Start.
@@ -65,11 +66,24 @@ type Shared interface {
 	Shared() bool
 }
 
+// Outliving is a [Target] whose faults outlive a run that is killed. What undoes
+// them is on disk before they begin.
+type Outliving interface {
+	// Patience bounds how long a fault may take to be in force, and to be confirmed
+	// undone; 0: the target has no such faults. Faults begin and end beside each
+	// other then, the end of one when it has begun.
+	Patience() time.Duration
+	// Undoing is the command that undoes all that is open and succeeds when that is
+	// confirmed, whoever runs it and as often as it is run.
+	Undoing() []string
+}
+
 // Stack is the system under test as a run wants it: what the scenario says,
 // with defaults filled in, in plain values that can be handed to another
 // process as JSON.
 type Stack struct {
 	Run          RunID
+	Agent        int // of several that load one system, from 1; 0: one alone
 	Seed         uint64
 	Architecture string
 	Shards       int
@@ -98,6 +112,32 @@ type System struct {
 	Attributes
 	ByKey  bool   // the tables are asked for the run's own ids: they must be the keys
 	Stream string // auto, none, or an ARN
+
+	LetterQueue  string // the on-failure destination: a queue of SQS, by URL or name,
+	LetterBucket string // or a bucket of S3; both empty: nobody looks for dead letters
+}
+
+// Letter is what an on-failure destination holds of one hand-over: the message of a
+// queue, or the object of a bucket.
+type Letter struct {
+	At   time.Time // when it came
+	Body []byte
+}
+
+// LetterBox is the on-failure destination of a system that is not ours.
+type LetterBox interface {
+	// Letters gives each letter that has come since a moment, once however often it is
+	// asked, one at a time. It removes none. An error says that there may be more.
+	Letters(ctx context.Context, since time.Time, each func(Letter) error) error
+	// Close lets go of the letters that others could not see meanwhile.
+	Close(ctx context.Context) error
+}
+
+// Alarm is how an alarm of CloudWatch stands.
+type Alarm struct {
+	On     bool   // its state is ALARM
+	State  string // OK, ALARM or INSUFFICIENT_DATA
+	Reason string // of its last change, as CloudWatch tells it
 }
 
 // Attributes are the names of what a row of items or effects says; empty: it does
@@ -231,12 +271,14 @@ const (
 // under the name OpPull when a fault is armed, does what the strike says, and
 // takes it back when the fault is taken away.
 const (
-	PlaceMapping Place = "mapping"         // the event source mapping as a whole
-	PlaceStream  Place = "stream"          // the stream of the items table
-	PlaceClock   Place = "clock"           // the time of table, stream, mapping and asynchronous events
-	PlaceCloud   Place = "cloud"           // all processes of the system under test
-	PlaceDoor    Place = "gateway.process" // the process of the API alone
-	PlaceExec    Place = "exec"            // what the user's own commands break: the run strikes there, and no target does
+	PlaceMapping  Place = "mapping"         // the event source mapping as a whole
+	PlaceStream   Place = "stream"          // the stream of the items table
+	PlaceClock    Place = "clock"           // the time of table, stream, mapping and asynchronous events
+	PlaceCloud    Place = "cloud"           // all processes of the system under test
+	PlaceDoor     Place = "gateway.process" // the process of the API alone
+	PlaceFunction Place = "function"        // the settings of the function
+	PlaceFIS      Place = "fis"             // what AWS Fault Injection Service breaks
+	PlaceExec     Place = "exec"            // what the user's own commands break: the run strikes there, and no target does
 
 	OpPull = "Pull"
 )

@@ -96,6 +96,13 @@ func (e *Expectation) find(r *bench.Result) found {
 			}
 		}
 		return found{}
+	case e.Kind != "":
+		for _, kind := range r.Kinds {
+			if kind.Name == e.Kind {
+				return e.in(tree(kind))
+			}
+		}
+		return found{}
 	case e.Fault != "" || e.Path == aliasRecovery:
 		return e.inFaults(r)
 	}
@@ -215,7 +222,7 @@ func (e *Expectation) byTwoClocks() bool {
 func (e *Expectation) rests() []bench.Gate {
 	gates := []bench.Gate{bench.GatePlanComplete, bench.GateLedgerComplete, bench.GateHarnessAlive}
 	for _, client := range []string{"requests.", "response_time", "service_time.", "load.", "availability."} {
-		if strings.HasPrefix(e.Path, client) {
+		if e.Kind != "" || strings.HasPrefix(e.Path, client) {
 			return gates
 		}
 	}

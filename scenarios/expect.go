@@ -13,21 +13,23 @@ import (
 	"github.com/ackproof/ackproof/faults"
 )
 
-// Expectation is one line of expect: PATH OP VALUE [in PHASE | for FAULT].
+// Expectation is one line of expect: PATH OP VALUE [in PHASE | of KIND | for FAULT].
 //
 // PATH is a dotted key of result.json that holds a number, or an alias: lost,
-// duplicated, recovery. With `in PHASE` it is a key of that entry of phases;
-// with `for FAULT`, of the faults of that kind or text. VALUE is a number, a
-// duration (compared in ms), a rate (per second), or a percentage: of all
-// attempted items for counts of items, of all planned requests for counts of
-// requests, of the requests of a phase for its acknowledged ones; and a share such
-// as availability.share may be written as one.
+// duplicated, recovery. With `in PHASE` it is a key of that entry of phases; with
+// `of KIND`, of that entry of kinds, where requests are of several; with `for FAULT`,
+// of the faults of that kind or text. VALUE is a number, a duration (compared in
+// ms), a rate (per second), or a percentage: of all attempted items for counts of
+// items, of all planned requests for counts of requests, of the requests of a phase
+// or kind for its own counts; and a share such as availability.share may be written
+// as one.
 type Expectation struct {
 	Path  string
 	Op    string
 	Value float64 // in Unit; durations in ms, rates per second, percentages as 5 for 5%
 	Unit  string  // "", "ms", "/s" or "%"
 	Phase string  // name of a stage of the load, or empty
+	Kind  string  // name of a kind of requests, or empty
 	Fault string  // kind or text of a fault, or empty
 }
 
@@ -48,10 +50,11 @@ const (
 
 var operators = []string{"==", "!=", "<", "<=", ">", ">="}
 
-// Paths of numbers: of a whole result, of one phase, of one fault.
+// Paths of numbers: of a whole result, of one phase, of one kind, of one fault.
 var (
 	resultPaths = append(numberPaths(reflect.TypeFor[bench.Result](), ""), aliasLost, aliasDuplicated, aliasRecovery)
 	phasePaths  = append(numberPaths(reflect.TypeFor[bench.Phase](), ""), aliasLost, aliasDuplicated)
+	kindPaths   = numberPaths(reflect.TypeFor[bench.KindFigures](), "")
 	faultPaths  = append(numberPaths(reflect.TypeFor[bench.FaultResult](), ""), aliasRecovery)
 )
 
@@ -100,8 +103,8 @@ func ParseExpectation(text string) (Expectation, error) {
 	return e, nil
 }
 
-// parsePlace reads what may follow the value, `in PHASE` or `for FAULT`, and checks
-// that the path is one of that place.
+// parsePlace reads what may follow the value, `in PHASE`, `of KIND` or `for FAULT`,
+// and checks that the path is one of that place.
 func (e *Expectation) parsePlace(words []string) error {
 	paths := resultPaths
 	if len(words) > 0 {
@@ -109,13 +112,15 @@ func (e *Expectation) parsePlace(words []string) error {
 		switch {
 		case words[0] == "in" && len(words) == 2:
 			e.Phase, paths = rest, phasePaths
+		case words[0] == "of" && len(words) == 2:
+			e.Kind, paths = rest, kindPaths
 		case words[0] == "for" && rest != "":
 			e.Fault, paths = rest, faultPaths
 			if f, err := faults.Parse(rest); err == nil {
 				e.Fault = f.String()
 			}
 		default:
-			return fmt.Errorf(`%q: only "in PHASE" or "for FAULT" may follow the value`, strings.Join(words, " "))
+			return fmt.Errorf(`%q: only "in PHASE", "of KIND" or "for FAULT" may follow the value`, strings.Join(words, " "))
 		}
 	}
 	if slices.Contains(paths, e.Path) {
@@ -206,6 +211,8 @@ func (e *Expectation) whole() string {
 	switch {
 	case e.Fault != "":
 		return ""
+	case e.Kind != "" && (e.Path == "acknowledged" || e.Path == "refused" || e.Path == "unknown"):
+		return "sent"
 	case first == "items" || e.Path == aliasLost || e.Path == aliasDuplicated:
 		return "items.attempted"
 	case first == "requests":
@@ -226,7 +233,7 @@ func (e Expectation) String() string {
 	if e.Path == "" {
 		return ""
 	}
-	return e.Path + " " + e.Op + " " + e.value() + e.place()
+	return strings.TrimSuffix(e.Path+" "+e.Op+" "+e.value()+" "+e.Place(), " ")
 }
 
 // value prints what parseValue reads.
@@ -237,13 +244,15 @@ func (e *Expectation) value() string {
 	return strconv.FormatFloat(e.Value, 'f', -1, 64) + e.Unit
 }
 
-// place prints what parsePlace reads, with a space before it.
-func (e *Expectation) place() string {
+// Place prints what may follow the value; empty: nothing does.
+func (e *Expectation) Place() string {
 	switch {
 	case e.Phase != "":
-		return " in " + e.Phase
+		return "in " + e.Phase
+	case e.Kind != "":
+		return "of " + e.Kind
 	case e.Fault != "":
-		return " for " + e.Fault
+		return "for " + e.Fault
 	}
 	return ""
 }

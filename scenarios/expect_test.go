@@ -22,6 +22,8 @@ func TestParseExpectation(t *testing.T) {
 		"drain.ms < 0":                                            "drain.ms < 0",
 		"availability.share >= 99.9%":                             "availability.share >= 99.9%",
 		"availability.worst_second > 0.5":                         "availability.worst_second > 0.5",
+		"response_time.p99 < 50ms of large":                       "response_time.p99 < 50ms of large",
+		"acknowledged >= 99% of large":                            "acknowledged >= 99% of large",
 		"acknowledged >= 99% in steady":                           "acknowledged >= 99% in steady",
 	} {
 		e, err := ParseExpectation(text)
@@ -39,6 +41,8 @@ func TestParseExpectation(t *testing.T) {
 		"verdict == 0":                   "unknown path",
 		"run.seed == 1":                  "unknown path",
 		"requests.sent == 1 in steady":   "unknown path",
+		"lost == 0 of large":             "unknown path",
+		"sent > 99% of large":            "is no share",
 		"lost = 0":                       "unknown operator",
 		"lost == none":                   "is no value",
 		"lost == NaN":                    "is no value",
@@ -69,6 +73,7 @@ func evalResult() *bench.Result {
 		ResponseTime: bench.Latency{Count: 100, Censored: 10, P50: ptr(4.0)},
 		ServiceTime:  bench.Latency{Count: 100},
 		Phases:       []bench.Phase{{Name: "steady", ResponseTime: bench.Latency{Count: 100}, Acknowledged: 90, Items: bench.Items{LostWrite: 1}}},
+		Kinds:        []bench.KindFigures{{Name: "large", Sent: 50, Acknowledged: 45, ResponseTime: bench.Latency{Count: 50, P99: ptr(7.0)}}},
 		Faults: []bench.FaultResult{
 			{Text: "at 1s: processor.kill", Kind: "processor.kill", Bitten: 1, RecoveryMs: ptr(1500.0)},
 			{Text: "at 2s: processor.kill", Kind: "processor.kill", Bitten: 2, RecoveryMs: ptr(2500.0)},
@@ -94,6 +99,9 @@ func TestEval(t *testing.T) {
 		{"lost < 5%", ptr(3.0), yes, yes},
 		{"lost == 1 in steady", ptr(1.0), yes, yes},
 		{"acknowledged >= 90 in steady", ptr(90.0), yes, yes},
+		{"acknowledged >= 95% of large", ptr(90.0), no, no},
+		{"response_time.p99 < 5ms of large", ptr(7.0), no, nil},
+		{"response_time.p99 < 5ms of small", nil, nil, nil},
 		{"lost == 0 in other", nil, nil, nil},
 		{"requests.unknown <= 0.5%", ptr(0.5), yes, yes},
 		{"availability.share >= 99%", ptr(98.5), no, no},

@@ -37,6 +37,11 @@ func (e *Expectation) atLeast(r *bench.Result) string {
 			whole = tree(phase)
 		}
 	}
+	for _, kind := range r.Kinds {
+		if kind.Name == e.Kind {
+			whole = tree(kind)
+		}
+	}
 	if n := number(whole, strings.TrimSuffix(e.Path, e.last())+"at_least."+e.last()); n != nil && e.inLatency() {
 		return ", and is " + e.show(*n) + " at least"
 	}
@@ -129,7 +134,7 @@ func (e *Expectation) where(r *bench.Result, rows []bench.SeriesRow) string {
 		return worst(r, in, "lag p99", func(row *bench.SeriesRow) *float64 { return row.LagP99 }) + "plots/lag-cdf.svg and plots/backlog.svg show it"
 	case first == "response_time" || first == "service_time" || first == "response_time_by":
 		return worst(r, in, "response p99", func(row *bench.SeriesRow) *float64 { return row.P99 }) + "plots/response-time.svg shows it"
-	case e.Path == "requests.refused", e.Path == "requests.unknown", e.Path == "requests.acknowledged", e.Path == "acknowledged", first == "availability":
+	case e.Path == "requests.refused", e.Path == "requests.unknown", e.Path == "requests.acknowledged", e.Path == "acknowledged", e.Kind != "", first == "availability":
 		return worst(r, in, "not acknowledged", notAcknowledged) + "plots/availability.svg shows it"
 	case first == "load" || e.Path == "requests.unsent":
 		return fmt.Sprintf("the generator sent %.4g/s of %.4g/s, with a send delay p99 of %.4gms; the gates tell whether it kept up", r.Load.AchievedRPS, r.Load.OfferedRPS, r.Load.SendDelay.P99)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/http"
 
 	"github.com/ackproof/ackproof/bench/clock"
 )
@@ -102,11 +101,11 @@ func (c *checker) checkKinds() {
 			c.body(path+".body", k.Body)
 		}
 		c.headers(path+".headers", k.Headers)
-		if k.Path != "" && c.path(path+".path", k.Path) && k.Path != c.Gateway.Path {
+		if k.Path != "" && c.path(path+".path", k.Path) && k.Path != c.Gateway.Path && !c.Target.named() {
 			c.failf(path+".path", "%q is not gateway.path %q: every such request would miss it", k.Path, c.Gateway.Path)
 		}
-		if k.Method != "" && k.Method != http.MethodPost {
-			c.failf(path+".method", "not supported yet; use POST")
+		if k.Method != "" {
+			c.method(path+".method", k.Method)
 		}
 	}
 	if len(c.Request.Kinds) > maxKinds {

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -61,13 +62,36 @@ func TestRequestKinds(t *testing.T) {
 	}
 }
 
+// A system of somebody else takes what it takes; only what is looked for in tables
+// must be able to get there.
+func TestKindsOfASystemOfSomebodyElse(t *testing.T) {
+	const kinds = "name: t\nload: [{name: all, for: 5s, rate: 10/s}]\nrequest: {kinds: [{name: a, path: /a, method: PUT}, {name: b, path: /b/c, method: %s}]}\n" +
+		"guarantee: {effects: none}\ntarget: {url: 'http://127.0.0.1:1'%s}\nexpect: [response_time.p99 < 1s of b, acknowledged == 100%% of a]\n"
+	s, err := Parse("s.yaml", fmt.Appendf(nil, kinds, "GET", ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := s.RequestKinds(); all[0].Method != "PUT" || all[0].Path != "/a" || all[1].Method != "GET" || all[1].Path != "/b/c" {
+		t.Errorf("kinds %+v", all)
+	}
+	_, err = Parse("s.yaml", fmt.Appendf(nil, kinds, "GET", ", items: {table: x}"), nil)
+	if err == nil || !strings.Contains(err.Error(), "request.kinds[1].method: GET writes nothing that could be looked for") {
+		t.Errorf("%v", err)
+	}
+	_, err = Parse("s.yaml", fmt.Appendf(nil, strings.ReplaceAll(kinds, "of b", "of c"), "GET", ""), nil)
+	if err == nil || !strings.Contains(err.Error(), `no kind of request.kinds is named "c"`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestKindsThatCannotBe(t *testing.T) {
 	for kinds, want := range map[string]string{
 		"{weight: 1}":                    "request.kinds[0].name: \"\" is no name",
 		"{name: a}, {name: a}":           "request.kinds[1].name: \"a\" is the name of an earlier kind",
 		"{name: a, body: 'x'}":           "request.kinds[0].body: it carries neither",
 		"{name: a, path: /other}":        "request.kinds[0].path: \"/other\" is not gateway.path",
-		"{name: a, method: GET}":         "request.kinds[0].method: not supported yet",
+		"{name: a, method: PUT}":         "request.kinds[0].method: PUT: the API that ackproof starts takes POST alone",
+		"{name: a, method: FETCH}":       "request.kinds[0].method: \"FETCH\" is no method",
 		"{name: a, payload: 1MB}":        "request.kinds[0].payload: 1MB is out of range",
 		"{name: a, headers: {'a b': x}}": "request.kinds[0].headers.a b: no valid HTTP header",
 		"{name: a, wieght: 2}":           "did you mean weight?",

@@ -11,7 +11,7 @@ import (
 )
 
 // Tolerance says by how much a number of result.json may have changed against a
-// baseline: PATH +VALUE [in PHASE | for FAULT], or -VALUE where less is worse.
+// baseline: PATH +VALUE [in PHASE | of KIND | for FAULT], or -VALUE where less is worse.
 // VALUE is a percentage of the baseline's number, or as in an [Expectation].
 type Tolerance struct {
 	of       Expectation // what is looked up; its Value is the limit and has no sign
@@ -61,7 +61,7 @@ func (t Tolerance) String() string {
 	if t.fall {
 		sign = "-"
 	}
-	return t.of.Path + " " + sign + t.of.value() + t.of.place()
+	return strings.TrimSuffix(t.of.Path+" "+sign+t.of.value()+" "+t.of.Place(), " ")
 }
 
 // Eval holds the trials of one side against those of the baseline, median

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -135,13 +134,11 @@ func (c *checker) within(path string, value, low, high time.Duration) {
 // checkUnbuilt refuses what is known and has no effect yet. To ignore it would
 // be to test something else than what was asked for.
 func (c *checker) checkUnbuilt() {
-	r := c.Request
 	for _, u := range []struct {
 		path    string
 		asked   bool
 		instead string
 	}{
-		{"request.method", r.Method != http.MethodPost, "use POST"},
 		{"table.streamViewType", slices.Contains([]string{"KEYS_ONLY", "OLD_IMAGE"}, c.Table.StreamViewType), "use NEW_IMAGE or NEW_AND_OLD_IMAGES: the processor reads the payload from the record"},
 	} {
 		if u.asked {

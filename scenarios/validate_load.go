@@ -113,7 +113,7 @@ func (c *checker) checkStageExpectations(path string, stage Stage) {
 		switch {
 		case e.Path == "" && c.readable(path):
 			c.failf(path, "no expectation: write one such as %q", "response_time.p99 < 200ms")
-		case e.Phase != "" || e.Fault != "":
+		case e.Place() != "":
 			c.failf(path, "%q: an expectation of a stage is of that stage alone; leave out what follows the value", e)
 		case e.Path != "" && !slices.Contains(phasePaths, e.Path):
 			c.failf(path, "a stage has no figure %q; put it under the scenario's own expect", e.Path)

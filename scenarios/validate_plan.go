@@ -118,6 +118,9 @@ func (c *checker) checkExpectations() {
 		if e.Phase != "" && c.readable("load") && !c.hasStage(e.Phase) {
 			c.failf(path, "no stage of the load is named %q", e.Phase)
 		}
+		if e.Kind != "" && c.readable("request") && !slices.ContainsFunc(c.Request.Kinds, func(k RequestKind) bool { return k.Name == e.Kind }) {
+			c.failf(path, "no kind of request.kinds is named %q", e.Kind)
+		}
 		if !c.readable("faults") {
 			continue
 		}

@@ -7,10 +7,17 @@ import (
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/fis"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/transport/http/protocol/awsquery"
 
@@ -25,7 +32,15 @@ type Account struct {
 
 	formation *cloudformation.Client
 	objects   *s3.Client
+	queues    *sqs.Client
 	watch     *cloudwatch.Client
+	// What levers are pulled with.
+	lambda  *lambda.Client
+	iam     *iam.Client
+	gateway *apigateway.Client
+	tables  *dynamodb.Client
+	logs    *cloudwatchlogs.Client
+	fis     *fis.Client
 }
 
 // OpenAccount finds credentials and region as any AWS program does, and asks who
@@ -61,11 +76,14 @@ func OpenAccount(ctx context.Context, endpoint, region, profile string) (*Accoun
 		ID: aws.ToString(who.Account), Region: config.Region, Caller: aws.ToString(who.Arn),
 		formation: cloudformation.NewFromConfig(config),
 		objects:   s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = endpoint != "" }),
+		queues:    sqs.NewFromConfig(config),
 		watch: cloudwatch.NewFromConfig(config, func(o *cloudwatch.Options) {
 			if endpoint != "" { // stand-ins do not know the protocol of today (CBOR), and AWS still takes the old one
 				o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)
 			}
 		}),
+		lambda: lambda.NewFromConfig(config), iam: iam.NewFromConfig(config), gateway: apigateway.NewFromConfig(config),
+		tables: dynamodb.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config), fis: fis.NewFromConfig(config),
 	}, nil
 }
 

@@ -131,6 +131,9 @@ func (o *operation) outcome(status, reason string) error {
 	return nil
 }
 
+// lookAgain lies between two looks at what AWS is doing, in the end.
+const lookAgain = 2 * time.Second
+
 // looks are the pauses between looks at what AWS is doing: a plan is ready within a
 // second, a stack within minutes.
 type looks struct{ next, most time.Duration }
@@ -139,7 +142,7 @@ type looks struct{ next, most time.Duration }
 // two seconds in the end.
 func newLooks(poll time.Duration) *looks {
 	if poll == 0 {
-		return &looks{next: 250 * time.Millisecond, most: 2 * time.Second}
+		return &looks{next: 250 * time.Millisecond, most: lookAgain}
 	}
 	return &looks{next: poll, most: poll}
 }

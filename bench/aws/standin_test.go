@@ -90,7 +90,7 @@ func TestDeployTellsEachStepOnce(t *testing.T) {
 	d := deployment(t, "streams-bucket")
 	making := &told{t: t}
 	out, err := apply(t.Context(), t, a, d, making.step)
-	if err != nil || out[OutArchitecture] != bench.Streams || out[OutItems] == "" || out[outBucket] == "" || !strings.HasPrefix(out[OutURL], "http://127.0.0.1:") {
+	if err != nil || out[OutArchitecture] != bench.Streams || out[OutItems] == "" || out[OutBucket] == "" || !strings.HasPrefix(out[OutURL], "http://127.0.0.1:") {
 		t.Fatalf("outputs %v, %v", out, err)
 	}
 	if !making.has(d.Name+" CREATE_IN_PROGRESS", "Items CREATE_IN_PROGRESS", "Items CREATE_COMPLETE", "Mapping CREATE_COMPLETE", d.Name+" CREATE_COMPLETE") {
@@ -98,7 +98,7 @@ func TestDeployTellsEachStepOnce(t *testing.T) {
 	}
 	d.Template = variants(t)["streams-queue"]
 	changing := &told{t: t}
-	if out, err = apply(t.Context(), t, a, d, changing.step); err != nil || out[outQueue] == "" || out[outBucket] != "" {
+	if out, err = apply(t.Context(), t, a, d, changing.step); err != nil || out[OutQueue] == "" || out[OutBucket] != "" {
 		t.Errorf("changed to %v, %v", out, err)
 	}
 	if !changing.has(d.Name+" UPDATE_IN_PROGRESS", "Mapping UPDATE_COMPLETE", d.Name+" UPDATE_COMPLETE") || changing.has("Items CREATE") {

@@ -15,7 +15,7 @@ import (
 
 // simple are prices with which a bill can be worked out in the head.
 const simple = `{"date": "2026-01-02", "region": "nowhere", "source": "made up", "usdPerMillion":
- {"apiGatewayRequests": 4, "dynamodbWrites": 1, "dynamodbReads": 0.5, "lambdaRequests": 2, "lambdaGBSeconds": 10, "sqsRequests": 3, "s3Puts": 5}}`
+ {"apiGatewayRequests": 4, "dynamodbWrites": 1, "dynamodbReads": 0.5, "lambdaRequests": 2, "lambdaGBSeconds": 10, "sqsRequests": 3, "s3Puts": 5, "dynamodbExportedGB": 7}}`
 
 func parsed(t testing.TB, text string) *Prices {
 	t.Helper()
@@ -39,7 +39,7 @@ func clean(architecture string) *Work {
 	if architecture == bench.Streams {
 		w.Stored, w.BatchSize = ptr(n), 100
 		w.Handed = NewTally(w.PerRecord, w.Timeout)
-		w.Handed.invocations, w.Handed.written, w.Handed.seconds = Exactly(n/100), Exactly(n), Exactly(n/100*0.2) // see TestTally
+		w.Handed.invocations, w.Handed.written, w.Handed.seconds = n/100, Exactly(n), Exactly(n/100*0.2) // see TestTally
 	}
 	return w
 }
@@ -181,13 +181,13 @@ func drawAmount(t *rapid.T, name string) Amount {
 
 func drawQuantities(t *rapid.T, name string) Quantities {
 	d := func(what string) Amount { return drawAmount(t, name+what) }
-	return Quantities{d("calls"), d("items"), d("effects"), d("together"), d("invocations"), d("seconds"), d("puts"), d("messages"), d("reads")}
+	return Quantities{d("calls"), d("items"), d("effects"), d("together"), d("invocations"), d("seconds"), d("puts"), d("messages"), d("reads"), d("exported")}
 }
 
 func plus(a, b Quantities) Quantities {
 	return Quantities{
 		a.Calls.Plus(b.Calls), a.ItemWrites.Plus(b.ItemWrites), a.EffectWrites.Plus(b.EffectWrites), a.Together.Plus(b.Together),
-		a.Invocations.Plus(b.Invocations), a.GBSeconds.Plus(b.GBSeconds), a.Puts.Plus(b.Puts), a.Messages.Plus(b.Messages), a.Reads.Plus(b.Reads),
+		a.Invocations.Plus(b.Invocations), a.GBSeconds.Plus(b.GBSeconds), a.Puts.Plus(b.Puts), a.Messages.Plus(b.Messages), a.Reads.Plus(b.Reads), a.ExportedGB.Plus(b.ExportedGB),
 	}
 }
 
@@ -320,30 +320,49 @@ func FuzzPrices(f *testing.F) {
 			return
 		}
 		c := p.Of(Quantities{Calls: Exactly(1e6), ItemWrites: Exactly(1e6), EffectWrites: Exactly(1e6), Together: Exactly(1e6), Invocations: Exactly(1e6),
-			GBSeconds: Exactly(1e6), Puts: Exactly(1e6), Messages: Exactly(1e6), Reads: Exactly(1e6)}, 1)
+			GBSeconds: Exactly(1e6), Puts: Exactly(1e6), Messages: Exactly(1e6), Reads: Exactly(1e6), ExportedGB: Exactly(1e6)}, 1)
 		if c.Run.High == nil || math.IsNaN(c.Run.Low) || c.Run.Low < 0 || c.Run.Low > maxPrice*float64(len(bill)) {
 			t.Errorf("%q: %s", b, show(&c.Run))
 		}
 	})
 }
 
-// TestAhead: what a million requests will cost lies around what they cost in batches of
-// any size, and nobody can say of a processor of the user's own how much at most.
-func TestAhead(t *testing.T) {
-	prices := parsed(t, simple)
-	of := func(w Work) *bench.Estimate { return w.Ahead(1_000_000).Cost(prices).PerMillion }
-	w := Work{Architecture: bench.Streams, BuiltIn: true, IDBytes: 22, Payload: 256, BatchSize: 100, PerRecord: 1500 * time.Microsecond, Timeout: 3 * time.Second, MemoryMB: 512}
-	got := of(w)
-	// 4 + 1 + 1; 10,000 to a million invocations; 1.5 ms of a record, or 2 ms of an invocation of it alone, at half a GB.
-	if want := (bench.Estimate{Low: 6 + 0.02 + 1500*0.5*10/1e6}); !near(got.Low, want.Low) || got.High == nil || !near(*got.High, 6+2+2000*0.5*10/1e6) {
-		t.Errorf("ahead: %s", show(got))
+// TestForecast holds what is foreseen of a plan to what its work costs when it is done,
+// if all goes well: the one lies in the bounds of the other.
+func TestForecast(t *testing.T) {
+	prices, _ := List()
+	for _, architecture := range bench.Architectures() {
+		n := int64(1000)
+		settings := Work{Architecture: architecture, IDBytes: 22, Payload: 256, BatchSize: 1, Tries: 3, PerRecord: 2 * time.Millisecond, Timeout: 3 * time.Second, MemoryMB: 256}
+		done := settings
+		done.BuiltIn, done.Requests, done.Attempts, done.Acknowledged, done.Stored, done.Applied = true, n, n, n, &n, &n
+		done.ReadRows = Rows{Items: 2 * n, Effects: 2 * n, Complete: true}
+		if architecture == bench.Streams {
+			settings.BatchSize, done.BatchSize = 100, 100
+			done.Handed = NewTally(settings.PerRecord, settings.Timeout)
+			for i := range n { // batches of 10
+				done.Handed.Add(bench.Delivery{Shard: "s", Batch: uint64(i / 10), Attempt: 1, Outcome: bench.Delivered})
+			}
+		}
+		foreseen, cost := settings.Forecast(n, false, false).Cost(prices), done.Cost(prices)
+		if foreseen.Run.High == nil || cost.Run.High == nil || foreseen.Run.Low > cost.Run.Low || *foreseen.Run.High < *cost.Run.High {
+			t.Errorf("%s: foreseen %s, cost %s", architecture, show(&foreseen.Run), show(&cost.Run))
+		}
+		if *foreseen.Run.High > 1.2**cost.Run.High {
+			t.Errorf("%s: foreseen %s, far above %s", architecture, show(&foreseen.Run), show(&cost.Run))
+		}
 	}
-	w.Architecture = bench.Sync
-	if got := of(w); !near(got.Low, 4+4+2+2000*0.5*10/1e6) || !near(*got.High, got.Low) {
-		t.Errorf("sync ahead: %s", show(got))
+	whole := Work{Architecture: bench.Streams, IDBytes: 22, Payload: 256, BatchSize: 100, MemoryMB: 256}
+	scan, get, export := whole.Forecast(1e6, false, false).Cost(prices), whole.Forecast(1e6, true, false).Cost(prices), whole.Forecast(1e6, false, true).Cost(prices)
+	gb := 2e6 * float64(whole.itemBytes()+whole.effectBytes()) / 1e9
+	if read := export.Run.Low - export.PerMillion.Low; *get.Run.High <= *scan.Run.High || !near(read, gb*0.10) {
+		t.Errorf("scan %s, get %s, export %s: %g USD for %g GB", show(&scan.Run), show(&get.Run), show(&export.Run), read, gb)
 	}
-	w.Architecture, w.BuiltIn = bench.Streams, false
-	if got := of(w); got.High != nil || got.Low < 5 {
-		t.Errorf("somebody's processor ahead: %s", show(got))
+	older, err := ParsePrices([]byte(strings.Replace(simple, `, "dynamodbExportedGB": 7`, "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := whole.Forecast(1e6, false, true).Cost(older); c.Run.High != nil || c.PerMillion.High == nil {
+		t.Errorf("an export of which nobody knows the price costs %s", show(&c.Run))
 	}
 }

@@ -1,7 +1,6 @@
 package cost
 
 import (
-	"math"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -12,7 +11,7 @@ import (
 type Tally struct {
 	perRecord, timeout time.Duration
 
-	invocations Amount
+	invocations int64
 	written     Amount // records whose result was written
 	seconds     Amount // billed
 
@@ -24,18 +23,6 @@ type Tally struct {
 // the time-out.
 func NewTally(perRecord, timeout time.Duration) *Tally {
 	return &Tally{perRecord: perRecord, timeout: timeout}
-}
-
-// expected is what so many records will make, each of them processed once, in batches of
-// which nothing is known but how many records they may have.
-func expected(records int64, batchSize int, perRecord, timeout time.Duration) *Tally {
-	t := NewTally(perRecord, timeout)
-	n := float64(records)
-	least := math.Ceil(n / float64(max(1, batchSize)))
-	t.written, t.invocations = Exactly(n), Between(least, n)
-	// Each invocation is billed from its first millisecond on.
-	t.seconds = Between(max(n*perRecord.Seconds(), least/1000), n*billed(perRecord))
-	return t
 }
 
 // Add takes the next delivery of the log.
@@ -50,7 +37,7 @@ func (t *Tally) Add(d bench.Delivery) {
 // close counts the invocation that is complete.
 func (t *Tally) close() {
 	all := time.Duration(t.records) * t.perRecord
-	t.invocations = t.invocations.Plus(Exactly(1))
+	t.invocations++
 	switch t.last.Outcome {
 	case bench.Delivered:
 		t.written = t.written.Plus(Exactly(float64(t.records)))
@@ -70,5 +57,5 @@ func (t *Tally) sums() (invocations, written, seconds Amount) {
 	if t.records > 0 {
 		t.close()
 	}
-	return t.invocations, t.written, t.seconds
+	return Exactly(float64(t.invocations)), t.written, t.seconds
 }

@@ -184,6 +184,9 @@ func setFlags(t *testing.T, values map[string]string) {
 // lie must be told of, and not be forgiven by the rules for any peer either; and
 // without one nothing must be.
 func TestDifferencesAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long, and ten times as long under the race detector: without -short")
+	}
 	lies := map[string]func(string) string{
 		"": func(s string) string { return s },
 		"a digit lost": func(s string) string {

@@ -18,6 +18,7 @@ import (
 // where there is none, or while it refuses, the same ids are lost. Every event
 // either runs or is given up.
 func TestEventsGivenUp(t *testing.T) {
+	long(t)
 	const payload = "async.onFailure=payload"
 	for _, test := range []struct {
 		name       string

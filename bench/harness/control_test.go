@@ -13,6 +13,7 @@ import (
 // A system that fails without any fault is found out before the first one strikes;
 // one that fails under it alone is not accused of more.
 func TestControl(t *testing.T) {
+	long(t)
 	for _, tt := range []struct {
 		name    string
 		defect  string

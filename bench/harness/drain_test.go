@@ -63,6 +63,7 @@ func TestConformanceDrainOfASoundRunIsProven(t *testing.T) {
 // A loss is a loss however the drain was proven, the same one; one that rests on
 // silence says so.
 func TestDrainShowsLosses(t *testing.T) {
+	long(t)
 	for _, proof := range []bench.DrainProof{bench.DrainPositions, bench.DrainSentinels, bench.DrainQuiet} {
 		t.Run(string(proof), func(t *testing.T) {
 			r := play(t, withDefect(processor.DefectSwallow), harness.Options{Scenario: kill, Seed: 9, Set: []string{

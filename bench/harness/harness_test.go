@@ -444,6 +444,16 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// long skips a test of many runs where -short asks for that, as the race detector
+// does: it makes each run ten times as long, and sees nothing in them that it does not
+// see in one.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("many runs: without -short")
+	}
+}
+
 // conformance skips what takes long, and much longer under the race detector.
 func conformance(t *testing.T, what string) {
 	t.Helper()

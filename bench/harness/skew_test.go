@@ -12,6 +12,7 @@ import (
 // A processor whose clock is off loses nothing, and its lag is what it was: that of
 // the same run with right clocks, to within what can be known.
 func TestSkewLeavesTheLag(t *testing.T) {
+	long(t)
 	set := func(fault string) harness.Options {
 		return harness.Options{Scenario: kill, Seed: 5, Set: []string{"faults=[" + fault + "]", "guarantee.deadline=2s"}}
 	}

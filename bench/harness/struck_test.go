@@ -159,6 +159,7 @@ func strikes(t *testing.T, seed uint64) (map[string][]string, []bench.FaultResul
 // The seed decides which operations are struck, of every kind between two parts that
 // speak HTTP: the same again, and others with another one.
 func TestASeedStrikesTheSame(t *testing.T) {
+	long(t)
 	first, bites := strikes(t, 11)
 	for _, f := range bites {
 		if f.Bitten == 0 {

@@ -19,6 +19,10 @@ var ErrFull = errors.New("no room for the ledger")
 // syncEvery is how old a mark may be that a power failure can take.
 const syncEvery = time.Second
 
+// sealAtOnce is how many blocks are over before they are sealed, unless syncEvery has
+// passed: each time is one more sync of the file.
+const sealAtOnce = 4
+
 // sealer works behind the load: it hands slots to the blocks that come next, and
 // brings those that are over to the file of attempts.
 type sealer struct {
@@ -60,15 +64,35 @@ func (s *sealer) run() {
 			return
 		case <-tick.C:
 			err = s.window.sync()
+			if err == nil && s.w.failed() == nil {
+				err = s.seal(over)
+			}
 		case <-s.wake:
 			if s.w.failed() == nil {
-				err = errors.Join(s.seal(func(left int64) bool { return left == 0 }), s.assign())
+				err = errors.Join(s.sealMany(), s.assign())
 			}
 		}
 		if err != nil {
 			s.w.fail(err)
 		}
 	}
+}
+
+// over says that a slot's block is, of which so many cells are left.
+func over(left int64) bool { return left == 0 }
+
+// sealMany seals the blocks that are over, if they are many or their slots are needed.
+func (s *sealer) sealMany() error {
+	n := 0
+	for _, one := range s.busy {
+		if over(one.left.Load()) {
+			n++
+		}
+	}
+	if n < sealAtOnce && !s.window.full() {
+		return nil
+	}
+	return s.seal(over)
 }
 
 // fail keeps the first error, and lets nobody wait any longer.
@@ -109,7 +133,11 @@ func (s *sealer) assign() error {
 	if firsts {
 		s.ahead = min(2*s.ahead, aheadMost)
 	}
-	want := min(uint64(len(w.table)), w.front.Load()+1+s.ahead)
+	front := w.front.Load() + 1
+	want := min(uint64(len(w.table)), front+s.ahead)
+	if s.assigned >= front+s.ahead/2 && !firsts {
+		want = s.assigned // several at once are one sync
+	}
 	var fresh []*slot
 	for s.assigned < want {
 		one, err := s.window.take()

@@ -19,7 +19,7 @@ const (
 	maxSlots    = 4096
 	windowHeads = maxSlots * headSize
 	slotSize    = blockRows * cellSize
-	growSlots   = 64 // at most this many slots are added at a time
+	growSlots   = 16 // at most this many slots are added at a time
 )
 
 // The kinds of a slot, in its head. The kind of a free one is 0, as all of its head.
@@ -168,6 +168,9 @@ func (w *window) take() (*slot, error) {
 	w.free = w.free[:len(w.free)-1]
 	return s, nil
 }
+
+// full says that there is no free slot, and can be no more of them.
+func (w *window) full() bool { return len(w.free) == 0 && w.slots == maxSlots }
 
 // sync brings everything to the disk.
 func (w *window) sync() error {

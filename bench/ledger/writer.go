@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	aheadFirst = 4  // blocks that have a slot before their first request comes
+	aheadFirst = 8  // blocks that have a slot before their first request comes
 	aheadMost  = 64 // where requests had to wait for one, up to so many
 
 	maxErrorTexts = 1000 // different ones that are kept
@@ -32,8 +32,8 @@ type Writer struct {
 	front   atomic.Uint64          // the last block that was asked for
 	failure atomic.Pointer[error]
 
-	mu     sync.RWMutex // read-held while a cell is written, so that Close cannot unmap below it
-	closed bool
+	writing [8]guard // by number of the request
+	closed  bool     // guarded by all of them
 
 	waiting struct {
 		sync.Mutex
@@ -43,6 +43,14 @@ type Writer struct {
 	again  retries
 	errors errorTexts
 	sealer sealer
+}
+
+// guard is read-held while a cell is written, so that Close cannot unmap below it.
+// There are several, each with memory of its own around it: cores that write cells
+// at the same time would wait for one.
+type guard struct {
+	sync.RWMutex
+	_ [128]byte
 }
 
 // retries are the attempts after the first.
@@ -274,8 +282,9 @@ func (w *Writer) put(mark byte, a *bench.Attempt) {
 	if !reserved && w.Reserve(context.Background(), a.Seq, a.Retry) != nil {
 		return // nothing was sent: its Reserve had failed
 	}
-	w.mu.RLock()
-	defer w.mu.RUnlock()
+	g := &w.writing[a.Seq%uint64(len(w.writing))]
+	g.RLock()
+	defer g.RUnlock()
 	if w.closed {
 		return
 	}
@@ -336,8 +345,10 @@ func (w *Writer) errorText(text string) uint16 {
 // nothing. Where the ledger could not be written, its error is that of Reserve; if
 // that was for lack of room, what was recorded is sealed all the same.
 func (w *Writer) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	for i := range w.writing {
+		w.writing[i].Lock()
+		defer w.writing[i].Unlock()
+	}
 	if w.closed {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -72,30 +73,31 @@ type connection struct {
 	clock     clock.Clock
 	in        *bufio.Reader
 	body, out []byte
-	idleSince time.Time
 	used      bool      // has carried a request
 	headLeft  int64     // how many bytes of a head may still come
 	firstByte time.Time // of the answer; zero: none came
+	lastByte  time.Time // when something came for the last time; before that, when it was opened
 }
 
 func newConnection(conn *countedConn, clock clock.Clock) *connection {
-	c := &connection{conn: conn, clock: clock}
+	c := &connection{conn: conn, clock: clock, lastByte: clock.Now()}
 	c.in = bufio.NewReaderSize(c, 4096)
 	return c
 }
 
 var errLongHead = fmt.Errorf("the headers of the answer are longer than %d bytes", maxHead)
 
-// Read reads from the connection, notes when the first byte of an answer came,
-// and bounds its head.
+// Read reads from the connection, notes when the first byte of an answer came and
+// when the last, and bounds its head.
 func (c *connection) Read(p []byte) (int, error) {
 	if c.headLeft <= 0 {
 		return 0, errLongHead
 	}
 	n, err := c.conn.Read(p[:min(int64(len(p)), c.headLeft)])
 	c.headLeft -= int64(n)
+	c.lastByte = c.clock.Now()
 	if n > 0 && c.firstByte.IsZero() {
-		c.firstByte = c.clock.Now()
+		c.firstByte = c.lastByte
 	}
 	return n, err
 }
@@ -110,7 +112,7 @@ func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 	for {
 		c, err := l.pool.get(l.attack.cfg.Clock.Now(), deadline)
 		if err != nil {
-			return exchange{sent: never, firstByte: never, err: err}
+			return exchange{sent: never, firstByte: never, end: l.attack.elapsed(), err: err}
 		}
 		c.conn.SetDeadline(deadline)
 		if l.pool.over.Load() {
@@ -126,6 +128,9 @@ func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 		if errors.Is(x.err, errNothingWritten) && !fresh {
 			continue // a connection that was opened for nothing is the server's doing, and might be so for ever
 		}
+		if x.err != nil {
+			x.end = l.attack.elapsed()
+		}
 		if errors.Is(x.err, os.ErrDeadlineExceeded) {
 			x.err = errGivenUp
 			if l.pool.over.Load() {
@@ -136,8 +141,9 @@ func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 	}
 }
 
-// exchange writes a request to a connection and reads the answer. The connection
-// is reusable when both have come to their ends, and nothing follows the answer.
+// exchange writes a request to a connection and reads the answer, which ends when its
+// last byte came. The connection is reusable when both have come to their ends, and
+// nothing follows the answer.
 func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 	a := l.attack
 	kind := a.plan.Kind(t.seq)
@@ -169,12 +175,13 @@ func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 		return x, false
 	}
 	x.status = resp.StatusCode
+	body := io.Reader(resp.Body)
 	if x.status == http.StatusSwitchingProtocols && resp.Header.Get("Upgrade") != "" {
-		x.err = discard(c.in) // nobody asked for that: what follows is no HTTP
-		return x, false
+		body = c.in // nobody asked for that: what follows is no HTTP
 	}
-	x.err = discard(resp.Body)
+	x.err = discard(body)
 	resp.Body.Close()
+	x.end = c.lastByte.Sub(a.cfg.Start)
 	reusable = x.err == nil && !resp.Close && x.status >= 200 && c.in.Buffered() == 0
 	return x, reusable && hasWritten(written)
 }

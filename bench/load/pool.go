@@ -64,7 +64,7 @@ func (p *pool) get(now, deadline time.Time) (*connection, error) {
 		if c == nil {
 			return nil, errInterrupted
 		}
-		if now.Sub(c.idleSince) < idleTimeout && c.quiet() {
+		if now.Sub(c.lastByte) < idleTimeout && c.quiet() {
 			return c, nil
 		}
 		p.drop(c)
@@ -167,7 +167,6 @@ func (p *pool) giveBack(c *connection) {
 		w.given <- given{conn: c}
 		return
 	}
-	c.idleSince = c.clock.Now()
 	p.idle = append(p.idle, c)
 }
 

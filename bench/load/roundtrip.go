@@ -35,6 +35,7 @@ type exchange struct {
 	status    int           // 0: none was read
 	sent      time.Duration // handed to a connection
 	firstByte time.Duration // of the answer
+	end       time.Duration // its last byte, or what went wrong
 	err       error         // nil: the answer was read to its end
 }
 
@@ -131,6 +132,7 @@ func (rt *roundTripper) wait(d time.Duration) bool {
 // handed tells the book that an attempt is about to be handed to a connection.
 func (a *Attack) handed(t attempt) time.Duration {
 	now := a.elapsed()
+	a.attempts.Add(1)
 	a.book.Sent(t.seq, t.retry, now)
 	return now
 }
@@ -139,7 +141,7 @@ func (a *Attack) handed(t attempt) time.Duration {
 // connection that was refused before a byte was sent; what is not certain is
 // Unknown.
 func (a *Attack) judge(t attempt, x exchange) bench.Attempt {
-	at := bench.Attempt{Seq: t.seq, Retry: t.retry, Status: x.status, Sent: x.sent, FirstByte: max(x.firstByte, 0), End: a.elapsed(), Outcome: bench.Unknown}
+	at := bench.Attempt{Seq: t.seq, Retry: t.retry, Status: x.status, Sent: x.sent, FirstByte: max(x.firstByte, 0), End: x.end, Outcome: bench.Unknown}
 	if x.err != nil {
 		at.Error = inShort(x.err)
 	}

@@ -74,7 +74,7 @@ func (s *standard) send(ctx context.Context, t attempt, deadline time.Time) exch
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
-	return exchange{status, time.Duration(sent.Load()), time.Duration(firstByte.Load()), err}
+	return exchange{status, time.Duration(sent.Load()), time.Duration(firstByte.Load()), a.elapsed(), err}
 }
 
 // onceBody is a body that net/http can read once and not rewind, whatever its

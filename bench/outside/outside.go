@@ -1,11 +1,11 @@
 // Package outside is the target that is somebody else's system: any API at a URL,
 // with its tables, and perhaps its stream, at any DynamoDB endpoint.
 //
-// Nothing of it is started, stopped or changed. It is looked at through the public
-// DynamoDB API alone: that its tables can be read by the run's ids, and what comes
-// into its stream, which is evidence that a request was stored. How far its
-// pipeline has come it does not show, and of faults it bears those that the user's
-// own commands make.
+// Nothing of it is started, stopped or changed, but by levers. It is looked at
+// through the public DynamoDB API alone: that its tables can be read by the run's
+// ids, and what comes into its stream, which is evidence that a request was stored.
+// How far its pipeline has come it does not show, and of faults it bears those that
+// the user's own commands make, and those for which it is given [Levers].
 package outside
 
 import (
@@ -52,11 +52,27 @@ type Faults interface {
 	Place(i int) bench.Place
 }
 
+// Levers break a system by the control plane of whoever runs it. They are used as a
+// [bench.Target] is, and know the faults by the same numbers. Those of the user's own
+// commands are none of theirs.
+type Levers interface {
+	Lacks(stack bench.Stack) []string
+	// Open looks at all that will be pulled, and changes nothing.
+	Open(ctx context.Context, stack bench.Stack) error
+	Begin(ctx context.Context, fault int) error
+	End(ctx context.Context, fault int) error
+	Bites(ctx context.Context) ([]bench.Bites, error)
+	bench.Outliving
+}
+
 // Options say how the target is run.
 type Options struct {
+	Levers    Levers // nil: there are none
 	Name      string // http, or aws where the system is a stack that was deployed
 	NewFaults func(seed uint64, texts []string) (Faults, error)
 	Clock     clock.Clock
+	// Letters opens an on-failure destination: a queue, or else a bucket.
+	Letters func(ctx context.Context, queue, bucket string) (bench.LetterBox, error)
 }
 
 // Target is somebody else's system. It serves one run.
@@ -67,6 +83,7 @@ type Target struct {
 	mu     sync.Mutex
 	stop   func() // ends the reading of the stream; nil: none is read
 	closed error  // what the stop of it gave
+	post   *post  // nil: nobody looks for dead letters
 }
 
 // New makes the target.
@@ -88,7 +105,10 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 	if err != nil {
 		lacks = append(lacks, err.Error())
 	}
-	for i := 0; err == nil && i < len(stack.Faults); i++ {
+	if t.opts.Levers != nil {
+		lacks = append(lacks, t.opts.Levers.Lacks(stack)...)
+	}
+	for i := 0; err == nil && t.opts.Levers == nil && i < len(stack.Faults); i++ {
 		if faults.Place(i) != bench.PlaceExec {
 			lacks = append(lacks, fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), or leave the fault out", stack.Faults[i]))
 		}
@@ -97,6 +117,7 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 		asked bool
 		what  string
 	}{
+		{(stack.System.LetterQueue != "" || stack.System.LetterBucket != "") && stack.Architecture == bench.Sync, "target.deadLetters: an API that invokes its processor itself and waits has no on-failure destination; leave it out"},
 		{stack.Processor.Path != "", "--processor: the system has a processor of its own; leave it out"},
 		{len(stack.Processor.Env) > 0 && t.opts.Name != nameAWS, "processor.env: the system's processor is not started here; leave it out"},
 		{stack.Data != "", "--data and table.durable are of the embedded DynamoDB; leave them out"},
@@ -113,8 +134,16 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Event)) (bench.Endpoints, error) {
 	s := stack.System
 	t.faults = len(stack.Faults)
+	if t.opts.Levers != nil {
+		if err := t.opts.Levers.Open(ctx, stack); err != nil {
+			return bench.Endpoints{}, err
+		}
+	}
 	attributes := s.Attributes
 	e := bench.Endpoints{API: s.URL, DynamoDB: s.DynamoDB, Region: s.Region, Profile: s.Profile, ItemsTable: s.Items, ResultsTable: s.Results, Attributes: &attributes}
+	if err := t.openPost(ctx, stack); err != nil {
+		return e, err
+	}
 	if s.Items == "" && s.Results == "" {
 		return e, nil
 	}
@@ -130,6 +159,9 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Even
 	}
 	if e.StreamARN, err = streamOf(s, items); err != nil || e.StreamARN == "" {
 		return e, err
+	}
+	if t.post != nil {
+		t.post.stream, t.post.streams = e.StreamARN, d.Reader()
 	}
 	return e, t.follow(ctx, d, e.StreamARN, stack)
 }
@@ -235,8 +267,11 @@ func flush(ctx context.Context, log *ledger.Deliveries) {
 	}
 }
 
+// record is a record of a stream.
+type record = streamtypes.Record
+
 // idOf finds the id in a record: among its keys, or in the item as it is or was.
-func idOf(r streamtypes.Record, name string) string {
+func idOf(r record, name string) string {
 	for _, m := range []map[string]streamtypes.AttributeValue{r.Dynamodb.Keys, r.Dynamodb.NewImage, r.Dynamodb.OldImage} {
 		if v, ok := m[name].(*streamtypes.AttributeValueMemberS); ok {
 			return v.Value
@@ -245,35 +280,66 @@ func idOf(r streamtypes.Record, name string) string {
 	return ""
 }
 
-// Begin is never asked for a fault that Lacks lets through.
-func (t *Target) Begin(context.Context, int) error {
-	return errors.New("a system that is not ours is broken by commands alone")
+// Begin pulls a lever.
+func (t *Target) Begin(ctx context.Context, fault int) error {
+	if t.opts.Levers == nil {
+		return errors.New("a system that is not ours is broken by commands alone")
+	}
+	return t.opts.Levers.Begin(ctx, fault)
 }
 
-// End has nothing to take away.
-func (t *Target) End(context.Context, int) error { return nil }
-
-// Bites has none: the run counts those of commands itself.
-func (t *Target) Bites(context.Context) ([]bench.Bites, error) {
-	return make([]bench.Bites, t.faults), nil
+// End takes it back.
+func (t *Target) End(ctx context.Context, fault int) error {
+	if t.opts.Levers == nil {
+		return nil
+	}
+	return t.opts.Levers.End(ctx, fault)
 }
+
+// Bites are those of levers: the run counts those of commands itself.
+func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
+	if t.opts.Levers == nil {
+		return make([]bench.Bites, t.faults), nil
+	}
+	return t.opts.Levers.Bites(ctx)
+}
+
+// Patience is that of the levers.
+func (t *Target) Patience() time.Duration {
+	if t.opts.Levers == nil {
+		return 0
+	}
+	return t.opts.Levers.Patience()
+}
+
+// Undoing is the command that undoes what levers have left.
+func (t *Target) Undoing() []string { return t.opts.Levers.Undoing() }
 
 // Position is withheld.
 func (t *Target) Position(context.Context) (bench.Position, error) {
 	return bench.Position{}, bench.ErrPositionWithheld
 }
 
-// DeadLetters are not looked for.
-func (t *Target) DeadLetters(context.Context) ([]bench.DeadLetter, error) { return nil, nil }
+// DeadLetters are those in the on-failure destination that the scenario names.
+func (t *Target) DeadLetters(ctx context.Context) ([]bench.DeadLetter, error) {
+	if t.post == nil {
+		return nil, nil
+	}
+	return t.post.read(ctx)
+}
 
-// Stop ends the reading of the stream, after a last look. The system stays as it
-// is.
+// Stop ends the reading of the stream, after a last look, and gives back the dead
+// letters. The system stays as it is.
 func (t *Target) Stop() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stop != nil {
 		t.stop()
 		t.stop = nil
+	}
+	if t.post != nil {
+		t.closed = errors.Join(t.closed, t.post.close())
+		t.post = nil
 	}
 	return t.closed
 }

@@ -55,12 +55,10 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		r.Notes = append(r.Notes, "the cost is not told: "+pricesFile+": "+err.Error())
 		return nil
 	}
-	work := WorkOf(s, f.manifest.Processor == builtIn)
-	w := &work
-	w.Architecture, w.Incurred, w.IDBytes = f.manifest.Architecture, onAWS, len(bench.ID{Run: f.manifest.Run}.String())
+	w := workOf(s, f.manifest.Architecture, f.manifest.Run)
+	w.Incurred, w.BuiltIn = onAWS, f.manifest.Processor == builtIn
 	w.Requests, w.Attempts, w.Refused, w.Acknowledged = r.Requests.Sent, r.Requests.Sent+r.Requests.Retries, r.Requests.Refused, r.Requests.Acknowledged
-	w.Stored, w.Letters, w.ReadRows = r.Deliveries.Records, r.Deliveries.DeadLettered, f.rowsRead()
-	w.OnFailure, w.Disturbed = f.destination(), f.disturbed()
+	w.Stored, w.Letters, w.ReadRows, w.Disturbed = r.Deliveries.Records, r.Deliveries.DeadLettered, f.rowsRead(), f.disturbed()
 	if last := &f.reads[1]; last.Complete() {
 		n := last.count(ledger.Effects)
 		w.Applied = &n
@@ -74,26 +72,43 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 	return w.Cost(prices)
 }
 
-// WorkOf is what a scenario's settings decide of what its requests cost. It says nothing
-// of how many there are.
-func WorkOf(s *scenarios.Scenario, builtInProcessor bool) cost.Work {
-	w := cost.Work{
-		Architecture: s.Architecture, BuiltIn: builtInProcessor,
-		OneTable: s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
-		IDBytes: len(bench.ID{Run: bench.NewRunID(0)}.String()), Payload: int(s.Workload.Payload),
+// workOf is what the settings of a scenario say of the work of a run.
+func workOf(s *scenarios.Scenario, architecture string, id bench.RunID) *cost.Work {
+	w := &cost.Work{
+		Architecture: architecture,
+		OneTable:     s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
+		IDBytes: len(bench.ID{Run: id}.String()), Payload: int(s.Workload.Payload),
 		BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
 		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
+		OnFailure: destination(s, architecture),
 	}
 	if w.MemoryMB == 0 {
 		w.MemoryMB = deployedMB
 	}
-	if s.Architecture == bench.Streams {
+	if s.Gateway.Template != "" && architecture == bench.Streams {
+		w.Payload = -1
+	}
+	if architecture == bench.Streams {
 		w.BatchSize = s.Mapping.BatchSize
-		if s.Gateway.Template != "" {
-			w.Payload = -1
-		}
 	}
 	return w
+}
+
+// forecast says what a plan costs on AWS, if all goes well and nothing is sent twice: of
+// a system that is not ours, if it is as the scenario describes it.
+func forecast(s *scenarios.Scenario, plan *scenarios.Plan, id bench.RunID, prices *cost.Prices) *bench.Cost {
+	return workOf(s, s.Architecture, id).Forecast(plan.Len(), s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport).Cost(prices)
+}
+
+// Ahead says what so many requests cost on AWS, in a system as a scenario describes it, if
+// all goes well. The function has so many MB; 0: those of the scenario.
+func Ahead(s *scenarios.Scenario, requests int64, builtInProcessor bool, memoryMB int, prices *cost.Prices) *bench.Cost {
+	w := workOf(s, s.Architecture, bench.NewRunID(0)).Forecast(requests, false, false)
+	w.BuiltIn = builtInProcessor
+	if memoryMB > 0 {
+		w.MemoryMB = memoryMB
+	}
+	return w.Cost(prices)
 }
 
 // disturbed reports whether an event may have been tried again: something struck, or a
@@ -108,12 +123,12 @@ func (f *files) disturbed() bool {
 }
 
 // destination is where the deployed system sends what it gives up.
-func (f *files) destination() string {
-	stack := f.scenario.Stack(f.manifest.Seed)
+func destination(s *scenarios.Scenario, architecture string) string {
+	stack := s.Stack(0)
 	switch {
-	case stack.Architecture == bench.Streams && stack.Mapping.OnFailure == "payload":
+	case architecture == bench.Streams && stack.Mapping.OnFailure == "payload":
 		return cost.Bucket
-	case stack.Architecture == bench.Streams && stack.Mapping.OnFailure != "", stack.Architecture == bench.FireAndForget && stack.Async.OnFailure != "":
+	case architecture == bench.Streams && stack.Mapping.OnFailure != "", architecture == bench.FireAndForget && stack.Async.OnFailure != "":
 		return cost.Queue
 	}
 	return cost.NoDestination
@@ -123,6 +138,14 @@ func (f *files) destination() string {
 func (f *files) rowsRead() cost.Rows {
 	rows := cost.Rows{Complete: true}
 	all := append(append([]read{}, f.earlier...), f.reads[:]...)
+	if e := f.story.exports; e != nil && f.scenario.Read.By == scenarios.ReadExport {
+		for _, read := range e.Reads {
+			for _, one := range read {
+				rows.Exported += one.Bytes
+			}
+		}
+		all = f.earlier // read otherwise, later on
+	}
 	for i := range all {
 		rows.Items += all[i].count(ledger.Items)
 		if !f.scenario.Table.OneTable { // else it is the same table, read once

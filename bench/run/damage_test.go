@@ -128,6 +128,7 @@ func soundRun(t testing.TB) string {
 }
 
 func TestDamage(t *testing.T) {
+	run.Long(t)
 	clean, other := soundRun(t), soundRun(t)
 	t.Run("of any file is seen", func(t *testing.T) { testDamage(t, copyRun(t, clean)) })
 	testStrangers(t, clean, other)

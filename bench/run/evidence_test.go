@@ -89,6 +89,7 @@ func flip(t *testing.T, path string, at int) {
 // Each piece of evidence of a run is a gate of its own: without it a pass is
 // unknown, and no other gate is down.
 func TestEvidenceThatIsMissingInTheFilesMakesAPassUnknown(t *testing.T) {
+	run.Long(t)
 	clean := carryOut(t, `
 name: files
 load: [{name: steady, for: 2s, rate: 400/s}]

@@ -154,6 +154,7 @@ func expectLatency(t *testing.T, what string, got, want bench.Latency) {
 
 // TestExportAndTrace looks at one faulty run from all sides.
 func TestExportAndTrace(t *testing.T) {
+	run.Long(t)
 	dir := faulty(t)
 	t.Run("figures can be computed again", func(t *testing.T) { testFigures(t, dir) })
 	t.Run("rows", func(t *testing.T) { testRows(t, dir) })

@@ -352,8 +352,8 @@ func (f *files) recover(g *figures) {
 		var one recovered
 		one.ms, one.afterLoad = g.backlog.Recovery(w, f.plan.Duration(), f.offered, f.moments)
 		if one.ms != nil && *one.ms > 0 {
-			_, left := f.moments(w.To, w.To+time.Duration(*one.ms*float64(time.Millisecond)))
-			rate := float64(len(left)) / *one.ms * 1e3
+			left := g.backlog.Left(w.To, w.To+time.Duration(*one.ms*float64(time.Millisecond)), f.moments)
+			rate := float64(left) / *one.ms * 1e3
 			one.rate = &rate
 		}
 		for _, i := range of {

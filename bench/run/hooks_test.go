@@ -1,6 +1,7 @@
 package run
 
 import (
+	"testing"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -10,6 +11,16 @@ import (
 // ExportInWindows is Export with windows of another size, so that a test can
 // have several of them.
 var ExportInWindows = exportInWindows
+
+// Long skips a test of many runs where -short asks for that, as the race detector
+// does: it makes each run ten times as long, and sees nothing in them that it does not
+// see in one.
+func Long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("many runs: without -short")
+	}
+}
 
 // ParseCloudWatch reads the bytes of a cloudwatch.json.
 var ParseCloudWatch = parseCloudWatch

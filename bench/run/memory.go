@@ -33,6 +33,11 @@ type Judging struct {
 	Kept     float64       // of it, what a judgement that was cut off had done
 }
 
+// GoLimit is what Go's own memory must be held to (debug.SetMemoryLimit), for a
+// process that only judges to hold no more than Memory: garbage counts too, and so
+// does what the process has beside it.
+func (j Judging) GoLimit() int64 { return j.Memory - besideGo }
+
 // portions are how much is gone through at a time. Figures and verdicts are made one
 // after the other, so that each may have it all.
 type portions struct {
@@ -64,7 +69,8 @@ const (
 const (
 	fixedBytes = 80 << 20 // code, buffers of files, and what the garbage collector has not seen yet
 	bucketSize = 188 << 10
-	keyBytes   = 40 + 8 // of a shared key, in the judge and in the plan
+	keyBytes   = 40 + 8   // of a shared key, in the judge and in the plan
+	besideGo   = 16 << 20 // static data of the program and its libraries, and what the limit of Go's runtime is off by
 	// smallestPiece is the least that may be gone through at a time: with less,
 	// nothing would come to an end.
 	smallestPiece = 1 << 16

@@ -245,6 +245,7 @@ func (t *times) backlog(rows int) []bench.BacklogRow {
 // The figures are the same as when they were made from the times of all requests,
 // however small the pieces are in which the plan is gone through.
 func TestFiguresAgainstTheTimesOfAllRequests(t *testing.T) {
+	Long(t)
 	for i, opts := range []synth.Options{
 		{Requests: 4000, Each: 20, Watched: true},
 		{Requests: 4000, Each: 9},

@@ -38,6 +38,7 @@ func (p *shared) DeadLetters(ctx context.Context) ([]bench.DeadLetter, error) {
 }
 
 func TestTablesThatHoldOtherDataAreReadByGet(t *testing.T) {
+	run.Long(t)
 	t.Parallel()
 	r := judge(t, carryOutOn(t, plan+"read: {by: get, capacity: 5000}\n", &shared{early: true}))
 	if r.Verdict != bench.Pass || r.Items.Processed != planned || r.Items.Unexpected != nil {
@@ -72,6 +73,7 @@ func TestTablesThatHoldOtherDataAreReadByGet(t *testing.T) {
 }
 
 func TestGetFindsWhatIsLostAsScanDoes(t *testing.T) {
+	run.Long(t)
 	t.Parallel()
 	for _, by := range []string{"scan", "get"} {
 		r := judge(t, carryOutOn(t, plan+"read: {by: "+by+"}\n", &losing{}))

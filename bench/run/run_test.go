@@ -251,6 +251,7 @@ func planted(k uint64, where string) []uint64 {
 }
 
 func TestWhatIsPlantedInTheFilesIsFoundExactly(t *testing.T) {
+	run.Long(t)
 	clean := carryOut(t, plan, &inProcess{})
 	if r := judge(t, clean); r.Verdict != bench.Pass || r.Items.Processed != planned || len(r.Findings) != 0 {
 		t.Fatalf("the clean run: verdict %s, %d processed, findings %v, reasons %v", r.Verdict, r.Items.Processed, r.Findings, r.Reasons)

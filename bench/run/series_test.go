@@ -16,6 +16,7 @@ import (
 // What series.json says is what the files say: telling a run with it, without it,
 // with a damaged one and with that of another judgement gives the same.
 func TestTellWithAndWithoutItsSeries(t *testing.T) {
+	run.Long(t)
 	made := makeRun(t, t.TempDir(), synth.Options{Requests: 20_000, Seed: 3, Each: 20, Watched: true})
 	result, want, err := run.Judge(made.Dir, run.JudgeOptions{})
 	if err != nil {

@@ -48,6 +48,7 @@ func judged(t *testing.T, dir string) (told, findings string) {
 // Shares of one plan, put together, tell what one ledger with all requests tells:
 // every figure, every finding.
 func TestSharesTellWhatOneLedgerTells(t *testing.T) {
+	run.Long(t)
 	seed := clock.Entropy() >> 12
 	t.Logf("seed %d", seed)
 	chance := clock.Rand(seed, "shares")

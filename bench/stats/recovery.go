@@ -89,6 +89,24 @@ func (b *Backlog) Recovery(w Window, loadEnd time.Duration, offered Offered, wit
 	return nil, false
 }
 
+// Left counts the items that left the backlog after from and not after to. It asks
+// for the moments of two seconds at most.
+func (b *Backlog) Left(from, to time.Duration, within Within) int64 {
+	count := func(from, to time.Duration) int64 {
+		_, left := within(from, to)
+		return int64(len(left))
+	}
+	i, j := secondOf(from), secondOf(to)
+	if i >= j {
+		return count(from, to)
+	}
+	n := count(from, time.Duration(i)*time.Second) + count(time.Duration(j-1)*time.Second, to)
+	for _, s := range b.seconds[min(i+1, len(b.seconds)):min(j, len(b.seconds))] {
+		n += s.left
+	}
+	return n
+}
+
 // recovery is a search for the moment at which the backlog was normal again.
 type recovery struct {
 	b            *Backlog

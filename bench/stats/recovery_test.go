@@ -19,6 +19,12 @@ func flat(_, _ time.Duration) float64 { return 100 }
 // recoveryOf is Recovery of two sorted lists. It fails where more is asked for
 // than the pieces that decide.
 func recoveryOf(arrivals, effects []time.Duration, w Window, loadEnd time.Duration, offered Offered) (*float64, bool) {
+	b, within := changes(arrivals, effects)
+	return b.Recovery(w, loadEnd, offered, within)
+}
+
+// changes counts two sorted lists, and gives the moments of them.
+func changes(arrivals, effects []time.Duration) (*Backlog, Within) {
 	b := NewBacklog(0)
 	for _, t := range arrivals {
 		b.count(t, func(s *passed) { s.joined++ })
@@ -26,9 +32,9 @@ func recoveryOf(arrivals, effects []time.Duration, w Window, loadEnd time.Durati
 	for _, t := range effects {
 		b.count(t, func(s *passed) { s.left++ })
 	}
-	return b.Recovery(w, loadEnd, offered, func(from, to time.Duration) ([]time.Duration, []time.Duration) {
+	return b, func(from, to time.Duration) ([]time.Duration, []time.Duration) {
 		return between(arrivals, from, to), between(effects, from, to)
-	})
+	}
 }
 
 func between(sorted []time.Duration, from, to time.Duration) []time.Duration {
@@ -269,6 +275,11 @@ func TestBacklogAndRecoveryAgainstListsOfAllTimes(t *testing.T) {
 		}
 		if want != nil && *want > 0 {
 			recovered++
+		}
+		to := w.To + time.Duration(rapid.Int64Range(0, int64(9*sec)).Draw(t, "until"))
+		b, within := changes(arrivals, effects)
+		if got, want := b.Left(w.From, to, within), len(between(effects, w.From, to)); got != int64(want) {
+			t.Fatalf("%d left from %v to %v, want %d", got, w.From, to, want)
 		}
 	})
 	if recovered == 0 {

@@ -56,6 +56,9 @@ func play(t *testing.T, cells []Cell) map[Cell]Outcome {
 // TestExposingCells: each bug is found by the first probe that should find it, and
 // six faults raise no false alarm.
 func TestExposingCells(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long, and ten times as long under the race detector: without -short")
+	}
 	if all := play(t, Live()); len(all) != len(Live()) || len(all) < 6+len(configurations)-1 {
 		t.Errorf("%d cells were played", len(all))
 	}

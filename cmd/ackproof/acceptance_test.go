@@ -77,12 +77,16 @@ func startAckproof(t *testing.T, args ...string) *session {
 // startAckproofIn starts a call in a folder that is there.
 func startAckproofIn(t *testing.T, dir string, args ...string) *session {
 	t.Helper()
-	return startAckproofEnv(t, dir, nil, args...)
+	return startAckproofWith(t, dir, nil, args...)
 }
 
-// startAckproofEnv starts one with variables in its environment besides.
-func startAckproofEnv(t *testing.T, dir string, env []string, args ...string) *session {
+// startAckproofWith starts a call with further variables in its environment. What is
+// built without the race detector is left out with -short, which goes with -race.
+func startAckproofWith(t *testing.T, dir string, env []string, args ...string) *session {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("plays with the built ackproof: without -short")
+	}
 	s := &session{t: t, dir: dir}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr

@@ -56,7 +56,7 @@ func goVersion(t *testing.T, clone string) string {
 // types a command and waits for its end.
 func (u *cloudUser) types(env []string, args ...string) *session {
 	u.t.Helper()
-	s := startAckproofEnv(u.t, u.dir, slices.Concat(u.account.Environ(), []string{"GOWORK=" + filepath.Join(u.dir, "go.work")}, env), args...)
+	s := startAckproofWith(u.t, u.dir, slices.Concat(u.account.Environ(), []string{"GOWORK=" + filepath.Join(u.dir, "go.work")}, env), args...)
 	s.code()
 	return s
 }

@@ -161,8 +161,8 @@ func (f *capacityFlags) check(name string) (*scenarios.Scenario, *capacity.Setti
 	for _, text := range f.expect {
 		e, err := scenarios.ParseExpectation(text)
 		errs = append(errs, err)
-		if err == nil && (e.Phase != "" || e.Fault != "") {
-			bad("--expect %q: leave %q out; it is looked at in the hold of each probe", text, "in "+e.Phase+e.Fault)
+		if err == nil && e.Place() != "" {
+			bad("--expect %q: leave %q out; it is looked at in the hold of each probe", text, e.Place())
 		}
 		settings.Expect = append(settings.Expect, e)
 	}

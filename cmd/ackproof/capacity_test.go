@@ -38,6 +38,7 @@ func TestConformanceCapacity(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("a search of half a minute; make conformance runs it")
 	}
+	t.Parallel()
 	s := startAckproof(t, "capacity", "baseline", "--only", "backlog", "--from", "25/s", "--at-least", "30/s", "--hold", "4s", "--settle", "500ms", "--repeats", "1", "--precision", "15%",
 		"--set", "table.shards=1", "--set", "processor.concurrency=1", "--set", "processor.work=20ms")
 	if code := s.code(); code != exitPass {

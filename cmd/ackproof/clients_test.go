@@ -175,6 +175,7 @@ func TestConformanceOfAWrongCaseAnswer(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("set ACKPROOF_CONFORMANCE=1")
 	}
+	t.Parallel()
 	command, dir := clients[0].installed(t)
 	s := startAckproofIn(t, dir, "run", "baseline", "--rate", "200/s", "--for", "6s", "--quiet", "--set", listening,
 		"--env", "ANSWER=wrong-case", "--processor", command)

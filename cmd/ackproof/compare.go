@@ -36,8 +36,8 @@ most 5 % false alarms over all figures together).
 --fail-if holds every other RUN against the first one, the baseline, median
 against median: PATH +VALUE where a rise is worse, PATH -VALUE where a fall is.
 PATH is a key of result.json that holds a number, or lost, duplicated, recovery;
-VALUE a percentage of the baseline's number, a number or a duration; "in PHASE" or
-"for FAULT" may follow. With six trials or more on both sides a change must also
+VALUE a percentage of the baseline's number, a number or a duration; "in PHASE",
+"of KIND" or "for FAULT" may follow. With six trials or more on both sides a change must also
 be more than noise. Exit code 1: one holds; 3: one cannot be told; else 0.`,
 		Example: `  ackproof compare runs/A runs/B
   ackproof compare runs/A runs/B --out comparison/

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,29 +39,28 @@ const answerSlack = 250 * time.Millisecond
 //
 // One run by default, ACKPROOF_SOAK of them in a campaign.
 func TestSoakAKilledRunKeepsEveryAnswer(t *testing.T) {
-	t.Setenv(local.AnswersEnv, "1")
+	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv("ACKPROOF_SOAK"))
 	if err != nil || n < 1 {
 		n = 1
 	}
 	seed := clock.Entropy()
 	t.Logf("seed %d", seed)
-	var answered, open int
-	for i := range n {
-		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			// The first one falls into the load, so that no campaign is of
-			// kills before and after it alone.
-			share := clock.Draw(seed, "killed after", uint64(i))
-			underLoad, after := i == 0, time.Duration(share*float64(5*time.Second))
-			if underLoad {
-				after = time.Duration(share*float64(time.Second)) + 500*time.Millisecond
-			}
-			a, o := killAndCompare(t, underLoad, after)
-			answered, open = answered+a, open+o
-		})
-	}
-	t.Logf("%d answers were out in time, %d requests were on the wire", answered, open)
-	if answered == 0 && !t.Failed() {
+	var answered, open atomic.Int64
+	campaign(t, n, func(t *testing.T, i int) {
+		// The first one falls into the load, so that no campaign is of kills before
+		// and after it alone.
+		share := clock.Draw(seed, "killed after", uint64(i))
+		underLoad, after := i == 0, time.Duration(share*float64(5*time.Second))
+		if underLoad {
+			after = time.Duration(share*float64(time.Second)) + 500*time.Millisecond
+		}
+		a, o := killAndCompare(t, underLoad, after)
+		answered.Add(int64(a))
+		open.Add(int64(o))
+	})
+	t.Logf("%d answers were out in time, %d requests were on the wire", answered.Load(), open.Load())
+	if answered.Load() == 0 && !t.Failed() {
 		t.Error("no answer was compared")
 	}
 }
@@ -73,7 +73,7 @@ func killAndCompare(t *testing.T, underLoad bool, after time.Duration) (answered
 	if err := os.WriteFile(filepath.Join(dir, "crashed.yaml"), []byte(crashed), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := startAckproofIn(t, dir, "run", "crashed.yaml", "--quiet")
+	s := startAckproofWith(t, dir, []string{local.AnswersEnv + "=1"}, "run", "crashed.yaml", "--quiet")
 	begin := filepath.Join("ledger", "header.json")
 	if underLoad {
 		begin = local.AnswersFile // made when the gateway comes up; it holds a line from the first request on

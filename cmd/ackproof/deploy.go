@@ -57,7 +57,7 @@ type deployFlags struct {
 	readyWithin                          time.Duration
 	priceFile                            string
 	set                                  []string
-	print, public, yes                   bool
+	print, public, recovery, yes         bool
 }
 
 func deployCommand(w world) *cobra.Command {
@@ -94,6 +94,7 @@ docs/aws.md says what permissions it takes and what it costs.`,
 	fl.StringVar(&f.arch, "arch", aws.ARM64, "of the processor: arm64 or x86_64")
 	fl.IntVar(&f.memory, "memory", 0, "MB of the function (default: processor.memory, or 256)")
 	fl.IntVar(&f.retention, "retention", 7, "days that its log is kept")
+	fl.BoolVar(&f.recovery, "recovery", false, "point-in-time recovery on both tables, for read: {by: export}")
 	fl.BoolVar(&f.public, "public", false, "anybody may call the API; else requests must be signed")
 	fl.StringVar(&f.owner, "owner", "", "tag: who answers for the stack (default: the user's name)")
 	fl.DurationVar(&f.expires, "expires", 24*time.Hour, "tag: when nobody needs it any more, from now")
@@ -114,7 +115,7 @@ func (f *deployFlags) deploy(ctx context.Context, w world, name string) error {
 	if err != nil {
 		return misuse{err}
 	}
-	text, err := aws.Template(s.Stack(0), aws.Settings{Arch: f.arch, Memory: f.memory, Public: f.public, Retention: f.retention})
+	text, err := aws.Template(s.Stack(0), aws.Settings{Arch: f.arch, Memory: f.memory, Public: f.public, Retention: f.retention, Recovery: f.recovery})
 	if err != nil {
 		return misuse{err}
 	}
@@ -183,11 +184,7 @@ func (f *deployFlags) ahead(s *scenarios.Scenario) (*bench.Cost, error) {
 			return nil, fmt.Errorf("--prices %s: %w", f.priceFile, err)
 		}
 	}
-	work := run.WorkOf(s, f.processor == "")
-	if f.memory > 0 {
-		work.MemoryMB = f.memory
-	}
-	return work.Ahead(1_000_000).Cost(prices), nil
+	return run.Ahead(s, 1_000_000, f.processor == "", f.memory, prices), nil
 }
 
 func (f *deployFlags) code(ctx context.Context) ([]byte, error) {

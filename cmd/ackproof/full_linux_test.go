@@ -20,6 +20,7 @@ func TestConformanceAFullDiskStopsTheRun(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("set ACKPROOF_CONFORMANCE=1: it takes a quarter of a minute, and mounts a file system")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	runs := filepath.Join(dir, "runs")
 	if err := os.Mkdir(runs, 0o755); err != nil {

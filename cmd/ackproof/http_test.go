@@ -3,10 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +33,21 @@ func startTheirs(t *testing.T) *theirs {
 	return s
 }
 
+// holdTheirs is the same with a processor of one's own: the stack that a run has left
+// up.
+func holdTheirs(t *testing.T, args ...string) *theirs {
+	t.Helper()
+	s := &theirs{session: startAckproof(t, append([]string{"run", "baseline", "--rate", "10/s", "--for", "1s", "--quiet", "--hold"}, args...)...)}
+	var found []string
+	pattern := regexp.MustCompile(`api +(http://\S+)/items\n *dynamodb +(http://\S+) .*\n *tables +(\S+), (\S+)`)
+	until(t, time.Minute, "the stack is held", func() bool {
+		found = pattern.FindStringSubmatch(s.stdout.String())
+		return found != nil
+	})
+	s.API, s.DynamoDB, s.Tables.Items, s.Tables.Results = found[1], found[2], found[3], found[4]
+	return s
+}
+
 // scenario writes a file that names the stack, and gives its folder.
 func (s *theirs) scenario(t *testing.T, more string) string {
 	t.Helper()
@@ -46,13 +65,8 @@ target:
 	return dir
 }
 
-// A system of somebody else's is loaded, frozen by commands, and judged from its
-// tables; what is in them of others is nobody's business. It is left running.
-func TestRunOnTheSystemOfSomebodyElse(t *testing.T) {
-	t.Parallel()
-	stack := startTheirs(t)
-	pids := strings.Trim(fmt.Sprint(family(t, stack.cmd.Process.Pid)[1:]), "[]")
-	dir := stack.scenario(t, fmt.Sprintf(`request: {timeout: 3s}
+// freeze is a scenario's fault that stops processes for a second.
+const freeze = `request: {timeout: 3s}
 expect: ["lost == 0", "duplicated == 0", "response_time.max > 500ms"]
 faults: ["at 1s for 1s: exec.run command=freeze"]
 commands:
@@ -61,7 +75,15 @@ commands:
     undo: {run: [sh, -c, "kill -CONT %[1]s"]}
     confirm: {run: [sh, -c, "! cat $(printf '/proc/%%s/stat ' %[1]s) | grep -q ') T '"]}
     count: {run: [sh, -c, "ls frozen 2>/dev/null | wc -l"]}
-`, pids))
+`
+
+// A system of somebody else's is loaded, frozen by commands, and judged from its
+// tables; what is in them of others is nobody's business. It is left running.
+func TestRunOnTheSystemOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	stack := startTheirs(t)
+	pids := strings.Trim(fmt.Sprint(family(t, stack.cmd.Process.Pid)[1:]), "[]")
+	dir := stack.scenario(t, fmt.Sprintf(freeze, pids))
 	for _, scan := range []bool{false, true} { // the second run finds what the first has left
 		more := []string{}
 		if scan { // sentinels need tables that are asked for ids, and silence must outlast every retry
@@ -114,9 +136,44 @@ func TestAPlainLoadTest(t *testing.T) {
 	if code := s.code(); code != exitUnknown {
 		t.Errorf("exit %d of an expectation that nobody can see", code)
 	}
-	s = startAckproofIn(t, dir, "run", "plain.yaml", "--quiet", "--set", "request.path=/nowhere", "--set", "gateway.path=/nowhere")
+	s = startAckproofIn(t, dir, "run", "plain.yaml", "--quiet", "--set", "request.path=/nowhere")
 	if code := s.code(); code != exitMisuse || !strings.Contains(s.stderr.String(), "a canary, was answered 40") {
 		t.Errorf("exit %d of a wrong path: %s", code, &s.stderr)
+	}
+}
+
+// A load of several kinds, each with its method and path, and an expectation of one.
+func TestKindsOfRequestsToAnAPIOfSomebodyElse(t *testing.T) {
+	var writes, reads, other atomic.Int64
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		switch r.Method + " " + r.URL.Path {
+		case "PUT /orders":
+			writes.Add(1)
+		case "GET /orders/latest":
+			reads.Add(1)
+		default:
+			other.Add(1)
+		}
+	}))
+	defer api.Close()
+	dir := t.TempDir()
+	text := "load: [{name: steady, for: 1s, rate: 200/s}]\nguarantee: {effects: none}\ntarget: {url: " + api.URL + "}\n" +
+		"request: {kinds: [{name: write, path: /orders, method: PUT}, {name: read, path: /orders/latest, method: GET, weight: 3}]}\n" +
+		"expect: [\"acknowledged == 100% of write\", \"response_time.p50 < 10s of read\"]\n"
+	if err := os.WriteFile(filepath.Join(dir, "kinds.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startAckproofIn(t, dir, "run", "kinds.yaml", "--quiet")
+	if code := s.code(); code != exitPass {
+		t.Errorf("exit %d: %s%s", code, &s.stdout, &s.stderr)
+	}
+	r := resultOf(t, s.latest())
+	if len(r.Kinds) != 2 || r.Kinds[0].Sent+r.Kinds[1].Sent != 200 || len(r.Expectations) != 2 {
+		t.Fatalf("%+v, %+v", r.Kinds, r.Expectations)
+	}
+	canaries := writes.Load() + reads.Load() - 200
+	if other.Load() != 0 || canaries < 0 || canaries > 5 || reads.Load() < r.Kinds[1].Sent || writes.Load() < r.Kinds[0].Sent {
+		t.Errorf("the API saw %d writes, %d reads and %d others; sent %d and %d", writes.Load(), reads.Load(), other.Load(), r.Kinds[0].Sent, r.Kinds[1].Sent)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -154,19 +155,17 @@ func TestSoakKilledCloud(t *testing.T) {
 	}
 	seed := clock.Entropy()
 	t.Logf("seed %d", seed)
-	passed, returned := 0, 0
-	for i := range n {
-		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			k := &powerCut{t: t, seed: clock.Bits(seed, "run", uint64(i)), dir: t.TempDir()}
-			k.run(i == 0)
-			returned += k.returned
-			if k.verdict == bench.Pass {
-				passed++
-			}
-		})
-	}
-	t.Logf("%d of %d runs pass, processes came back %d times", passed, n, returned)
-	if returned == 0 && !t.Failed() {
+	var passed, returned atomic.Int64
+	campaign(t, n, func(t *testing.T, i int) {
+		k := &powerCut{t: t, seed: clock.Bits(seed, "run", uint64(i)), dir: t.TempDir()}
+		k.run(i == 0)
+		returned.Add(int64(k.returned))
+		if k.verdict == bench.Pass {
+			passed.Add(1)
+		}
+	})
+	t.Logf("%d of %d runs pass, processes came back %d times", passed.Load(), n, returned.Load())
+	if returned.Load() == 0 && !t.Failed() {
 		t.Error("nothing that was killed came back: nothing is shown")
 	}
 }

@@ -53,6 +53,7 @@ func TestREADME(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("set ACKPROOF_CONFORMANCE=1: this takes minutes")
 	}
+	t.Parallel()
 	root := t.TempDir()
 	clone(t, root)
 	for _, b := range blocks {

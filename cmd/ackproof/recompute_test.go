@@ -14,6 +14,7 @@ func TestConformanceRecompute(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("two runs of some seconds, and python3; make conformance runs it")
 	}
+	t.Parallel()
 	script, err := filepath.Abs("../../docs/recompute.py")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -97,9 +98,13 @@ func reconcileCommand(w world, code *int) *cobra.Command {
 	var again againFlags
 	memory := scenarios.Size(run.DefaultMemory)
 	judge := func(dir string, progress *judging) (*bench.Result, *bench.Series, error) {
-		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(memory))) // garbage counts too
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 		defer progress.end()
-		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: progress.show})
+		var hold sync.Once
+		return run.Judge(dir, run.JudgeOptions{Memory: int64(memory), Progress: func(p run.Judging) {
+			hold.Do(func() { debug.SetMemoryLimit(p.GoLimit()) })
+			progress.show(p)
+		}})
 	}
 	cmd := &cobra.Command{
 		Use:   "reconcile RUN...",

@@ -36,10 +36,12 @@ type runFlags struct {
 	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
-	stackGiven, deployed                       bool         // --stack is given; the run goes to a stack of ackproof's
-	theirs                                     *onStack     // that the scenario runs on; nil: none of the user's own
-	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
-	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
+	stackGiven, deployed                       bool              // --stack is given; the run goes to a stack of ackproof's
+	theirs                                     *onStack          // that the scenario runs on; nil: none of the user's own
+	onAWS                                      *aws.LeverOptions // how the stack is broken; nil: it is none on AWS
+	publishTo                                  *aws.Account      // whose CloudWatch is given the figures; nil: nobody's
+	cloud                                      *aws.Account      // of the exports, dead letters and alarm that scenarios name; nil: none does
+	untold                                     bool              // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -71,7 +73,7 @@ those of the scenario's own architecture, since the others are controls.`,
 			if len(args) == 1 {
 				name = args[0]
 			}
-			if err := f.agents.check(w, name); err != nil {
+			if err := f.agents.check(w, shellWord(name), f.agents.others(cmd.Flags())); err != nil {
 				return misuse{err}
 			}
 			switch {
@@ -126,6 +128,9 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	}
 	own, all, err := f.scenarios(name)
 	if err == nil {
+		err = f.openCloud(ctx, w, all)
+	}
+	if err == nil {
 		err = f.confirm(w, all[:len(all)/f.trials])
 	}
 	if err != nil {
@@ -141,6 +146,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 		} else {
 			err = reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 		}
+		f.agents.sayHow(w)
 		return r.code, errors.Join(err, r.reported, stepSummary(w, r.result), r.held(ctx, w, f))
 	}
 	return f.group(ctx, w, own, all)
@@ -311,11 +317,15 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 
 // options are those of one run, without its progress.
 func (f *runFlags) options(w world, s *scenarios.Scenario, target bench.Target, seed uint64, out string) run.Options {
-	return run.Options{
+	o := run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
 		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages,
 	}
+	if f.cloud != nil {
+		o.Cloud = f.cloud
+	}
+	return o
 }
 
 // progress renews the live view, unless nobody wants it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ func (f *runFlags) findStack(ctx context.Context, w world, name string) error {
 	if err != nil {
 		return misuse{err}
 	}
+	f.onAWS = &aws.LeverOptions{Account: a, Parts: status.Parts(), Undoing: f.account.undoing(a), Clock: w.clock}
 	f.architecture, f.deployed = status.Outputs[aws.OutArchitecture], true
 	f.set = append(f.set, f.account.settings(a, status.Outputs, s)...)
 	return nil
@@ -81,6 +83,12 @@ func (f *accountFlags) settings(a *aws.Account, outputs map[string]string, s *sc
 	if s.Target.Canary == 0 {
 		set = append(set, "target.canary=5m") // a new mapping may take minutes to poll
 	}
+	if queue := outputs[aws.OutQueue]; queue != "" {
+		set = append(set, "target.deadLetters.queue="+queue)
+	}
+	if bucket := outputs[aws.OutBucket]; bucket != "" {
+		set = append(set, "target.deadLetters.bucket="+bucket)
+	}
 	if f.profile != "" {
 		set = append(set, "target.dynamodb.profile="+f.profile)
 	}
@@ -112,7 +120,7 @@ func (f *runFlags) findTheirs(ctx context.Context, w world, s *scenarios.Scenari
 	if err := errors.Join(errs...); err != nil {
 		return misuse{err}
 	}
-	where.region, where.profile = orElse(where.region, d.Region), orElse(where.profile, d.Profile)
+	where.region, where.profile = cmp.Or(where.region, d.Region), cmp.Or(where.profile, d.Profile)
 	what := "the system of " + s.Name
 	if t != "" {
 		what = "stack " + t
@@ -136,13 +144,6 @@ func (f *runFlags) findTheirs(ctx context.Context, w world, s *scenarios.Scenari
 	return nil
 }
 
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
-
 // readyLoad is what a scenario is given in the place of its load while its stack is
 // waited for: nothing of it is sent.
 func readyLoad() []scenarios.Stage {
@@ -160,7 +161,7 @@ func (f *deployFlags) ready(ctx context.Context, w world, a *aws.Account, s *sce
 	if err != nil {
 		return misuse{err}
 	}
-	set := append(f.accountFlags.settings(a, outputs, s), "target.canary="+f.readyWithin.String(), "target.stream=none")
+	set := append(f.accountFlags.settings(a, outputs, s), "target.canary="+f.readyWithin.String(), "target.stream=none", "target.deadLetters.queue=", "target.deadLetters.bucket=")
 	s, err = scenarios.Parse(s.Name, s.YAML(), set)
 	if err != nil {
 		return misuse{err}

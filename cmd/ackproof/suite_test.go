@@ -34,6 +34,7 @@ func TestConformanceSelftestLive(t *testing.T) {
 	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
 		t.Skip("two minutes of real processes: set ACKPROOF_CONFORMANCE=1")
 	}
+	t.Parallel()
 	s := startAckproof(t, "selftest", "--live", "--json", "--quiet")
 	code := s.code()
 	var out struct{ Cells, Wrong int }
