@@ -200,6 +200,8 @@ func (a *Account) Destroy(ctx context.Context, name string, poll time.Duration, 
 	}
 	var errs []error
 	if now != nil {
+		// A policy of a fault would keep the role, a mapping that was made anew would stay.
+		errs = append(errs, a.UndoFaults(ctx, name, func(OpenFault) {}), a.removeStrays(ctx, name))
 		if err := a.emptyBuckets(ctx, name); err != nil {
 			errs = append(errs, err)
 		}
