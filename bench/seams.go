@@ -265,6 +265,16 @@ type Strike struct {
 	When  When          // for the kinds that strike a request under way
 }
 
+// The kinds of strikes between client and API, at [PlaceClient]. A cut has a request
+// not arrive; a delay holds it, or its answer; an error and a throttle are the answer
+// of something on the way, such as a load balancer or a firewall.
+const (
+	StrikeClientCut      = "client.cut"
+	StrikeClientDelay    = "client.delay"
+	StrikeClientError    = "client.error"
+	StrikeClientThrottle = "client.throttle"
+)
+
 // When is the moment of a request at which a strike hits it.
 type When string
 
