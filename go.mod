@@ -36,6 +36,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/cloudformation v1.83.0 // stacks on AWS: change sets, steps, removal
 	github.com/aws/aws-sdk-go-v2/service/cloudwatch v1.76.0 // metrics beside our own, and our own published
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.10 // the package of a processor on AWS, buckets that must be emptied
+	github.com/aws/aws-sdk-go-v2/service/sqs v1.53.0 // dead letters in a queue
 	github.com/aws/aws-sdk-go-v2/service/sts v1.51.9 // whose account a stack goes to
 )
 

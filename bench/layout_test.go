@@ -33,15 +33,16 @@ var imports = map[string][]string{
 	"bench/ledger":      {"bench", "bench/clock"},
 	"bench/tableexport": {},
 	"bench/tail":        {"bench"},
+	"bench/letters":     {"bench"},
 	"bench/reconcile":   {"bench", "bench/stats"},
 	"faults":            {"bench", "bench/clock"},
 	"scenarios":         {"bench", "bench/clock", "bench/stats", "faults"},
 	"reports":           {"bench", "bench/stats"},
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
-	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/processor", "bench/ledger", "bench/tail"},
-	"bench/aws":           {"bench", "bench/gateway", "bench/sdk"},
-	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/tail"},
+	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/letters", "bench/processor", "bench/ledger", "bench/tail"},
+	"bench/aws":           {"bench", "bench/gateway", "bench/sdk", "bench/tableexport"},
+	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/letters", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/predict":       {"bench", "faults", "scenarios"},
 	"bench/cost":          {"bench"},

@@ -42,7 +42,8 @@ type Target interface {
 	// Position reports how far the pipeline has come. A target that cannot see
 	// that returns ErrPositionWithheld, and the drain is proven in another way.
 	Position(ctx context.Context) (Position, error)
-	// DeadLetters reads what was handed to the on-failure destination.
+	// DeadLetters reads what was handed to the on-failure destination; nil: nobody
+	// can look, which is not the same as none.
 	DeadLetters(ctx context.Context) ([]DeadLetter, error)
 	// Stop takes the system down and leaves nothing behind. It may be called
 	// twice, and after a failed Start.
@@ -70,6 +71,7 @@ type Shared interface {
 // process as JSON.
 type Stack struct {
 	Run          RunID
+	Agent        int // of several that load one system, from 1; 0: one alone
 	Seed         uint64
 	Architecture string
 	Shards       int
@@ -98,6 +100,32 @@ type System struct {
 	Attributes
 	ByKey  bool   // the tables are asked for the run's own ids: they must be the keys
 	Stream string // auto, none, or an ARN
+
+	LetterQueue  string // the on-failure destination: a queue of SQS, by URL or name,
+	LetterBucket string // or a bucket of S3; both empty: nobody looks for dead letters
+}
+
+// Letter is what an on-failure destination holds of one hand-over: the message of a
+// queue, or the object of a bucket.
+type Letter struct {
+	At   time.Time // when it came
+	Body []byte
+}
+
+// LetterBox is the on-failure destination of a system that is not ours.
+type LetterBox interface {
+	// Letters gives each letter that has come since a moment, once however often it is
+	// asked, one at a time. It removes none. An error says that there may be more.
+	Letters(ctx context.Context, since time.Time, each func(Letter) error) error
+	// Close lets go of the letters that others could not see meanwhile.
+	Close(ctx context.Context) error
+}
+
+// Alarm is how an alarm of CloudWatch stands.
+type Alarm struct {
+	On     bool   // its state is ALARM
+	State  string // OK, ALARM or INSUFFICIENT_DATA
+	Reason string // of its last change, as CloudWatch tells it
 }
 
 // Attributes are the names of what a row of items or effects says; empty: it does

@@ -302,17 +302,26 @@ type Drain struct {
 
 // Values of Read.By.
 const (
-	ReadScan = "scan"
-	ReadGet  = "get"
+	ReadScan   = "scan"
+	ReadGet    = "get"
+	ReadExport = "export"
 )
 
 // Read says how the tables are read when the load is over. By scan, all of them
 // is read; by get, the run's own ids are asked for, for tables that hold other
-// data too: what was never sent is not looked for then, and unexpected is null.
+// data too: what was never sent is not looked for then, and unexpected is null. By
+// export, DynamoDB writes all of them to a bucket, which takes nothing of their
+// capacity, and they are read there.
 type Read struct {
-	By       string `yaml:"by"`
-	Capacity int    `yaml:"capacity,omitempty"` // read capacity units a second that it may use; 0: as fast as it goes
+	By       string        `yaml:"by"`                 // scan, get or export
+	Capacity int           `yaml:"capacity,omitempty"` // read capacity units a second that it may use; 0: as fast as it goes
+	Bucket   string        `yaml:"bucket,omitempty"`   // that tables are exported to
+	Prefix   string        `yaml:"prefix,omitempty"`   // of what is exported, in front of the run's id
+	Timeout  time.Duration `yaml:"timeout,omitempty"`  // until the exports are there
 }
+
+// Shared reports whether the tables may hold data of others.
+func (r Read) Shared() bool { return r.By != ReadScan }
 
 // Gates holds the thresholds of the evidence that a pass needs.
 type Gates struct {
@@ -423,6 +432,14 @@ func (s *Scenario) complete() {
 		s.Read.By = ReadScan
 		if s.Target.named() {
 			s.Read.By = ReadGet // the tables hold more than this run's
+		}
+	}
+	if s.Read.By == ReadExport {
+		if s.Read.Prefix == "" {
+			s.Read.Prefix = "ackproof"
+		}
+		if s.Read.Timeout == 0 {
+			s.Read.Timeout = time.Hour
 		}
 	}
 	s.Target.complete()

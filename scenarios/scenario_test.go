@@ -166,7 +166,11 @@ expect: [lots == 0]
 			[]string{"request: want a map", "faults: want a list", "name: want one value", "neither true nor false", `"many" is no whole number`}},
 		{"article without its table", minimal + "processor: {env: {ACKPROOF_ARTICLE: printed}}\ntable: {timeToLive: " + strings.Repeat("x", 256) + "}\n",
 			[]string{"processor.env.ACKPROOF_ARTICLE: the article's processor writes onto the items", "table.timeToLive: a name of 256 characters"}},
-		{"read", minimal + "read: {by: query, capacity: -1}\n", []string{`read.by: "query" is not known; want scan or get`, "read.capacity: -1 is out of range"}},
+		{"read", minimal + "read: {by: query, capacity: -1}\n", []string{`read.by: "query" is not known; want scan or get or export`, "read.capacity: -1 is out of range"}},
+		{"two destinations", minimal + "target: {url: \"http://x\", deadLetters: {queue: q, bucket: bbb}}\n", []string{"target.deadLetters: it names a queue and a bucket", "cannot be seen without a results table"}},
+		{"no destination", minimal + "target: {url: \"http://x\", deadLetters: {bucket: B}}\n", []string{`"B" is no name of an S3 bucket`, "cannot be seen without a results table"}},
+		{"an export of tables of our own", minimal + "read: {by: export, prefix: /x, timeout: 1ms}\n", []string{"read.by: DynamoDB on AWS exports tables", "read.bucket: it is missing", "read.prefix:", "read.timeout:"}},
+		{"a bucket for no export", minimal + "read: {bucket: b, prefix: p, timeout: 1h}\n", []string{"read.bucket: it belongs to an export", "read.prefix: it belongs", "read.timeout: it belongs"}},
 		{"read by get of keys that the API makes", minimal + "read: {by: get}\ngateway: {template: '\"$id#$context.requestId\"'}\n", []string{"read.by: get asks for the ids of the requests"}},
 		{"not built", minimal + `
 request: {method: PUT}
@@ -174,8 +178,8 @@ table: {streamViewType: KEYS_ONLY}
 `, slices.Repeat([]string{"not supported yet"}, 2)},
 		{"target", minimal + `
 request: {headers: {Authorization: "Bearer ${env:TO KEN}", X-Key: "${env:KEY"}}
-target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, perKey: true}, stream: yes, deadLetters: {queue: q}, canary: 1ms, limits: {rate: 1/s, for: 1s}}
-`, []string{`"TO KEN" is no name of an environment variable`, "${env: without its }", "want scheme and host", "target.dynamodb.endpoint", "target.items.table: it is missing", "target.results.table: it is missing", "cannot be seen without a results table", `"yes" is no stream`, "target.canary", "over the limit of 1/s", "over the limit of 1s", "target.results.perKey: not supported", "target.deadLetters: not supported"}},
+target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, perKey: true}, stream: yes, deadLetters: {queue: "q.fifo"}, stop: {alarm: "a\x01b"}, canary: 1ms, limits: {rate: 1/s, for: 1s, cost: 5}}
+`, []string{`"TO KEN" is no name of an environment variable`, "${env: without its }", "want scheme and host", "target.dynamodb.endpoint", "target.items.table: it is missing", "target.results.table: it is missing", "cannot be seen without a results table", `"yes" is no stream`, "target.canary", "over the limit of 1/s", "over the limit of 1s", "target.results.perKey: not supported", `"q.fifo" is no queue`, "target.stop.alarm", `"5" has no currency: write 5 USD`}},
 		{"target without an API", minimal + "target: {items: {table: x}, results: {table: x}}\n", []string{"nobody knows where to send", "it is the items table"}},
 		{"versions", minimal + `
 workload: {kind: versions, keys: 2000000, skew: zipf 11}

@@ -30,6 +30,7 @@ var texts = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[Rate]():          {Type: "string", Pattern: `^[0-9]*\.?[0-9]+/(s|m|min|h)$`},
 	reflect.TypeFor[Size]():          {Type: "string", Pattern: `^[0-9]+(B|KB|MB)$`},
 	reflect.TypeFor[Percent]():       {Type: "string", Pattern: `^[0-9]*\.?[0-9]+%$`},
+	reflect.TypeFor[Dollars]():       {Type: "string", Pattern: `^[0-9]*\.?[0-9]+ USD$`},
 	reflect.TypeFor[Factor]():        {Type: "number"},
 	reflect.TypeFor[Skew]():          {Type: "string", Pattern: `^(uniform|zipf( [0-9.]+)?)$`},
 	reflect.TypeFor[Deadline]():      {Type: "string", Pattern: `^(none|` + durationPattern[1:len(durationPattern)-1] + `)$`},
@@ -42,7 +43,7 @@ var enums = map[string][]string{
 	"architecture": bench.Architectures(), "workload.kind": {Unique, Versions}, "load[].arrivals": {Evenly, Poisson},
 	"mapping.startingPosition": {"TRIM_HORIZON", "LATEST"}, "mapping.onFailure": {onFailureNone, onFailurePayload, onFailureMetadata},
 	"guarantee.effects": {ExactlyOnce, AtLeastOnce, NoEffects}, "guarantee.deadLetters": {DeadLettersFail, DeadLettersAllow},
-	"read.by": {ReadScan, ReadGet}, "table.streamViewType": {"NEW_IMAGE", "NEW_AND_OLD_IMAGES", "OLD_IMAGE", "KEYS_ONLY"},
+	"read.by": {ReadScan, ReadGet, ReadExport}, "table.streamViewType": {"NEW_IMAGE", "NEW_AND_OLD_IMAGES", "OLD_IMAGE", "KEYS_ONLY"},
 }
 
 // schemaMaker makes the schema from the types and their comments.

@@ -42,11 +42,13 @@ type TargetSettings struct {
 type TargetLimits struct {
 	Rate Rate          `yaml:"rate,omitempty"`
 	For  time.Duration `yaml:"for,omitempty"`
+	Cost Dollars       `yaml:"cost,omitempty"` // of the run, as it is estimated; 0: no limit
 }
 
 // TargetStop says when the load is ended early.
 type TargetStop struct {
 	Errors Percent `yaml:"errors,omitempty"` // of the last ten seconds' requests that were not acknowledged; 0: never
+	Alarm  string  `yaml:"alarm,omitempty"`  // name of a CloudWatch alarm: the load ends when it is in the state ALARM
 }
 
 // TargetDynamoDB is where the tables are.
@@ -74,9 +76,10 @@ type TargetResults struct {
 	PerKey      bool   `yaml:"perKey,omitempty"`
 }
 
-// TargetLetters is where dead letters go.
+// TargetLetters is where dead letters go: the on-failure destination of the mapping,
+// or of asynchronous invocations.
 type TargetLetters struct {
-	Queue  string `yaml:"queue,omitempty"`
+	Queue  string `yaml:"queue,omitempty"` // of SQS: its URL, or its name
 	Bucket string `yaml:"bucket,omitempty"`
 }
 
@@ -147,7 +150,8 @@ func (s *Scenario) system() bench.System {
 	}
 	return bench.System{
 		URL: t.URL, DynamoDB: t.DynamoDB.Endpoint, Region: t.DynamoDB.Region, Profile: t.DynamoDB.Profile,
-		Items: t.Items.Table, Results: t.Results.Table, Stream: t.Stream, ByKey: s.Read.By == ReadGet,
+		Items: t.Items.Table, Results: t.Results.Table, Stream: t.Stream, ByKey: s.Read.Shared(),
+		LetterQueue: t.DeadLetters.Queue, LetterBucket: t.DeadLetters.Bucket,
 		Attributes: bench.Attributes{
 			ItemID: t.Items.ID, Payload: t.Items.Payload, EffectID: t.Results.ID, Count: t.Results.Count,
 			Sequence: t.Results.Sequence, Digest: t.Results.Digest, ProcessedAt: t.Results.ProcessedAt,
@@ -172,6 +176,10 @@ func (c *checker) checkTarget() {
 		}
 	}
 	c.checkTargetTables()
+	c.checkLetters()
+	if a := t.Stop.Alarm; len(a) > 255 || strings.ContainsFunc(a, isControl) {
+		c.failf("target.stop.alarm", "%.40q is no name of an alarm: it has 1 to 255 characters", a)
+	}
 	if t.Stream != streamAuto && t.Stream != streamNone && !streamARN.MatchString(t.Stream) {
 		c.failf("target.stream", "%q is no stream: want auto, none or the ARN of a DynamoDB stream", t.Stream)
 	}
@@ -215,18 +223,32 @@ func (c *checker) checkTargetTables() {
 	if c.Guarantee.Deadline != 0 && t.Results.ProcessedAt == "" && t.Results.Table != "" {
 		c.failf("target.results.processedAt", "it is missing: whether the deadline was kept could not be seen")
 	}
-	for _, u := range []struct {
-		path  string
-		asked bool
-	}{
-		{"target.results.perKey", t.Results.PerKey},
-		{"target.deadLetters", t.DeadLetters != TargetLetters{}},
-	} {
-		if u.asked {
-			c.failf(u.path, "not supported yet; leave it out")
-		}
+	if t.Results.PerKey {
+		c.failf("target.results.perKey", "not supported yet; leave it out")
 	}
 }
+
+// checkLetters checks where dead letters are looked for.
+func (c *checker) checkLetters() {
+	l := c.Target.DeadLetters
+	if l.Queue != "" && l.Bucket != "" {
+		c.failf("target.deadLetters", "it names a queue and a bucket, and there is one on-failure destination: leave one out")
+	}
+	if l.Bucket != "" {
+		c.bucket("target.deadLetters.bucket", l.Bucket)
+	}
+	if u, err := url.Parse(l.Queue); err == nil && u.Scheme != "" {
+		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
+			c.failf("target.deadLetters.queue", "%.80q is no URL of a queue", l.Queue)
+		}
+	} else if l.Queue != "" && !queueName.MatchString(l.Queue) {
+		c.failf("target.deadLetters.queue", "%.80q is no queue: want the URL or the name of one of SQS, which is no FIFO queue: Lambda takes none for this", l.Queue)
+	}
+}
+
+// queueName is the form of
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // secret is where a value of the environment stands in a header.
 var secret = regexp.MustCompile(`\$\{env:([^}]*)\}`)

@@ -110,6 +110,34 @@ func (f Factor) String() string { return strconv.FormatFloat(float64(f), 'f', -1
 // MarshalText prints what UnmarshalText reads.
 func (f Factor) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
+// Dollars is an amount of US dollars.
+type Dollars float64
+
+const usd = " USD"
+
+// UnmarshalText reads an amount above zero: 5 USD, 0.50 USD.
+func (d *Dollars) UnmarshalText(text []byte) error {
+	s := string(text)
+	number, ok := strings.CutSuffix(s, usd)
+	n, err := parseNumber(number)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is no amount: write one such as 5 USD", s)
+	case !ok:
+		return fmt.Errorf("%q has no currency: write %s USD", s, s)
+	case n == 0:
+		return errors.New("for 0 USD nothing can be sent: write more, or leave the limit out")
+	}
+	*d = Dollars(n)
+	return nil
+}
+
+// String prints the amount, exactly.
+func (d Dollars) String() string { return strconv.FormatFloat(float64(d), 'f', -1, 64) + usd }
+
+// MarshalText prints what UnmarshalText reads.
+func (d Dollars) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
 // Percent is a share; 95 is 95%.
 type Percent float64
 

@@ -220,13 +220,52 @@ func (c *checker) checkPromise() {
 
 // checkRead checks how the tables are read.
 func (c *checker) checkRead() {
-	c.oneOf("read.by", c.Read.By, ReadScan, ReadGet)
+	c.oneOf("read.by", c.Read.By, ReadScan, ReadGet, ReadExport)
+	c.checkExport()
 	if c.Read.Capacity != 0 {
 		c.between("read.capacity", c.Read.Capacity, 1, 10_000_000)
 	}
 	if c.Read.By == ReadGet && keyMade.MatchString(c.Gateway.Template) {
 		// An item under a key that nobody asks for would be counted as lost.
 		c.failf("read.by", "get asks for the ids of the requests, and gateway.template puts more than the id into the key; say scan")
+	}
+}
+
+// checkExport checks where tables are exported to.
+func (c *checker) checkExport() {
+	r := c.Read
+	if r.By != ReadExport {
+		for _, key := range []struct {
+			path  string
+			given bool
+		}{{"read.bucket", r.Bucket != ""}, {"read.prefix", r.Prefix != ""}, {"read.timeout", r.Timeout != 0}} {
+			if key.given {
+				c.failf(key.path, "it belongs to an export; leave it out, or say by: export")
+			}
+		}
+		return
+	}
+	if !c.Target.named() {
+		c.failf("read.by", "DynamoDB on AWS exports tables, and the embedded one does not: name a system under target, or say scan")
+	}
+	if r.Bucket == "" {
+		c.failf("read.bucket", "it is missing: which bucket of S3 are the tables exported to?")
+	} else {
+		c.bucket("read.bucket", r.Bucket)
+	}
+	if strings.HasPrefix(r.Prefix, "/") || strings.HasSuffix(r.Prefix, "/") || strings.ContainsFunc(r.Prefix, isControl) || len(r.Prefix) > 512 {
+		c.failf("read.prefix", "%.40q: want at most 512 characters, and no slash at either end", r.Prefix)
+	}
+	c.within("read.timeout", r.Timeout, time.Second, 24*time.Hour)
+}
+
+// bucketName is the form of
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+func (c *checker) bucket(path, name string) {
+	if !bucketName.MatchString(name) {
+		c.failf(path, "%.80q is no name of an S3 bucket: 3 to 63 of a-z, 0-9, dots and dashes", name)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/transport/http/protocol/awsquery"
 
@@ -25,6 +26,7 @@ type Account struct {
 
 	formation *cloudformation.Client
 	objects   *s3.Client
+	queues    *sqs.Client
 	watch     *cloudwatch.Client
 }
 
@@ -61,6 +63,7 @@ func OpenAccount(ctx context.Context, endpoint, region, profile string) (*Accoun
 		ID: aws.ToString(who.Account), Region: config.Region, Caller: aws.ToString(who.Arn),
 		formation: cloudformation.NewFromConfig(config),
 		objects:   s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = endpoint != "" }),
+		queues:    sqs.NewFromConfig(config),
 		watch: cloudwatch.NewFromConfig(config, func(o *cloudwatch.Options) {
 			if endpoint != "" { // stand-ins do not know the protocol of today (CBOR), and AWS still takes the old one
 				o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)

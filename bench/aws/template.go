@@ -23,8 +23,8 @@ const (
 	outStream       = "StreamArn"
 	outFunction     = "FunctionName"
 	outMapping      = "MappingUuid"
-	outQueue        = "DestinationQueueUrl"
-	outBucket       = "DestinationBucket"
+	OutQueue        = "DestinationQueueUrl"
+	OutBucket       = "DestinationBucket"
 	OutArchitecture = "Architecture"
 )
 
@@ -43,6 +43,7 @@ type Settings struct {
 	Memory    int           // MB of the function; 0: that of the stack, or 256
 	Public    bool          // anybody may call the API; else calls are signed (AWS_IAM)
 	Retention int           // days that logs are kept; 0: 7
+	Recovery  bool          // both tables have point-in-time recovery, of which exports are made
 	Timeout   time.Duration // of the function; 0: that of the stack, in whole seconds
 }
 
@@ -139,11 +140,15 @@ func (t *template) output(name string, value any) { t.outputs[name] = object{"Va
 func (t *template) tables() {
 	gone := object{"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
 	table := func() object {
-		return object{
+		made := object{
 			"BillingMode":          "PAY_PER_REQUEST",
 			"AttributeDefinitions": []object{{"AttributeName": "id", "AttributeType": "S"}},
 			"KeySchema":            []object{{"AttributeName": "id", "KeyType": "HASH"}},
 		}
+		if t.settings.Recovery {
+			made["PointInTimeRecoverySpecification"] = object{"PointInTimeRecoveryEnabled": true}
+		}
+		return made
 	}
 	items := table()
 	if t.stack.Architecture == bench.Streams {
@@ -182,10 +187,10 @@ func (t *template) destination() {
 		t.add("Destination", "AWS::S3::Bucket", object{
 			"PublicAccessBlockConfiguration": object{"BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true},
 		}, gone)
-		t.output(outBucket, ref("Destination"))
+		t.output(OutBucket, ref("Destination"))
 	default:
 		t.add("Destination", "AWS::SQS::Queue", object{"MessageRetentionPeriod": 1209600, "SqsManagedSseEnabled": true}, gone)
-		t.output(outQueue, ref("Destination"))
+		t.output(OutQueue, ref("Destination"))
 	}
 }
 

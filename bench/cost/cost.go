@@ -52,6 +52,7 @@ type Quantities struct {
 	Puts         Amount // objects put into the on-failure bucket
 	Messages     Amount // sent to the on-failure queue
 	Reads        Amount // read request units of the final reads: of the measurement, not of the system
+	ExportedGB   Amount // of the tables, by the final reads: of the measurement too
 }
 
 // line is one row of the bill.
@@ -68,6 +69,7 @@ var bill = []line{
 	{"DynamoDB", "results written", "write request units", dynamodbWrites, false, func(q *Quantities) Amount { return q.EffectWrites }},
 	{"DynamoDB", "items and results written in transactions", "write request units", dynamodbWrites, false, func(q *Quantities) Amount { return q.Together }},
 	{"DynamoDB", "final reads of both tables", "read request units", dynamodbReads, true, func(q *Quantities) Amount { return q.Reads }},
+	{"DynamoDB", "final reads of both tables, exported", "GB", dynamodbExportedGB, true, func(q *Quantities) Amount { return q.ExportedGB }},
 	{"Lambda", "invocations", "requests", lambdaRequests, false, func(q *Quantities) Amount { return q.Invocations }},
 	{"Lambda", "duration", "GB-seconds", lambdaGBSeconds, false, func(q *Quantities) Amount { return q.GBSeconds }},
 	{"S3", "dead letters kept", "PUT requests", s3Puts, false, func(q *Quantities) Amount { return q.Puts }},
@@ -96,7 +98,10 @@ func (p *Prices) Of(q Quantities, requests int64) *bench.Cost {
 		if n == (Amount{}) {
 			continue
 		}
-		micro := n.Times(p.perMillion[l.price])
+		micro := AtLeast(0)
+		if price, listed := p.perMillion[l.price]; listed {
+			micro = n.Times(price)
+		}
 		last := len(c.Services) - 1
 		if last < 0 || c.Services[last].Service != l.service {
 			c.Services = append(c.Services, bench.ServiceCost{Service: l.service})

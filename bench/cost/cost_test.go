@@ -15,7 +15,7 @@ import (
 
 // simple are prices with which a bill can be worked out in the head.
 const simple = `{"date": "2026-01-02", "region": "nowhere", "source": "made up", "usdPerMillion":
- {"apiGatewayRequests": 4, "dynamodbWrites": 1, "dynamodbReads": 0.5, "lambdaRequests": 2, "lambdaGBSeconds": 10, "sqsRequests": 3, "s3Puts": 5}}`
+ {"apiGatewayRequests": 4, "dynamodbWrites": 1, "dynamodbReads": 0.5, "lambdaRequests": 2, "lambdaGBSeconds": 10, "sqsRequests": 3, "s3Puts": 5, "dynamodbExportedGB": 7}}`
 
 func parsed(t testing.TB, text string) *Prices {
 	t.Helper()
@@ -181,13 +181,13 @@ func drawAmount(t *rapid.T, name string) Amount {
 
 func drawQuantities(t *rapid.T, name string) Quantities {
 	d := func(what string) Amount { return drawAmount(t, name+what) }
-	return Quantities{d("calls"), d("items"), d("effects"), d("together"), d("invocations"), d("seconds"), d("puts"), d("messages"), d("reads")}
+	return Quantities{d("calls"), d("items"), d("effects"), d("together"), d("invocations"), d("seconds"), d("puts"), d("messages"), d("reads"), d("exported")}
 }
 
 func plus(a, b Quantities) Quantities {
 	return Quantities{
 		a.Calls.Plus(b.Calls), a.ItemWrites.Plus(b.ItemWrites), a.EffectWrites.Plus(b.EffectWrites), a.Together.Plus(b.Together),
-		a.Invocations.Plus(b.Invocations), a.GBSeconds.Plus(b.GBSeconds), a.Puts.Plus(b.Puts), a.Messages.Plus(b.Messages), a.Reads.Plus(b.Reads),
+		a.Invocations.Plus(b.Invocations), a.GBSeconds.Plus(b.GBSeconds), a.Puts.Plus(b.Puts), a.Messages.Plus(b.Messages), a.Reads.Plus(b.Reads), a.ExportedGB.Plus(b.ExportedGB),
 	}
 }
 
@@ -320,7 +320,7 @@ func FuzzPrices(f *testing.F) {
 			return
 		}
 		c := p.Of(Quantities{Calls: Exactly(1e6), ItemWrites: Exactly(1e6), EffectWrites: Exactly(1e6), Together: Exactly(1e6), Invocations: Exactly(1e6),
-			GBSeconds: Exactly(1e6), Puts: Exactly(1e6), Messages: Exactly(1e6), Reads: Exactly(1e6)}, 1)
+			GBSeconds: Exactly(1e6), Puts: Exactly(1e6), Messages: Exactly(1e6), Reads: Exactly(1e6), ExportedGB: Exactly(1e6)}, 1)
 		if c.Run.High == nil || math.IsNaN(c.Run.Low) || c.Run.Low < 0 || c.Run.Low > maxPrice*float64(len(bill)) {
 			t.Errorf("%q: %s", b, show(&c.Run))
 		}

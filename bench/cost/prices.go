@@ -30,9 +30,14 @@ const (
 	lambdaGBSeconds    = "lambdaGBSeconds"
 	sqsRequests        = "sqsRequests"
 	s3Puts             = "s3Puts"
+	dynamodbExportedGB = "dynamodbExportedGB"
 )
 
-var units = []string{apiGatewayRequests, dynamodbWrites, dynamodbReads, lambdaRequests, lambdaGBSeconds, sqsRequests, s3Puts}
+var units = []string{apiGatewayRequests, dynamodbWrites, dynamodbReads, lambdaRequests, lambdaGBSeconds, sqsRequests, s3Puts, dynamodbExportedGB}
+
+// newer are units that a list may be without, since there were lists before them: what
+// is priced by them has no upper bound then.
+var newer = []string{dynamodbExportedGB}
 
 // maxPrices bounds a price file in bytes.
 const maxPrices = 64 << 10
@@ -85,6 +90,8 @@ func ParsePrices(b []byte) (*Prices, error) {
 		price, given := prices[unit]
 		n, number := toFloat(price)
 		switch {
+		case ok && !given && slices.Contains(newer, unit):
+			continue
 		case ok && !given:
 			errs = append(errs, fmt.Errorf("usdPerMillion.%s: missing; a unit that costs nothing has the price 0", unit))
 		case given && (!number || !(n >= 0 && n <= maxPrice)):

@@ -13,6 +13,7 @@ import (
 type Work struct {
 	Architecture string
 	Incurred     bool // it was done on AWS
+	Foreseen     bool // nothing has been done yet: every request is stored and processed once
 	BuiltIn      bool // the processor is ours: what it does for a record is known
 	OneTable     bool // effects are written onto the items
 	Versions     bool // an effect is two writes: of the version, and of its item's latest
@@ -51,6 +52,7 @@ const (
 type Rows struct {
 	Items, Effects int64
 	Asked          int64 // ids that both tables were asked for one by one; 0: they were scanned
+	Exported       int64 // bytes of exports, in the place of Items and Effects
 	Complete       bool  // every read came to its end
 }
 
@@ -89,9 +91,9 @@ func (w *Work) Cost(p *Prices) *bench.Cost {
 }
 
 func (w *Work) quantities() Quantities {
-	q := Quantities{Calls: Between(float64(w.Attempts-w.Refused), float64(w.Attempts)), Reads: w.reads()}
+	q := Quantities{Calls: Between(float64(w.Attempts-w.Refused), float64(w.Attempts)), Reads: w.reads(), ExportedGB: Exactly(float64(w.ReadRows.Exported) / 1e9)}
 	if w.Attempts == 0 && w.Requests == 0 {
-		return Quantities{Reads: q.Reads}
+		return Quantities{Reads: q.Reads, ExportedGB: q.ExportedGB}
 	}
 	if w.Architecture == bench.Streams {
 		w.stream(&q)
@@ -126,6 +128,10 @@ func (w *Work) stream(q *Quantities) {
 // handed is how often the function was invoked by its mapping, how many records it wrote
 // the result of, and how long it ran.
 func (w *Work) handed() (invocations, records, seconds Amount) {
+	if w.Foreseen { // in batches between full ones and single records
+		n := float64(w.Requests)
+		return Between(math.Ceil(n/float64(max(1, w.BatchSize))), n), Exactly(n), Between(n*w.PerRecord.Seconds(), n*billed(w.PerRecord))
+	}
 	if w.Handed != nil {
 		invocations, records, seconds = w.Handed.sums()
 	} else {
@@ -193,6 +199,24 @@ func (w *Work) reads() Amount {
 	return Exactly(n)
 }
 
+// Forecast is the work of a plan of so many requests, with nothing seen yet: each is
+// stored and processed once, and both final reads find that.
+func (w Work) Forecast(requests int64, asked, exported bool) *Work {
+	n := requests
+	w.Foreseen, w.BuiltIn = true, true
+	w.Requests, w.Attempts, w.Acknowledged, w.Refused, w.Stored, w.Applied, w.Letters = n, n, n, 0, &n, &n, new(int64)
+	w.ReadRows = Rows{Complete: true}
+	switch {
+	case exported:
+		w.ReadRows.Exported = 2 * n * int64(w.itemBytes()+w.effectBytes())
+	case asked:
+		w.ReadRows.Asked = 2 * n
+	default:
+		w.ReadRows.Items, w.ReadRows.Effects = 2*n, 2*n
+	}
+	return &w
+}
+
 // seen is a count that somebody saw, or at least so much.
 func (w *Work) seen(n *int64, least float64) Amount {
 	if n == nil {
@@ -221,6 +245,7 @@ var leftOut = []string{
 	"logs and metrics of CloudWatch, data transfer, storage",
 	"the starts of the function, which are billed too",
 	"what ackproof reads of the stream on AWS: the first 2.5 million calls of a month are free, and those of Lambda are too",
+	"what a table pays for point-in-time recovery, and what exports take in S3",
 	"canaries and sentinels, the few requests of the measurement itself",
 }
 

@@ -133,6 +133,7 @@ type Attack struct {
 	inFlight atomic.Int64
 	peak     atomic.Int64
 	counts   [4]atomic.Int64 // by outcome; Unsent counts those given up unsent
+	attempts atomic.Int64    // that were sent
 
 	mu     sync.Mutex
 	recent []time.Duration // response times since the last Snapshot
@@ -248,6 +249,9 @@ func (c Counts) Done() int64 { return c.Acknowledged + c.Refused + c.Unknown }
 func (a *Attack) Counts() Counts {
 	return Counts{a.counts[bench.Acknowledged].Load(), a.counts[bench.Refused].Load(), a.counts[bench.Unknown].Load()}
 }
+
+// Attempts tells how many attempts have been sent. Anybody may call it at any time.
+func (a *Attack) Attempts() int64 { return a.attempts.Load() }
 
 // Snapshot is the state of an attack under way.
 type Snapshot struct {

@@ -132,6 +132,7 @@ func (rt *roundTripper) wait(d time.Duration) bool {
 // handed tells the book that an attempt is about to be handed to a connection.
 func (a *Attack) handed(t attempt) time.Duration {
 	now := a.elapsed()
+	a.attempts.Add(1)
 	a.book.Sent(t.seq, t.retry, now)
 	return now
 }

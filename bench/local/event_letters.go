@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/lambda"
+	"github.com/ackproof/ackproof/bench/letters"
 )
 
 // sendEvent keeps the record of an asynchronous event, unless a fault refuses
@@ -47,28 +47,9 @@ func (b *letterBox) openRecord(l letter) ([]bench.DeadLetter, error) {
 	if err := json.Unmarshal(record.RequestPayload, &event); err != nil {
 		return nil, nil
 	}
-	id, found := requestIn(event.Body, b.run)
+	id, found := letters.RequestIn(event.Body, b.run)
 	if !found {
 		return nil, nil
 	}
 	return []bench.DeadLetter{{Seq: id.Seq, Readable: true, At: l.At}}, nil
-}
-
-// requestIn finds the first id of a run in a request's body. It looks for the id
-// itself, since a scenario is free to give the body any form.
-func requestIn(body string, run bench.RunID) (bench.ID, bool) {
-	length := len(bench.ID{Run: run}.String())
-	for {
-		_, rest, found := strings.Cut(body, string(run)+"-")
-		if !found {
-			return bench.ID{}, false
-		}
-		start := len(body) - len(rest) - len(run) - 1
-		if text := body[start:]; len(text) >= length {
-			if id, err := bench.ParseID(text[:length]); err == nil {
-				return id, true
-			}
-		}
-		body = rest
-	}
 }

@@ -10,14 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
-
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/eventsource"
 	"github.com/ackproof/ackproof/bench/lambda"
+	"github.com/ackproof/ackproof/bench/letters"
 )
 
 // readBackTimeout bounds the reading back of all letters from the stream.
@@ -124,10 +121,10 @@ func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readBackTimeout)
 	defer cancel()
 	b.mu.Lock()
-	letters := b.letters[:len(b.letters):len(b.letters)]
+	all := b.letters[:len(b.letters):len(b.letters)]
 	b.mu.Unlock()
 	dead := []bench.DeadLetter{}
-	for _, l := range letters {
+	for _, l := range all {
 		some, err := b.open(ctx, l)
 		if err != nil {
 			return nil, err
@@ -151,12 +148,15 @@ func (b *letterBox) openDocument(ctx context.Context, l letter) (dead []bench.De
 	info := l.Document.BatchInfo
 	at, err := time.Parse(time.RFC3339Nano, l.Document.Timestamp)
 	var found map[string]bool
+	own := bench.OwnAttributes()
 	switch {
 	case err != nil:
 	case l.Document.Payload != "":
-		found, err = inPayload(l.Document.Payload)
+		found, err = letters.InPayload(l.Document.Payload, letters.Names{ID: own.ItemID, Version: own.Version})
 	default:
-		found, err = b.inStream(ctx, info)
+		found, err = letters.InStream(ctx, b.streams, letters.Range{
+			ShardID: info.ShardID, StreamARN: info.StreamARN, StartSequenceNumber: info.StartSequenceNumber, EndSequenceNumber: info.EndSequenceNumber,
+		}, eventsource.WriterOf)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read back the dead letter of %s: %w", info.ShardID, err)
@@ -167,79 +167,4 @@ func (b *letterBox) openDocument(ctx context.Context, l letter) (dead []bench.De
 		}
 	}
 	return dead, nil
-}
-
-// inPayload finds the ids of the records in a kept event.
-func inPayload(payload string) (map[string]bool, error) {
-	var event struct {
-		Records []struct {
-			DynamoDB struct {
-				Keys     key
-				NewImage key
-			} `json:"dynamodb"`
-		}
-	}
-	if err := json.Unmarshal([]byte(payload), &event); err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	for _, record := range event.Records {
-		found[bench.WriterOf(record.DynamoDB.Keys.ID.S, record.DynamoDB.NewImage.Version.S)] = true
-	}
-	return found, nil
-}
-
-// inStream finds the ids of the records between the two sequence numbers of a
-// document. What the stream has trimmed is not found; that is no error.
-func (b *letterBox) inStream(ctx context.Context, info eventsource.BatchInfo) (map[string]bool, error) {
-	found := map[string]bool{}
-	last, err := bench.ParseSequence(info.EndSequenceNumber)
-	if err != nil {
-		return nil, err
-	}
-	out, err := b.streams.GetShardIterator(ctx, &dynamodbstreams.GetShardIteratorInput{
-		StreamArn: &info.StreamARN, ShardId: &info.ShardID,
-		ShardIteratorType: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: &info.StartSequenceNumber,
-	})
-	if err != nil {
-		return found, untrimmed(err)
-	}
-	for iterator := out.ShardIterator; iterator != nil; {
-		page, err := b.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(1000)})
-		if err != nil {
-			return found, untrimmed(err)
-		}
-		for _, r := range page.Records {
-			n, err := bench.ParseSequence(aws.ToString(r.Dynamodb.SequenceNumber))
-			if err != nil {
-				return nil, err
-			}
-			if n.Compare(last) > 0 {
-				return found, nil
-			}
-			found[eventsource.WriterOf(r)] = true
-			if n == last {
-				return found, nil
-			}
-		}
-		// The last record was in the stream once, so an end before it says
-		// that the stream has trimmed it.
-		if len(page.Records) == 0 {
-			return found, nil
-		}
-		iterator = page.NextShardIterator
-	}
-	return found, nil
-}
-
-// untrimmed takes away the error that says that the stream has trimmed the
-// place, or dropped the shard.
-func untrimmed(err error) error {
-	if _, ok := errors.AsType[*types.TrimmedDataAccessException](err); ok {
-		return nil
-	}
-	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		return nil
-	}
-	return err
 }

@@ -53,6 +53,8 @@ type Options struct {
 	Name      string // http, or aws where the system is a stack that was deployed
 	NewFaults func(seed uint64, texts []string) (Faults, error)
 	Clock     clock.Clock
+	// Letters opens an on-failure destination: a queue, or else a bucket.
+	Letters func(ctx context.Context, queue, bucket string) (bench.LetterBox, error)
 }
 
 // Target is somebody else's system. It serves one run.
@@ -63,6 +65,7 @@ type Target struct {
 	mu     sync.Mutex
 	stop   func() // ends the reading of the stream; nil: none is read
 	closed error  // what the stop of it gave
+	post   *post  // nil: nobody looks for dead letters
 }
 
 // New makes the target.
@@ -93,6 +96,7 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 		asked bool
 		what  string
 	}{
+		{(stack.System.LetterQueue != "" || stack.System.LetterBucket != "") && stack.Architecture == bench.Sync, "target.deadLetters: an API that invokes its processor itself and waits has no on-failure destination; leave it out"},
 		{stack.Processor.Path != "", "--processor: the system has a processor of its own; leave it out"},
 		{len(stack.Processor.Env) > 0, "processor.env: the system's processor is not started here; leave it out"},
 		{stack.Data != "", "--data and table.durable are of the embedded DynamoDB; leave them out"},
@@ -111,6 +115,9 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Even
 	t.faults = len(stack.Faults)
 	attributes := s.Attributes
 	e := bench.Endpoints{API: s.URL, DynamoDB: s.DynamoDB, Region: s.Region, Profile: s.Profile, ItemsTable: s.Items, ResultsTable: s.Results, Attributes: &attributes}
+	if err := t.openPost(ctx, stack); err != nil {
+		return e, err
+	}
 	if s.Items == "" && s.Results == "" {
 		return e, nil
 	}
@@ -126,6 +133,9 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Even
 	}
 	if e.StreamARN, err = streamOf(s, items); err != nil || e.StreamARN == "" {
 		return e, err
+	}
+	if t.post != nil {
+		t.post.stream, t.post.streams = e.StreamARN, d.Reader()
 	}
 	return e, t.follow(ctx, d, e.StreamARN, stack)
 }
@@ -231,8 +241,11 @@ func flush(ctx context.Context, log *ledger.Deliveries) {
 	}
 }
 
+// record is a record of a stream.
+type record = streamtypes.Record
+
 // idOf finds the id in a record: among its keys, or in the item as it is or was.
-func idOf(r streamtypes.Record, name string) string {
+func idOf(r record, name string) string {
 	for _, m := range []map[string]streamtypes.AttributeValue{r.Dynamodb.Keys, r.Dynamodb.NewImage, r.Dynamodb.OldImage} {
 		if v, ok := m[name].(*streamtypes.AttributeValueMemberS); ok {
 			return v.Value
@@ -259,17 +272,26 @@ func (t *Target) Position(context.Context) (bench.Position, error) {
 	return bench.Position{}, bench.ErrPositionWithheld
 }
 
-// DeadLetters are not looked for.
-func (t *Target) DeadLetters(context.Context) ([]bench.DeadLetter, error) { return nil, nil }
+// DeadLetters are those in the on-failure destination that the scenario names.
+func (t *Target) DeadLetters(ctx context.Context) ([]bench.DeadLetter, error) {
+	if t.post == nil {
+		return nil, nil
+	}
+	return t.post.read(ctx)
+}
 
-// Stop ends the reading of the stream, after a last look. The system stays as it
-// is.
+// Stop ends the reading of the stream, after a last look, and gives back the dead
+// letters. The system stays as it is.
 func (t *Target) Stop() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stop != nil {
 		t.stop()
 		t.stop = nil
+	}
+	if t.post != nil {
+		t.closed = errors.Join(t.closed, t.post.close())
+		t.post = nil
 	}
 	return t.closed
 }

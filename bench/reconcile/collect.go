@@ -123,7 +123,7 @@ func (j *judge) tables() {
 // unplanned lists the ids of this run that were never planned, and are there.
 func (j *judge) unplanned() {
 	for seq, f := range j.counts.Beyond {
-		if f&found != 0 && !j.e.TablesShared {
+		if f&found != 0 && j.e.seesUnsent() {
 			j.account.extra = append(j.account.extra, extraID{seq, f})
 		}
 	}

@@ -233,7 +233,7 @@ func (j *judge) books() {
 		return &n
 	}
 	enter := func(items *bench.Items, n *perVerdict) {
-		items.Duplicated, items.WrongEffect, items.Unexpected = seen(duplicated, 0), seen(wrong, 0), seen(!j.e.TablesShared, 0)
+		items.Duplicated, items.WrongEffect, items.Unexpected = seen(duplicated, 0), seen(wrong, 0), seen(j.e.seesUnsent(), 0)
 		for _, v := range bench.ItemVerdicts() {
 			if n[v] == 0 {
 				continue

@@ -48,7 +48,8 @@ type Evidence struct {
 	ItemsObserved   bool  // an items table is named
 	EffectsObserved bool  // a results table is named
 	OneTable        bool  // effects are written onto the items: their own commits are no newer versions of them
-	TablesShared    bool  // the tables are the user's own and hold other data: they were asked for this run's ids alone
+	TablesShared    bool  // the tables are the user's own and hold other data: they were asked for this run's ids alone,
+	TablesWhole     bool  // or read whole all the same
 	CleanStart      *bool // the tables were seen to hold nothing of another run before the load; nil: nobody looked
 	Sentinels       uint64
 
@@ -69,10 +70,11 @@ type Evidence struct {
 	// settled by then is over all the same: what has no effect will have none.
 	Over []bench.ShardPosition
 
-	LoadFinished    bool // the load came to the end of its plan
-	HarnessFinished bool // the run came to the end of its phases
-	Interrupted     bool // by a signal
-	WorkerCapHit    bool // the generator ran into its safety cap: the load was not open any more
+	LoadFinished    bool   // the load came to the end of its plan
+	Stopped         string // why the load was ended early, where a stop condition did; "": none
+	HarnessFinished bool   // the run came to the end of its phases
+	Interrupted     bool   // by a signal
+	WorkerCapHit    bool   // the generator ran into its safety cap: the load was not open any more
 
 	Timing     Timing
 	Thresholds Thresholds
@@ -217,3 +219,7 @@ func (a *Account) Of(seq uint64) bench.ItemVerdict {
 	}
 	return bench.NoVerdict
 }
+
+// seesUnsent reports whether an id of the run that was never sent would have been
+// found in the tables.
+func (e *Evidence) seesUnsent() bool { return !e.TablesShared || e.TablesWhole }

@@ -57,6 +57,8 @@ func (j *judge) gatePlanComplete() (bool, string) {
 	switch {
 	case r.Planned == 0:
 		return false, "no request was planned"
+	case !j.e.LoadFinished && j.e.Stopped != "":
+		return false, "the load was ended early, since " + j.e.Stopped + "; " + text
 	case !j.e.LoadFinished:
 		return false, "the load was cut off before the end of its plan: " + text
 	}
@@ -176,6 +178,8 @@ func (j *judge) gateCleanStart() (bool, string) {
 		return true, bareDetail
 	case clean != nil && !*clean:
 		return false, "the tables were not empty before the load"
+	case j.e.TablesShared && j.e.TablesWhole:
+		return true, "the tables are shared; what they hold of other runs was left out"
 	case j.e.TablesShared:
 		return true, "the tables are shared; they were asked for this run's ids alone"
 	case foreign > 0:

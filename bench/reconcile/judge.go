@@ -159,7 +159,7 @@ func (j *judge) verdict(s flags, outcome bench.Outcome) bench.ItemVerdict {
 	effectKnown := effect || j.effectsKnown
 	switch {
 	case outcome == bench.Unsent:
-		if s&found != 0 && !j.e.TablesShared {
+		if s&found != 0 && j.e.seesUnsent() {
 			return bench.Unexpected
 		}
 		return bench.NoVerdict

@@ -91,7 +91,7 @@ func (f *files) another(begun time.Time, fill func(*rowWriter) error) error {
 		return err
 	}
 	defer w.Close()
-	if err := fill(newRowWriter(f.plan, f.manifest.Endpoints, w)); err != nil {
+	if err := fill(newRowWriter(f.plan, f.manifest.Endpoints, f.scenario.Read.Shared(), w)); err != nil {
 		return err
 	}
 	if err := w.Finish(); err != nil {
@@ -103,10 +103,10 @@ func (f *files) another(begun time.Time, fill func(*rowWriter) error) error {
 // readExports takes the exports in.
 func (f *files) readExports(ctx context.Context, a Again) error {
 	for _, e := range a.Exports {
-		items, err := f.openExport(e.Items, f.manifest.Endpoints.ItemsTable)
+		items, err := f.openExport(ctx, e.Items, f.manifest.Endpoints.ItemsTable)
 		effects := items
 		if err == nil && e.Results != "" {
-			effects, err = f.openExport(e.Results, f.manifest.Endpoints.ResultsTable)
+			effects, err = f.openExport(ctx, e.Results, f.manifest.Endpoints.ResultsTable)
 		}
 		if err != nil {
 			return err
@@ -128,8 +128,8 @@ func (f *files) readExports(ctx context.Context, a Again) error {
 
 // openExport opens the export of one table, and makes sure that it can tell of the
 // run: it is of the run's table, and was made after the load.
-func (f *files) openExport(dir, table string) (*tableexport.Export, error) {
-	e, err := tableexport.Open(dir)
+func (f *files) openExport(ctx context.Context, dir, table string) (*tableexport.Export, error) {
+	e, err := tableexport.Open(ctx, tableexport.Folder(dir))
 	if err != nil {
 		return nil, err
 	}

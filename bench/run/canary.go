@@ -130,7 +130,7 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 		return nil
 	}
 	var err error
-	if rd.by == scenarios.ReadGet {
+	if rd.byKey() {
 		err = own.get(ctx, in, 0, uint64(n), found)
 	} else {
 		err = own.scan(ctx, in.table, found)

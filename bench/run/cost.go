@@ -55,29 +55,13 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		r.Notes = append(r.Notes, "the cost is not told: "+pricesFile+": "+err.Error())
 		return nil
 	}
-	w := &cost.Work{
-		Architecture: f.manifest.Architecture, Incurred: onAWS,
-		BuiltIn:  f.manifest.Processor == builtIn,
-		OneTable: s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
-		IDBytes: len(bench.ID{Run: f.manifest.Run}.String()), Payload: int(s.Workload.Payload),
-		Requests: r.Requests.Sent, Attempts: r.Requests.Sent + r.Requests.Retries, Refused: r.Requests.Refused, Acknowledged: r.Requests.Acknowledged,
-		Stored: r.Deliveries.Records, BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
-		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
-		OnFailure: f.destination(), Letters: r.Deliveries.DeadLettered, ReadRows: f.rowsRead(),
-		Disturbed: f.disturbed(),
-	}
-	if w.MemoryMB == 0 {
-		w.MemoryMB = deployedMB
-	}
-	if s.Gateway.Template != "" && w.Architecture == bench.Streams {
-		w.Payload = -1
-	}
+	w := workOf(s, f.manifest.Architecture, f.manifest.Run)
+	w.Incurred, w.BuiltIn = onAWS, f.manifest.Processor == builtIn
+	w.Requests, w.Attempts, w.Refused, w.Acknowledged = r.Requests.Sent, r.Requests.Sent+r.Requests.Retries, r.Requests.Refused, r.Requests.Acknowledged
+	w.Stored, w.Letters, w.ReadRows, w.Disturbed = r.Deliveries.Records, r.Deliveries.DeadLettered, f.rowsRead(), f.disturbed()
 	if last := &f.reads[1]; last.Complete() {
 		n := last.count(ledger.Effects)
 		w.Applied = &n
-	}
-	if w.Architecture == bench.Streams {
-		w.BatchSize = s.Mapping.BatchSize
 	}
 	if w.Architecture == bench.Streams && f.log != nil && !s.Named() {
 		w.Handed = cost.NewTally(w.PerRecord, w.Timeout)
@@ -86,6 +70,34 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		}
 	}
 	return w.Cost(prices)
+}
+
+// workOf is what the settings of a scenario say of the work of a run.
+func workOf(s *scenarios.Scenario, architecture string, id bench.RunID) *cost.Work {
+	w := &cost.Work{
+		Architecture: architecture,
+		OneTable:     s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
+		IDBytes: len(bench.ID{Run: id}.String()), Payload: int(s.Workload.Payload),
+		BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
+		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
+		OnFailure: destination(s, architecture),
+	}
+	if w.MemoryMB == 0 {
+		w.MemoryMB = deployedMB
+	}
+	if s.Gateway.Template != "" && architecture == bench.Streams {
+		w.Payload = -1
+	}
+	if architecture == bench.Streams {
+		w.BatchSize = s.Mapping.BatchSize
+	}
+	return w
+}
+
+// forecast says what a plan costs on AWS, if all goes well and nothing is sent twice: of
+// a system that is not ours, if it is as the scenario describes it.
+func forecast(s *scenarios.Scenario, plan *scenarios.Plan, id bench.RunID, prices *cost.Prices) *bench.Cost {
+	return workOf(s, s.Architecture, id).Forecast(plan.Len(), s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport).Cost(prices)
 }
 
 // disturbed reports whether an event may have been tried again: something struck, or a
@@ -100,12 +112,12 @@ func (f *files) disturbed() bool {
 }
 
 // destination is where the deployed system sends what it gives up.
-func (f *files) destination() string {
-	stack := f.scenario.Stack(f.manifest.Seed)
+func destination(s *scenarios.Scenario, architecture string) string {
+	stack := s.Stack(0)
 	switch {
-	case stack.Architecture == bench.Streams && stack.Mapping.OnFailure == "payload":
+	case architecture == bench.Streams && stack.Mapping.OnFailure == "payload":
 		return cost.Bucket
-	case stack.Architecture == bench.Streams && stack.Mapping.OnFailure != "", stack.Architecture == bench.FireAndForget && stack.Async.OnFailure != "":
+	case architecture == bench.Streams && stack.Mapping.OnFailure != "", architecture == bench.FireAndForget && stack.Async.OnFailure != "":
 		return cost.Queue
 	}
 	return cost.NoDestination
@@ -115,6 +127,14 @@ func (f *files) destination() string {
 func (f *files) rowsRead() cost.Rows {
 	rows := cost.Rows{Complete: true}
 	all := append(append([]read{}, f.earlier...), f.reads[:]...)
+	if e := f.story.exports; e != nil && f.scenario.Read.By == scenarios.ReadExport {
+		for _, read := range e.Reads {
+			for _, one := range read {
+				rows.Exported += one.Bytes
+			}
+		}
+		all = f.earlier // read otherwise, later on
+	}
 	for i := range all {
 		rows.Items += all[i].count(ledger.Items)
 		if !f.scenario.Table.OneTable { // else it is the same table, read once

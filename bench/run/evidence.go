@@ -102,6 +102,7 @@ const (
 	evidenceStopped    = "stopped"
 	evidenceBites      = "bites"
 	evidenceDrain      = "drain"
+	evidenceExports    = "exports"
 	evidenceSentinels  = "sentinels"
 	evidenceAtRest     = "at_rest"
 	evidenceWritten    = "written"

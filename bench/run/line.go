@@ -13,7 +13,6 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/tail"
-	"github.com/ackproof/ackproof/scenarios"
 )
 
 // line is the stream of the items table from now on: in which shard each sentinel
@@ -33,7 +32,7 @@ func (r *Run) line(ctx context.Context, rd *reader) (*line, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	e := rd.endpoints
-	if e.ItemsTable == "" || e.ResultsTable == "" || e.Attributes != nil && (rd.by != scenarios.ReadGet || e.StreamARN == "") {
+	if e.ItemsTable == "" || e.ResultsTable == "" || e.Attributes != nil && (!rd.byKey() || e.StreamARN == "") {
 		return nil, errors.New("sentinels need an items table with a stream and a results table, and the ids as keys of both")
 	}
 	d, err := openDynamoDB(ctx, e, r.dialer())

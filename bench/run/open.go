@@ -90,6 +90,7 @@ func (f *files) openAll(spent func(uint64, float64)) error {
 	f.story = tell(events, len(f.faults))
 	f.lengths()
 	f.strangers()
+	f.problems = append(f.problems, f.exportProblems()...)
 	f.started = f.ledger[0].Started()
 	if f.started.IsZero() {
 		f.started, _ = time.Parse(time.RFC3339Nano, f.manifest.Created)

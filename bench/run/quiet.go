@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // quietPolls is how often the tables are looked at within drain.quiet, at most: a
@@ -109,8 +110,21 @@ func (w *watcher) look(ctx context.Context, now func() time.Duration) (look, err
 // untimed is the clock of a look whose time does not matter.
 func untimed() time.Duration { return 0 }
 
+// settle looks at the tables at the end of the drain. Where they are exported, the
+// two exports are compared with each other instead: both are from after it.
+func (w *watcher) settle(ctx context.Context) error {
+	if w.reader.by == scenarios.ReadExport {
+		return nil
+	}
+	_, err := w.look(ctx, untimed)
+	return err
+}
+
 // rest looks whether the tables hold what they held at the end of the drain.
 func (w *watcher) rest(ctx context.Context) (atRest, error) {
+	if w.reader.by == scenarios.ReadExport {
+		return atRest{Unchanged: w.reader.bothExports}, nil // that they agree is a gate of its own
+	}
 	before := w.last
 	after, err := w.look(ctx, untimed)
 	return atRest{Unchanged: err == nil && before != nil && *before == after.sum}, err

@@ -18,7 +18,7 @@ import (
 func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 	var c cleanStart
 	count := func(in source, n *int64) error {
-		if rd.by == scenarios.ReadGet && in.table != "" {
+		if rd.byKey() && in.table != "" {
 			return rd.get(ctx, in, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
 		}
 		return rd.rows(ctx, in, func(item attributes) error {
@@ -41,21 +41,29 @@ func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 // cuts short. Both are made even if the first one fails.
 func (r *Run) read(ctx, after context.Context, rd *reader) error {
 	r.phase("reading")
-	first := r.readOnce(after, rd, 1)
+	if rd.by == scenarios.ReadExport {
+		return r.readExports(ctx, after, rd)
+	}
+	tables := func(w *rowWriter) error { return rd.tables(after, w) }
+	first := r.readOnce(after, rd, 1, tables)
 	wait(ctx, restBetweenReads)
-	return errors.Join(first, r.readOnce(after, rd, 2))
+	return errors.Join(first, r.readOnce(after, rd, 2, tables))
 }
 
 // readOnce makes one final read. What is read is kept whatever happens; the
-// read counts as complete only if all of it came through.
-func (r *Run) readOnce(ctx context.Context, rd *reader, n int) error {
-	w, err := ledger.CreateRead(readDir(r.dir, n), ledger.ReadHeader{Run: r.id, Agent: uint8(r.opts.Share.Agent), Number: n, Begun: r.opts.Clock.Now(), Versions: r.plan.Keys() > 0})
-	if err != nil {
-		return err
+// read counts as complete only if all of it came through. Where nobody can look for
+// dead letters, it says so.
+func (r *Run) readOnce(ctx context.Context, rd *reader, n int, tables func(*rowWriter) error) error {
+	begun := r.opts.Clock.Now()
+	letters, err := r.opts.Target.DeadLetters(ctx)
+	w, created := ledger.CreateRead(readDir(r.dir, n), ledger.ReadHeader{
+		Run: r.id, Agent: uint8(r.opts.Share.Agent), Number: n, Begun: begun, Versions: r.plan.Keys() > 0, NoLetters: letters == nil,
+	})
+	if created != nil {
+		return created
 	}
 	defer w.Close()
-	letters, err := r.opts.Target.DeadLetters(ctx)
-	errs := []error{err, rd.tables(ctx, newRowWriter(r.plan, rd.endpoints, w))}
+	errs := []error{err, tables(newRowWriter(r.plan, rd.endpoints, r.opts.Scenario.Read.Shared(), w))}
 	for _, l := range letters {
 		errs = append(errs, w.DeadLetter(l))
 	}
@@ -66,8 +74,12 @@ func (r *Run) readOnce(ctx context.Context, rd *reader, n int) error {
 }
 
 // readingTime is how long both final reads of both tables may take beyond what a
-// reader without a budget needs: twice what the plan's items cost.
+// reader without a budget needs: twice what the plan's items cost, or until they
+// are exported.
 func readingTime(s *scenarios.Scenario, plan *scenarios.Plan) time.Duration {
+	if s.Read.By == scenarios.ReadExport {
+		return 2 * s.Read.Timeout // to be made, and to be read
+	}
 	if s.Read.Capacity == 0 {
 		return 0
 	}

@@ -65,13 +65,14 @@ func (s source) values(item attributes) []tableexport.Value {
 // since that agent reads it too. It is safe for concurrent use.
 type rowWriter struct {
 	plan     *scenarios.Plan
+	shared   bool                 // the tables hold other data too, which is nobody's business here
 	oneTable bool                 // an item without an effect yet is none in the results table
 	reads    []*ledger.ReadWriter // each gets every row
 	own      atomic.Int64         // rows of the run's own
 }
 
-func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, reads ...*ledger.ReadWriter) *rowWriter {
-	return &rowWriter{plan: plan, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
+func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, shared bool, reads ...*ledger.ReadWriter) *rowWriter {
+	return &rowWriter{plan: plan, shared: shared, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
 }
 
 func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
@@ -89,6 +90,8 @@ func (w *rowWriter) seq(kind ledger.Table, row []tableexport.Value) (seq uint64,
 	id, err := bench.ParseKey(bench.WriterOf(key, text(row[rowVersion])))
 	var wrong bool
 	switch others, own := w.plan.Whole(), w.plan.IDs(); {
+	case w.shared && (err != nil || id.Run != own.Run):
+		return 0, false, nil
 	case err != nil:
 		wrong = true
 	case id.Run == own.Run && id.Agent == bench.CanaryAgent:

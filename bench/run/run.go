@@ -60,6 +60,7 @@ type Options struct {
 	Version   string
 	Prices    []byte // the price file; nil: the list that comes with ackproof
 	Clock     clock.Clock
+	Cloud     Cloud                // the account of AWS that the scenario has something to do with; nil: none
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
 }
@@ -80,6 +81,8 @@ type Run struct {
 	lost     atomic.Pointer[unwritten] // the first event that was not written
 	headers  []map[string]string       // as they are sent, by kind of request
 	sign     load.Sign                 // nil: nothing is signed
+
+	attemptCost, costLimit float64 // US dollars, by the estimate; 0: there is no limit
 
 	loadEnded time.Time
 	hadOut    bool // the folder of run directories was there before
@@ -118,7 +121,7 @@ func newRun(o Options) (*Run, error) {
 	}
 	r.plan = scenarios.NewPlan(o.Scenario, r.id, 0, o.Seed).Share(o.Share)
 	r.stack = o.Scenario.Stack(o.Seed)
-	r.stack.Run = r.id
+	r.stack.Run, r.stack.Agent = r.id, o.Share.Agent
 	r.stack.Processor.Path = o.Processor
 	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
@@ -129,6 +132,7 @@ func newRun(o Options) (*Run, error) {
 	} else if _, err := cost.ParsePrices(r.opts.Prices); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, r.checkCloud(), r.checkCost())
 	if r.plan.Keys() > 0 && o.Share.Of > 1 {
 		errs = append(errs, errors.New("workload: {kind: versions} cannot be shared by several agents: which write of a key was the last, none of them knows"))
 	}
@@ -163,7 +167,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	}
 	reader, err := newReader(ctx, endpoints, r.plan, r.opts.Scenario.Read, r.opts.Clock, r.dialer())
 	if err == nil {
-		err = r.seeCleanStart(ctx, reader)
+		err = errors.Join(r.seeAlarm(ctx), r.seeExports(ctx, reader), r.seeCleanStart(ctx, reader))
 	}
 	if err == nil {
 		err = r.canary(ctx, reader)

@@ -58,7 +58,7 @@ func (r *Run) bySentinels(ctx context.Context, l *line, w *watcher) {
 		}
 	}
 	if err == nil {
-		_, err = w.look(ctx, untimed)
+		err = w.settle(ctx)
 	}
 	switch {
 	case err == nil:

@@ -110,6 +110,9 @@ func (f *files) notes(r *bench.Result) {
 	if c := f.story.canary; c != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d canary request(s) went ahead of the load, until one was seen where it should come, %.1f s after the first; they are counted nowhere", c.Sent, c.Ms/1000))
 	}
+	if e := f.story.exports; e != nil {
+		r.Notes = append(r.Notes, e.note())
+	}
 	if why := f.story.stopped; why != "" {
 		r.Notes = append(r.Notes, "the load was ended early: "+why)
 	}

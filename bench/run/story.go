@@ -14,6 +14,7 @@ type story struct {
 	clean       *bool     // nil: nobody looked
 	canary      *canaries // nil: none was sent
 	stopped     string    // why the load was ended early; "": it was not
+	exports     *exports  // that both final reads were made of; nil: none
 	generator   *generator
 	bites       []bench.Bites   // nil: never asked
 	begun       []bool          // by fault
@@ -83,11 +84,14 @@ func tell(events []ledger.TimedEvent, faults int) story {
 func (s *story) ahead(e ledger.TimedEvent) {
 	var c canaries
 	var st stopped
+	var ex exports
 	switch {
 	case e.Text == evidenceCanary && json.Unmarshal(e.Data, &c) == nil:
 		s.canary = &c
 	case e.Text == evidenceStopped && json.Unmarshal(e.Data, &st) == nil:
 		s.stopped = st.Why
+	case e.Text == evidenceExports && json.Unmarshal(e.Data, &ex) == nil:
+		s.exports = &ex
 	}
 }
 
@@ -101,7 +105,7 @@ func (s *story) evidence(e ledger.TimedEvent) {
 			clean := c.Items == 0 && c.Effects == 0
 			s.clean = &clean
 		}
-	case evidenceCanary, evidenceStopped:
+	case evidenceCanary, evidenceStopped, evidenceExports:
 		s.ahead(e)
 	case evidenceGenerator:
 		var g generator

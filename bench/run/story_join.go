@@ -53,6 +53,14 @@ func (s *story) join(o *story) {
 	slices.SortStableFunc(s.deaths, func(a, b bench.Mark) int { return cmp.Compare(a.TMs, b.TMs) })
 	slices.SortStableFunc(s.lives, func(a, b life) int { return cmp.Compare(a.from, b.from) })
 	s.last = max(s.last, o.last)
+	s.stopped = cmp.Or(s.stopped, o.stopped)
+	if s.exports != nil && o.exports != nil {
+		both := exports{Proven: o.exports.Proven}
+		for n := range both.Reads {
+			both.Reads[n] = slices.Concat(s.exports.Reads[n], o.exports.Reads[n])
+		}
+		s.exports = &both
+	}
 	s.targetDeath = cmp.Or(s.targetDeath, o.targetDeath)
 	s.returned = s.returned || o.returned
 	s.gaps, s.disorder, s.dropped, s.sent = s.gaps+o.gaps, s.disorder+o.disorder, s.dropped+o.dropped, s.sent+o.sent

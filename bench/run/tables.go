@@ -44,8 +44,12 @@ type reader struct {
 	items     source
 	effects   source
 	plan      *scenarios.Plan
-	by        string // scenarios.ReadScan or ReadGet
+	by        string // scenarios.ReadScan, ReadGet, or ReadExport: then all but the final reads is by get
 	budget    *budget
+
+	exports     exportAPI
+	clock       clock.Clock
+	bothExports bool // both final reads came through
 }
 
 func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, settings scenarios.Read, c clock.Clock, dialer bench.Dialer) (*reader, error) {
@@ -55,8 +59,12 @@ func newReader(ctx context.Context, e bench.Endpoints, plan *scenarios.Plan, set
 	}
 	items, effects := sources(e)
 	// A page is tried again here, also where its body broke off.
-	return &reader{db: d.DB(), endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
+	db := d.DB()
+	return &reader{db: db, exports: db, clock: c, endpoints: e, items: items, effects: effects, plan: plan, by: settings.By, budget: newBudget(settings.Capacity, c)}, nil
 }
+
+// byKey reports whether the tables are asked for the run's own ids.
+func (r *reader) byKey() bool { return r.by != scenarios.ReadScan }
 
 // openDynamoDB is how the run's tables and their stream are called.
 func openDynamoDB(ctx context.Context, e bench.Endpoints, dialer bench.Dialer) (sdk.DynamoDB, error) {
@@ -89,7 +97,7 @@ func (r *reader) rows(ctx context.Context, from source, each func(attributes) er
 	if from.table == "" {
 		return nil
 	}
-	if r.by == scenarios.ReadGet {
+	if r.byKey() {
 		return r.get(ctx, from, 0, uint64(r.plan.Len()), one)
 	}
 	return r.scan(ctx, from.table, one)

@@ -2,13 +2,14 @@ package tableexport
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"io/fs"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,20 +23,25 @@ type Export struct {
 	// Items is how many items it holds.
 	Items int64
 
-	dir   string
+	// ARN is that of the export; empty in exports that do not say.
+	ARN string
+
+	store Store
 	files []file
 }
 
 // file is a line of manifest-files.json.
 type file struct {
-	path  string
+	name  string // below the export
 	Items int64  `json:"itemCount"`
 	MD5   []byte `json:"md5Checksum"` // encoding/json reads base64 into bytes
+	ETag  string `json:"etag"`
 	Key   string `json:"dataFileS3Key"`
 }
 
 // summary is manifest-summary.json, so far as it is read here.
 type summary struct {
+	ExportARN    string    `json:"exportArn"`
 	TableARN     string    `json:"tableArn"`
 	ExportTime   time.Time `json:"exportTime"`
 	ItemCount    *int64    `json:"itemCount"`
@@ -48,18 +54,20 @@ const (
 	filesName   = "manifest-files.json"
 )
 
-// Open reads the manifests of the export in dir, which is the folder that holds
-// manifest-summary.json, and looks for every file that they name. Its error says
-// all that is wrong.
-func Open(dir string) (*Export, error) {
-	s, err := readSummary(dir)
+// maxManifest bounds a manifest in bytes: that of a hundred thousand data files.
+const maxManifest = 64 << 20
+
+// Open reads the manifests of the export in a store, and of a [Folder] looks for
+// every file that they name. Its error says all that is wrong.
+func Open(ctx context.Context, store Store) (*Export, error) {
+	s, err := readSummary(ctx, store)
 	if err != nil {
 		return nil, err
 	}
-	e := &Export{Table: s.TableARN[strings.LastIndexByte(s.TableARN, '/')+1:], At: s.ExportTime, Items: *s.ItemCount, dir: dir}
-	b, err := os.ReadFile(filepath.Join(dir, filesName))
+	e := &Export{Table: s.TableARN[strings.LastIndexByte(s.TableARN, '/')+1:], At: s.ExportTime, Items: *s.ItemCount, ARN: s.ExportARN, store: store}
+	b, err := readManifest(ctx, store, filesName)
 	if err != nil {
-		return nil, fmt.Errorf("export %s: %w", dir, err)
+		return nil, fmt.Errorf("export %s: %w", store, err)
 	}
 	var errs []error
 	var total int64
@@ -70,19 +78,19 @@ func Open(dir string) (*Export, error) {
 			continue
 		}
 		f, err := e.entry(line)
-		if err == nil && seen[f.path] {
+		if err == nil && seen[f.name] {
 			err = fmt.Errorf("%s is listed twice", f.Key)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("export %s: %s, line %d: %w", dir, filesName, n, err))
+			errs = append(errs, fmt.Errorf("export %s: %s, line %d: %w", store, filesName, n, err))
 			continue
 		}
-		seen[f.path] = true
+		seen[f.name] = true
 		total += f.Items
 		e.files = append(e.files, f)
 	}
 	if len(errs) == 0 && total != e.Items {
-		errs = append(errs, fmt.Errorf("export %s: %s lists %d items, %s counts %d; copy the folder anew", dir, filesName, total, summaryName, e.Items))
+		errs = append(errs, fmt.Errorf("export %s: %s lists %d items, %s counts %d; copy the folder anew", store, filesName, total, summaryName, e.Items))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -90,14 +98,31 @@ func Open(dir string) (*Export, error) {
 	return e, nil
 }
 
-func readSummary(dir string) (*summary, error) {
-	name := filepath.Join(dir, summaryName)
-	b, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no DynamoDB export: it has no %s; name the folder AWSDynamoDB/<export id> that holds it", dir, summaryName)
+// readManifest reads a manifest whole.
+func readManifest(ctx context.Context, store Store, name string) ([]byte, error) {
+	in, err := store.Open(ctx, name, "")
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	b, err := io.ReadAll(io.LimitReader(in, maxManifest+1))
+	if err == nil && len(b) > maxManifest {
+		err = fmt.Errorf("it has more than %d bytes", maxManifest)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("export %s: %w", dir, err)
+		return nil, fmt.Errorf("read %s: %w", store.Where(name), err)
+	}
+	return b, nil
+}
+
+func readSummary(ctx context.Context, store Store) (*summary, error) {
+	name := store.Where(summaryName)
+	b, err := readManifest(ctx, store, summaryName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no DynamoDB export: it has no %s; name the folder AWSDynamoDB/<export id> that holds it", store, summaryName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", store, err)
 	}
 	var s summary
 	if err := json.Unmarshal(b, &s); err != nil {
@@ -132,15 +157,9 @@ func (e *Export) entry(line []byte) (file, error) {
 	}
 	// A key counts from the bucket's root; the files lie where they lie in the
 	// bucket, below the folder of the manifests.
-	f.path = filepath.Join(e.dir, "data", path.Base(f.Key))
-	info, err := os.Stat(f.path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return f, fmt.Errorf("%s is missing; copy the whole folder of the export", f.path)
-	case err != nil:
-		return f, err
-	case !info.Mode().IsRegular():
-		return f, fmt.Errorf("%s is no file", f.path)
+	f.name = "data/" + path.Base(f.Key)
+	if folder, ok := e.store.(Folder); ok {
+		return f, folder.has(f.name)
 	}
 	return f, nil
 }

@@ -20,7 +20,7 @@ var exportedAt = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
 // rowsOf reads an export whole, as "id=payload" and how often each was there.
 func rowsOf(dir string) (map[string]int, error) {
-	e, err := tableexport.Open(dir)
+	e, err := tableexport.Open(context.Background(), tableexport.Folder(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func TestAnExportIsReadWhole(t *testing.T) {
 		[]string{`{"Item":{"id":{"S":"a"},"payload":{"S":"x \"y\" ü"},"more":{"M":{"l":{"L":[{"N":"1"},{"NULL":true}]}}}}}`, `{"Item":{"id":{"S":"b"}}}`},
 		nil, // of an empty partition
 		[]string{`{ "Item" : { "payload":{"B":"AAAA"}, "id" : { "N" : "7" } } }`})
-	e, err := tableexport.Open(dir)
+	e, err := tableexport.Open(context.Background(), tableexport.Folder(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestAnExportIsTakenWholeOrNotAtAll(t *testing.T) {
 func TestRowsEndWithTheErrorOfTheirReader(t *testing.T) {
 	dir := t.TempDir()
 	targettest.WriteTableExport(t, dir, "orders", exportedAt, []string{`{"Item":{"id":{"S":"a"}}}`, `{"Item":{"id":{"S":"b"}}}`})
-	e, err := tableexport.Open(dir)
+	e, err := tableexport.Open(context.Background(), tableexport.Folder(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"path"
 	"runtime"
 
 	"github.com/klauspost/compress/gzip"
@@ -35,7 +34,7 @@ func (e *Export) Rows(ctx context.Context, names []string, each func([]Value) er
 	for i, f := range e.files {
 		group.Go(func() error {
 			stop := false
-			errs[i] = f.rows(ctx, newParser(names), func(values []Value) error {
+			errs[i] = f.rows(ctx, e.store, newParser(names), func(values []Value) error {
 				err := each(values)
 				stop = err != nil
 				return err
@@ -51,10 +50,11 @@ func (e *Export) Rows(ctx context.Context, names []string, each func([]Value) er
 }
 
 // rows reads one file, and checks it against the manifest.
-func (f *file) rows(ctx context.Context, p *parser, each func([]Value) error) error {
-	in, err := os.Open(f.path)
+func (f *file) rows(ctx context.Context, store Store, p *parser, each func([]Value) error) error {
+	where := store.Where(f.name)
+	in, err := store.Open(ctx, f.name, f.ETag)
 	if err != nil {
-		return err
+		return fmt.Errorf("read %s: %w", where, err)
 	}
 	defer in.Close()
 	digest := md5.New()
@@ -62,23 +62,23 @@ func (f *file) rows(ctx context.Context, p *parser, each func([]Value) error) er
 	n, readErr := f.lines(ctx, object, p, each)
 	// An error may come of damage, so what the digest says is said first.
 	if _, err := io.Copy(io.Discard, object); err != nil {
-		return fmt.Errorf("read %s: %w", f.path, err)
+		return fmt.Errorf("read %s: %w", where, err)
 	}
 	if got := digest.Sum(nil); !bytes.Equal(got, f.MD5) && ctx.Err() == nil {
-		return fmt.Errorf("%s is not as it was exported: its MD5 is %s, the manifest says %s; copy it anew", f.path, sum(got), sum(f.MD5))
+		return fmt.Errorf("%s is not as it was exported: its MD5 is %s, the manifest says %s; copy it anew", where, sum(got), sum(f.MD5))
 	}
 	switch {
 	case readErr != nil:
-		return fmt.Errorf("read %s: %w", f.path, readErr)
+		return fmt.Errorf("read %s: %w", where, readErr)
 	case n != f.Items:
-		return fmt.Errorf("%s holds %d items, the manifest says %d", f.path, n, f.Items)
+		return fmt.Errorf("%s holds %d items, the manifest says %d", where, n, f.Items)
 	}
 	return nil
 }
 
 // lines reads the items of one object, and counts them.
 func (f *file) lines(ctx context.Context, object io.Reader, p *parser, each func([]Value) error) (n int64, err error) {
-	if filepath.Ext(f.path) == ".gz" {
+	if path.Ext(f.name) == ".gz" {
 		unzip, err := gzip.NewReader(bufio.NewReaderSize(object, readAhead))
 		if errors.Is(err, io.EOF) && f.Items == 0 {
 			return 0, nil // an empty partition may leave an empty file

@@ -14,11 +14,14 @@ import (
 
 // WriteTableExport writes what a full DynamoDB export to Amazon S3 of a table
 // leaves, as of a moment: one data file for each list of lines, which are items
-// as {"Item":{...}}.
+// as {"Item":{...}}. A folder in AWSDynamoDB names the export.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html
 func WriteTableExport(t testing.TB, dir, table string, at time.Time, files ...[]string) {
 	t.Helper()
-	const id = "01693685827463-2d8752fd"
+	id := "01693685827463-2d8752fd"
+	if filepath.Base(filepath.Dir(dir)) == "AWSDynamoDB" {
+		id = filepath.Base(dir)
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -55,10 +58,14 @@ func WriteTableExport(t testing.TB, dir, table string, at time.Time, files ...[]
 		total += len(lines)
 	}
 	write("manifest-files.json", listed)
-	arn := "arn:aws:dynamodb:us-east-1:123456789012:table/" + table
+	arn := tableARN(table)
 	write("manifest-summary.json", encode(map[string]any{
-		"version": "2023-08-01", "exportArn": arn + "/export/" + id, "tableArn": arn, "exportTime": at.UTC().Format("2006-01-02T15:04:05.000Z"),
+		"version": "2023-08-01", "exportArn": exportARN(table, id), "tableArn": arn, "exportTime": at.UTC().Format("2006-01-02T15:04:05.000Z"),
 		"manifestFilesS3Key": "prefix/AWSDynamoDB/" + id + "/manifest-files.json",
 		"itemCount":          total, "outputFormat": "DYNAMODB_JSON", "exportType": "FULL_EXPORT",
 	}))
 }
+
+func tableARN(table string) string { return "arn:aws:dynamodb:us-east-1:123456789012:table/" + table }
+
+func exportARN(table, id string) string { return tableARN(table) + "/export/" + id }

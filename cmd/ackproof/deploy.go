@@ -50,7 +50,7 @@ type deployFlags struct {
 	expires                              time.Duration
 	memory, retention                    int
 	set                                  []string
-	print, public, yes                   bool
+	print, public, recovery, yes         bool
 }
 
 func deployCommand(w world) *cobra.Command {
@@ -85,6 +85,7 @@ docs/aws.md says what permissions it takes and what it costs.`,
 	fl.StringVar(&f.arch, "arch", aws.ARM64, "of the processor: arm64 or x86_64")
 	fl.IntVar(&f.memory, "memory", 0, "MB of the function (default: processor.memory, or 256)")
 	fl.IntVar(&f.retention, "retention", 7, "days that its log is kept")
+	fl.BoolVar(&f.recovery, "recovery", false, "point-in-time recovery on both tables, for read: {by: export}")
 	fl.BoolVar(&f.public, "public", false, "anybody may call the API; else requests must be signed")
 	fl.StringVar(&f.owner, "owner", "", "tag: who answers for the stack (default: the user's name)")
 	fl.DurationVar(&f.expires, "expires", 24*time.Hour, "tag: when nobody needs it any more, from now")
@@ -103,7 +104,7 @@ func (f *deployFlags) deploy(ctx context.Context, w world, name string) error {
 	if err != nil {
 		return misuse{err}
 	}
-	text, err := aws.Template(s.Stack(0), aws.Settings{Arch: f.arch, Memory: f.memory, Public: f.public, Retention: f.retention})
+	text, err := aws.Template(s.Stack(0), aws.Settings{Arch: f.arch, Memory: f.memory, Public: f.public, Retention: f.retention, Recovery: f.recovery})
 	if err != nil {
 		return misuse{err}
 	}

@@ -37,6 +37,7 @@ type runFlags struct {
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
 	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
+	cloud                                      *aws.Account // of the exports, dead letters and alarm that scenarios name; nil: none does
 	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
 }
 
@@ -124,6 +125,9 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 	}
 	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
+	if err == nil {
+		err = f.openCloud(ctx, w, all)
+	}
 	if err == nil {
 		err = f.confirm(w, all[:len(all)/f.trials])
 	}
@@ -307,11 +311,15 @@ func (f *runFlags) one(ctx context.Context, w world, s *scenarios.Scenario, seed
 
 // options are those of one run, without its progress.
 func (f *runFlags) options(w world, s *scenarios.Scenario, target bench.Target, seed uint64, out string) run.Options {
-	return run.Options{
+	o := run.Options{
 		Scenario: s, Target: target, Processor: f.processor, Seed: seed, Out: out, Data: f.data,
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
 		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages,
 	}
+	if f.cloud != nil {
+		o.Cloud = f.cloud
+	}
+	return o
 }
 
 // progress renews the live view, unless nobody wants it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,12 @@ func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
 		"target.results.count=count", "target.results.digest=digest", "target.results.sequence=sequence",
 		"target.canary=5m", // a new mapping may take minutes to poll
 	}
+	if queue := status.Outputs[aws.OutQueue]; queue != "" {
+		set = append(set, "target.deadLetters.queue="+queue)
+	}
+	if bucket := status.Outputs[aws.OutBucket]; bucket != "" {
+		set = append(set, "target.deadLetters.bucket="+bucket)
+	}
 	if f.account.profile != "" {
 		set = append(set, "target.dynamodb.profile="+f.account.profile)
 	}
@@ -102,9 +109,40 @@ func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
 // newTarget makes the target of one run.
 func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 	if target := f.onTarget(s); target != targetLocal {
-		return outside.New(outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+		options := outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }}
+		if f.cloud != nil {
+			options.Letters = f.cloud.Letters
+		}
+		return outside.New(options)
 	}
 	return local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
+}
+
+// openCloud opens the account of AWS, if a scenario has something to do with it beside
+// its API and tables: that in which the tables are.
+func (f *runFlags) openCloud(ctx context.Context, w world, sides []configuration) error {
+	for _, c := range sides {
+		s := c.Scenario
+		var what []string
+		if s.Read.By == scenarios.ReadExport {
+			what = append(what, "exports in bucket "+s.Read.Bucket)
+		}
+		if l := s.Target.DeadLetters; l.Queue+l.Bucket != "" {
+			what = append(what, "dead letters in "+l.Queue+l.Bucket)
+		}
+		if s.Target.Stop.Alarm != "" {
+			what = append(what, "alarm "+s.Target.Stop.Alarm)
+		}
+		if len(what) == 0 {
+			continue
+		}
+		where := f.account
+		where.region, where.profile = cmp.Or(where.region, s.Target.DynamoDB.Region), cmp.Or(where.profile, s.Target.DynamoDB.Profile)
+		var err error
+		f.cloud, err = where.openFor(ctx, w, strings.Join(what, ", "))
+		return err
+	}
+	return nil
 }
 
 // confirm asks before anything is fired at a host that is not this one. Nobody is
