@@ -66,6 +66,12 @@ type Shared interface {
 	Shared() bool
 }
 
+// OnTheWay is a [Target] whose API is not ours: what strikes between client and API
+// must be struck by the client.
+type OnTheWay interface {
+	OnTheWay() Injector
+}
+
 // Stack is the system under test as a run wants it: what the scenario says,
 // with defaults filled in, in plain values that can be handed to another
 // process as JSON.

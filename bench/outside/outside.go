@@ -5,7 +5,7 @@
 // DynamoDB API alone: that its tables can be read by the run's ids, and what comes
 // into its stream, which is evidence that a request was stored. How far its
 // pipeline has come it does not show, and of faults it bears those that the user's
-// own commands make.
+// own commands make, and those between client and API.
 package outside
 
 import (
@@ -44,8 +44,16 @@ const (
 
 // Faults is the language of the faults, as far as the target must know it.
 type Faults interface {
+	bench.Injector
 	// Place is where the i-th fault strikes.
 	Place(i int) bench.Place
+	// When is at which moment of a request; empty: it has none.
+	When(i int) bench.When
+	// Begin arms a fault, or adds one strike; End takes it away.
+	Begin(i int)
+	End(i int)
+	// Bites are those that the injector has counted.
+	Bites() []bench.Bites
 }
 
 // Options say how the target is run.
@@ -60,7 +68,7 @@ type Options struct {
 // Target is somebody else's system. It serves one run.
 type Target struct {
 	opts   Options
-	faults int // how many there are
+	faults Faults
 
 	mu     sync.Mutex
 	stop   func() // ends the reading of the stream; nil: none is read
@@ -88,8 +96,8 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 		lacks = append(lacks, err.Error())
 	}
 	for i := 0; err == nil && i < len(stack.Faults); i++ {
-		if faults.Place(i) != bench.PlaceExec {
-			lacks = append(lacks, fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), or leave the fault out", stack.Faults[i]))
+		if lack := lacksFault(faults, i, stack.Faults[i]); lack != "" {
+			lacks = append(lacks, lack)
 		}
 	}
 	for _, l := range []struct {
@@ -112,7 +120,10 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 // stream.
 func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Event)) (bench.Endpoints, error) {
 	s := stack.System
-	t.faults = len(stack.Faults)
+	var err error
+	if t.faults, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
+		return bench.Endpoints{}, err
+	}
 	attributes := s.Attributes
 	e := bench.Endpoints{API: s.URL, DynamoDB: s.DynamoDB, Region: s.Region, Profile: s.Profile, ItemsTable: s.Items, ResultsTable: s.Results, Attributes: &attributes}
 	if err := t.openPost(ctx, stack); err != nil {
@@ -254,18 +265,20 @@ func idOf(r record, name string) string {
 	return ""
 }
 
-// Begin is never asked for a fault that Lacks lets through.
-func (t *Target) Begin(context.Context, int) error {
-	return errors.New("a system that is not ours is broken by commands alone")
+// Begin arms a fault between client and API. Those of commands the run begins itself.
+func (t *Target) Begin(_ context.Context, fault int) error {
+	t.faults.Begin(fault)
+	return nil
 }
 
-// End has nothing to take away.
-func (t *Target) End(context.Context, int) error { return nil }
-
-// Bites has none: the run counts those of commands itself.
-func (t *Target) Bites(context.Context) ([]bench.Bites, error) {
-	return make([]bench.Bites, t.faults), nil
+// End takes it away.
+func (t *Target) End(_ context.Context, fault int) error {
+	t.faults.End(fault)
+	return nil
 }
+
+// Bites are those between client and API; the run counts those of commands itself.
+func (t *Target) Bites(context.Context) ([]bench.Bites, error) { return t.faults.Bites(), nil }
 
 // Position is withheld.
 func (t *Target) Position(context.Context) (bench.Position, error) {

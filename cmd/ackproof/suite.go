@@ -151,11 +151,13 @@ func (f *suiteFlags) scenario(p *suite.Probe, set []string) (*scenarios.Scenario
 
 // run carries out the probes and reports.
 func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
-	stack, err := f.runs.findStack(ctx, w)
-	if err != nil {
-		return 0, err
+	if f.name != "" {
+		stack, err := f.runs.findStack(ctx, w)
+		if err != nil {
+			return 0, err
+		}
+		f.set = append(f.set, stack...)
 	}
-	f.set = append(f.set, stack...)
 	probes, set, err := f.check()
 	if err != nil {
 		return 0, err
