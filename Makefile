@@ -46,10 +46,10 @@ conformance:
 	ACKPROOF_CONFORMANCE=1 $(CONFORMANCE) ./reports ./bench/harness ./bench/peer ./bench/dynamo ./bench/gateway ./bench/suite ./bench/reconcile ./bench/run ./bench/ledger ./bench/capacity
 
 # And what takes a quarter of an hour more: the scenarios on the DynamoDB stand-ins
-# of others, functions on the runtime clients of Node.js and Python, exports read by
-# vegeta, DuckDB and pandas, stacks on moto and their templates before cfn-lint. The
-# Node.js client has a native part, whose build wants cmake, g++, make, autoconf and
-# libtool.
+# of others, a stack of somebody else's on one machine (serverless-offline), functions
+# on the runtime clients of Node.js and Python, exports read by vegeta, DuckDB and
+# pandas, stacks on moto and their templates before cfn-lint. The Node.js client has a
+# native part, whose build wants cmake, g++, make, autoconf and libtool.
 conformance-all:
 	ACKPROOF_CONFORMANCE=all $(CONFORMANCE) -p 1 -parallel 3 ./cmd/ackproof ./bench/aws
 

@@ -23,6 +23,7 @@ require (
 	github.com/prometheus/common v0.73.1 // OpenMetrics: its text format, with everything that must be escaped
 	github.com/rogpeppe/go-internal v1.16.0 // tests: testscript for the verbs
 	github.com/spf13/cobra v1.10.2 // the command line
+	github.com/spf13/pflag v1.0.9 // cobra's flags: what was typed is told again to the other agents
 	github.com/tsenart/vegeta/v12 v12.13.0 // the load engine
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // comparisons: the exact Mann–Whitney test
 	golang.org/x/sync v0.24.0 // errgroup
@@ -33,6 +34,11 @@ require (
 )
 
 require (
+	github.com/aws/aws-sdk-go-v2/service/apigateway v1.40.2 // levers: the limits of a stage, the role behind a method
+	github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs v1.92.2 // levers: strikes are counted in the log of a function
+	github.com/aws/aws-sdk-go-v2/service/fis v1.38.2 // levers: experiments of AWS Fault Injection Service
+	github.com/aws/aws-sdk-go-v2/service/iam v1.66.0 // levers: a permission that is denied for a while
+	github.com/aws/aws-sdk-go-v2/service/lambda v1.92.2 // levers: concurrency, settings and event source mapping of a function
 	github.com/aws/aws-sdk-go-v2/service/cloudformation v1.83.0 // stacks on AWS: change sets, steps, removal
 	github.com/aws/aws-sdk-go-v2/service/cloudwatch v1.76.0 // metrics beside our own, and our own published
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.10 // the package of a processor on AWS, buckets that must be emptied
@@ -79,7 +85,6 @@ require (
 	github.com/parquet-go/jsonlite v1.0.0 // indirect
 	github.com/pierrec/lz4/v4 v4.1.21 // indirect
 	github.com/rs/dnscache v0.0.0-20230804202142-fc85eb664529 // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
 	github.com/twpayne/go-geom v1.6.1 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/image v0.46.0 // indirect

@@ -24,11 +24,12 @@ var imports = map[string][]string{
 	"bench/sdk":         {},
 	"bench/dynamo":      {"bench", "bench/clock"},
 	"bench/breakage":    {"bench"},
+	"bench/breakable":   {"bench", "bench/clock"},
 	"bench/peer":        {}, // the stand-ins of others, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},
-	"bench/processor":   {"bench", "bench/clock"},
+	"bench/processor":   {"bench", "bench/breakable", "bench/clock"},
 	"bench/load":        {"bench", "bench/clock"},
 	"bench/ledger":      {"bench", "bench/clock"},
 	"bench/tableexport": {},
@@ -41,7 +42,7 @@ var imports = map[string][]string{
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/letters", "bench/processor", "bench/ledger", "bench/tail"},
-	"bench/aws":           {"bench", "bench/gateway", "bench/sdk", "bench/tableexport"},
+	"bench/aws":           {"bench", "bench/breakable", "bench/clock", "bench/gateway", "bench/sdk", "bench/tableexport", "faults"},
 	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/letters", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/predict":       {"bench", "faults", "scenarios"},

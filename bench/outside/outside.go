@@ -1,11 +1,12 @@
 // Package outside is the target that is somebody else's system: any API at a URL,
 // with its tables, and perhaps its stream, at any DynamoDB endpoint.
 //
-// Nothing of it is started, stopped or changed. It is looked at through the public
-// DynamoDB API alone: that its tables can be read by the run's ids, and what comes
-// into its stream, which is evidence that a request was stored. How far its
-// pipeline has come it does not show, and of faults it bears those that the user's
-// own commands make, and those between client and API.
+// Nothing of it is started, stopped or changed, but by levers. It is looked at
+// through the public DynamoDB API alone: that its tables can be read by the run's
+// ids, and what comes into its stream, which is evidence that a request was stored.
+// How far its pipeline has come it does not show, and of faults it bears those that
+// the user's own commands make, those for which it is given [Levers], and those
+// between client and API, which the load generator makes.
 package outside
 
 import (
@@ -56,8 +57,26 @@ type Faults interface {
 	Bites() []bench.Bites
 }
 
+// Levers break a system by the control plane of whoever runs it. They are used as a
+// [bench.Target] is, and know the faults by the same numbers. Those of the user's own
+// commands are none of theirs.
+type Levers interface {
+	Lacks(stack bench.Stack) []string
+	// Pulls reports whether a lever makes a fault. One between client and API for
+	// which there is none is made by the load generator.
+	Pulls(fault int) bool
+	// Open looks at all that will be pulled, and changes nothing.
+	Open(ctx context.Context, stack bench.Stack) error
+	Begin(ctx context.Context, fault int) error
+	End(ctx context.Context, fault int) error
+	Bites(ctx context.Context) ([]bench.Bites, error)
+	Patience() time.Duration
+	Undoing() []string
+}
+
 // Options say how the target is run.
 type Options struct {
+	Levers    Levers // nil: there are none
 	Name      string // http, or aws where the system is a stack that was deployed
 	NewFaults func(seed uint64, texts []string) (Faults, error)
 	Clock     clock.Clock
@@ -95,7 +114,10 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 	if err != nil {
 		lacks = append(lacks, err.Error())
 	}
-	for i := 0; err == nil && i < len(stack.Faults); i++ {
+	if t.opts.Levers != nil {
+		lacks = append(lacks, t.opts.Levers.Lacks(stack)...)
+	}
+	for i := 0; err == nil && t.opts.Levers == nil && i < len(stack.Faults); i++ {
 		if lack := lacksFault(faults, i, stack.Faults[i]); lack != "" {
 			lacks = append(lacks, lack)
 		}
@@ -123,6 +145,11 @@ func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Even
 	var err error
 	if t.faults, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
 		return bench.Endpoints{}, err
+	}
+	if t.opts.Levers != nil {
+		if err := t.opts.Levers.Open(ctx, stack); err != nil {
+			return bench.Endpoints{}, err
+		}
 	}
 	attributes := s.Attributes
 	e := bench.Endpoints{API: s.URL, DynamoDB: s.DynamoDB, Region: s.Region, Profile: s.Profile, ItemsTable: s.Items, ResultsTable: s.Results, Attributes: &attributes}
@@ -264,21 +291,6 @@ func idOf(r record, name string) string {
 	}
 	return ""
 }
-
-// Begin arms a fault between client and API. Those of commands the run begins itself.
-func (t *Target) Begin(_ context.Context, fault int) error {
-	t.faults.Begin(fault)
-	return nil
-}
-
-// End takes it away.
-func (t *Target) End(_ context.Context, fault int) error {
-	t.faults.End(fault)
-	return nil
-}
-
-// Bites are those between client and API; the run counts those of commands itself.
-func (t *Target) Bites(context.Context) ([]bench.Bites, error) { return t.faults.Bites(), nil }
 
 // Position is withheld.
 func (t *Target) Position(context.Context) (bench.Position, error) {

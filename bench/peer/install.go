@@ -88,7 +88,7 @@ func steps(name string) [][]string {
 
 // canInstall says what the machine lacks.
 func canInstall(name string) error {
-	needs := map[string]string{Dynoxide: "npm", Dynalite: "npm", Axe: "npm", Velocity: "npm", Moto: "python3", MotoAWS: "python3"}[name]
+	needs := map[string]string{Dynoxide: "npm", Dynalite: "npm", Axe: "npm", Offline: "npm", Velocity: "npm", Moto: "python3", MotoAWS: "python3"}[name]
 	if name == Dynoxide && (runtime.GOOS != "linux" || runtime.GOARCH != "amd64") {
 		return fmt.Errorf("install %s: it is there for linux on amd64 alone, not for %s on %s", name, runtime.GOOS, runtime.GOARCH)
 	}

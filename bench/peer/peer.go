@@ -16,6 +16,7 @@ package peer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,15 +31,16 @@ import (
 	"time"
 )
 
-// The peers that Start knows.
+// The peers that Install knows.
 const (
-	Dynoxide = "dynoxide" // Rust, one binary (linux on x86-64 alone); has streams and transactions
-	Dynalite = "dynalite" // Node; neither streams nor transactions
-	Moto     = "moto"     // Python, slow; has streams and transactions
-	Axe      = "axe"      // no stand-in: axe-core, which checks pages for what shuts people out
-	MotoAWS  = "moto-aws" // Moto with CloudFormation and all that a stack is made of, and cfn-lint; large
-	Velocity = "velocity" // no DynamoDB: an implementation of VTL, for mapping templates
-	Local    = "local"    // DynamoDB Local, the user's own copy; has streams and transactions
+	Dynoxide = "dynoxide"           // Rust, one binary (linux on x86-64 alone); has streams and transactions
+	Dynalite = "dynalite"           // Node; neither streams nor transactions
+	Moto     = "moto"               // Python, slow; has streams and transactions
+	Axe      = "axe"                // no stand-in: axe-core, which checks pages for what shuts people out
+	MotoAWS  = "moto-aws"           // Moto with CloudFormation and all that a stack is made of, and cfn-lint; large
+	Offline  = "serverless-offline" // no DynamoDB: an API and a reader of streams for functions on one machine
+	Velocity = "velocity"           // no DynamoDB: an implementation of VTL, for mapping templates
+	Local    = "local"              // DynamoDB Local, the user's own copy; has streams and transactions
 )
 
 // LocalEnv names the environment variable with the folder of the user's own
@@ -91,33 +93,74 @@ func start(t testing.TB, name, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.CreateTemp(t.TempDir(), name+"-*.log")
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	args := command(name, dir, port)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "DDB_LOCAL_TELEMETRY=0", "NO_COLOR=1", "PYTHONDONTWRITEBYTECODE=1")
-	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, filepath.Dir(log.Name())
+	cmd.Env, cmd.Dir = append(os.Environ(), "DDB_LOCAL_TELEMETRY=0", "NO_COLOR=1", "PYTHONDONTWRITEBYTECODE=1"), t.TempDir()
+	s := &Server{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	return s, s.run(t, cmd, s.hasTables)
+}
+
+// StartService starts serverless-offline on the service in a folder, which must have
+// the installed node_modules (see [Install]), on a free port of 127.0.0.1. It returns
+// when it answers; of its streams that says nothing. It ends with the test. Of the
+// user's own configuration it sees none, and it tells nobody of itself.
+func StartService(t testing.TB, dir string, env ...string) *Server {
+	t.Helper()
+	for tries := 1; ; tries++ {
+		s, err := startService(t, dir, env)
+		if err == nil {
+			return s
+		}
+		if tries == 3 {
+			t.Fatal(err)
+		}
+	}
+}
+
+func startService(t testing.TB, dir string, env []string) (*Server, error) {
+	port, err := freePort()
+	lambda, err2 := freePort() // at which functions can be invoked
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("node", "node_modules/serverless/bin/serverless.js", "offline", "start", "--noSponsor",
+		"--host", "127.0.0.1", "--httpPort", fmt.Sprint(port), "--lambdaPort", fmt.Sprint(lambda))
+	own := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "NO_COLOR=1", "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off"}
+	cmd.Env, cmd.Dir = append(own, env...), dir
+	s := &Server{Name: Offline, URL: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	return s, s.run(t, cmd, s.answers)
+}
+
+// run starts the peer's process and returns when it is ready.
+func (s *Server) run(t testing.TB, cmd *exec.Cmd, ready func(context.Context) error) error {
+	log, err := os.CreateTemp(t.TempDir(), s.Name+"-*.log")
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = sysProcAttr()
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return fmt.Errorf("start %s: %w", s.Name, err)
 	}
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
-	stop := sync.OnceFunc(func() {
+	s.PID, s.stop = cmd.Process.Pid, sync.OnceFunc(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // a group of its own, with whatever it has started
 		<-ended
 	})
-	s := &Server{Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", port), PID: cmd.Process.Pid, stop: stop}
-	if err := s.wait(ended); err != nil {
-		stop()
-		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("start %s (%s): %w; it said:\n%s", name, strings.Join(args, " "), err, tail(text))
+	said := func() []byte { text, _ := os.ReadFile(log.Name()); return tail(text) }
+	if err := wait(ended, ready); err != nil {
+		s.stop()
+		return fmt.Errorf("start %s (%s): %w; it said:\n%s", s.Name, strings.Join(cmd.Args, " "), err, said())
 	}
-	t.Cleanup(stop)
-	return s, nil
+	t.Cleanup(func() {
+		s.stop()
+		if t.Failed() {
+			t.Logf("%s said last:\n%s", s.Name, said())
+		}
+	})
+	return nil
 }
 
 // command is what starts a peer. All but DynamoDB Local, which cannot be told,
@@ -137,25 +180,47 @@ func command(name, dir string, port int) []string {
 		"-inMemory", "-sharedDb", "-disableTelemetry", "-port", p}
 }
 
-// wait asks for the tables until there is an answer.
-func (s *Server) wait(ended <-chan struct{}) error {
+// wait waits until a peer is ready.
+func wait(ended <-chan struct{}, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		status, body, err := s.Call(ctx, "ListTables", []byte("{}"))
-		if err == nil && status == http.StatusOK {
+		err := ready(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("it ended")
+			return errors.New("it ended")
 		case <-ctx.Done():
-			return fmt.Errorf("no answer to ListTables within %v: status %d, %s, %v", startTimeout, status, body, err)
+			return fmt.Errorf("no answer within %v: %w", startTimeout, err)
 		case <-tick.C:
 		}
 	}
+}
+
+// hasTables asks for the tables.
+func (s *Server) hasTables(ctx context.Context) error {
+	status, body, err := s.Call(ctx, "ListTables", []byte("{}"))
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("ListTables: status %d, %s", status, body)
+	}
+	return err
+}
+
+// answers asks for anything.
+func (s *Server) answers(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // Credentials is an Authorization header that every peer takes, and the

@@ -41,18 +41,21 @@ func (r *Run) canary(ctx context.Context, rd *reader) error {
 	}
 	began, s := r.opts.Clock.Now(), canaries{}
 	plan := scenarios.NewPlan(r.opts.Scenario, r.id, bench.CanaryAgent, r.opts.Seed)
+	// Agents that load one system have canaries of their own: one that is stored
+	// proves nothing about what another agent was told to load.
+	first := uint64(max(0, r.opts.Share.Agent-1)) * maxCanaries
 	items, effects := rd.endpoints.ItemsTable != "", rd.endpoints.ResultsTable != "" && r.opts.Scenario.Guarantee.Effects != scenarios.NoEffects
 	for last := time.Duration(-canaryEvery); ; {
 		if at := r.since(began); at-last >= canaryEvery && s.Sent < maxCanaries {
 			last = at
-			if err := r.sendCanary(ctx, plan, uint64(s.Sent)); err != nil {
+			if err := r.sendCanary(ctx, plan, first+uint64(s.Sent)); err != nil {
 				return err
 			}
 			s.Sent++
 		}
 		var err error
-		if s.Items, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.items); err == nil && effects {
-			s.Effects, err = r.seesCanary(ctx, rd, plan, s.Sent, rd.effects)
+		if s.Items, err = r.seesCanary(ctx, rd, plan, first, s.Sent, rd.items); err == nil && effects {
+			s.Effects, err = r.seesCanary(ctx, rd, plan, first, s.Sent, rd.effects)
 		}
 		switch {
 		case err != nil:
@@ -107,14 +110,14 @@ func (l *lastAnswer) Done(a bench.Attempt) { l.got = a }
 
 var errFound = errors.New("found")
 
-// seesCanary reports whether any of the first n canaries is in a table.
-func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, n int, in source) (bool, error) {
+// seesCanary reports whether any of n canaries, from the first on, is in a table.
+func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, first uint64, n int, in source) (bool, error) {
 	if in.table == "" {
 		return false, nil
 	}
 	// Of one table an item is an effect when it says when it was processed.
 	later := rd.oneTable() && len(in.names) > rowProcessedAt
-	own := *rd
+	own, end := *rd, first+uint64(n)
 	own.plan = plan
 	found := func(rows []attributes) error {
 		for _, row := range rows {
@@ -123,7 +126,7 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 			if later && v[rowProcessedAt].Type == "" {
 				continue
 			}
-			if err == nil && id.Run == r.id && id.Agent == bench.CanaryAgent {
+			if err == nil && id.Run == r.id && id.Agent == bench.CanaryAgent && id.Seq >= first && id.Seq < end {
 				return errFound
 			}
 		}
@@ -131,7 +134,7 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 	}
 	var err error
 	if rd.byKey() {
-		err = own.get(ctx, in, 0, uint64(n), found)
+		err = own.get(ctx, in, first, end, found)
 	} else {
 		err = own.scan(ctx, in.table, found)
 	}

@@ -185,7 +185,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout+r.opts.Scenario.Drain.Quiet+readingTime(r.opts.Scenario, r.plan))
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.undoing()+r.opts.Scenario.Drain.Timeout+r.opts.Scenario.Drain.Quiet+readingTime(r.opts.Scenario, r.plan))
 	defer cancel()
 	undoErr := r.undo(after)
 	still, drainErr := r.drain(ctx, reader)

@@ -196,14 +196,14 @@ func (r *read) DeadLetters() iter.Seq[bench.DeadLetter] {
 
 // deliveries are the logs of all agents' targets. Several agents may load one
 // system, and each log then tells of all: of each the records of its own agent
-// count.
+// count, also where one agent's share is judged by itself.
 type deliveries struct {
 	parts []*ledger.DeliveryLog
 	ids   bench.Numbering // of the whole
 }
 
 func (d *deliveries) own(agent int, id string) bool {
-	if len(d.parts) == 1 {
+	if d.ids.First == 0 { // one agent alone
 		return true
 	}
 	v, err := bench.ParseKey(id)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
@@ -34,8 +35,9 @@ func (a *agentFlags) add(cmd *cobra.Command) {
 // and for targets to come up.
 const agreed = 2 * time.Minute
 
-// check reads the flags. All that is wrong is said at once, with what to type.
-func (a *agentFlags) check(w world, scenario string) error {
+// check reads the flags. All that is wrong is said at once, with what to type: the
+// call of a scenario with the other flags, as they are given to all agents.
+func (a *agentFlags) check(w world, scenario string, others []string) error {
 	if a.text == "" {
 		if a.id != "" || a.startAt != "" {
 			return errors.New("--run-id and --start-at are what several agents agree upon: they go with --agent")
@@ -59,7 +61,7 @@ func (a *agentFlags) check(w world, scenario string) error {
 		}
 	}
 	if a.id == "" || a.startAt == "" {
-		errs = append(errs, errors.New(a.propose(w, scenario)))
+		errs = append(errs, errors.New(a.propose(w, append([]string{scenario}, others...))))
 	}
 	return errors.Join(errs...)
 }
@@ -73,7 +75,7 @@ func (a *agentFlags) alone(runs int) error {
 }
 
 // propose gives the commands of all agents.
-func (a *agentFlags) propose(w world, scenario string) string {
+func (a *agentFlags) propose(w world, call []string) string {
 	id, at := a.id, a.startAt
 	if id == "" {
 		id = string(bench.NewRunID(clock.Entropy()))
@@ -81,15 +83,61 @@ func (a *agentFlags) propose(w world, scenario string) string {
 	if at == "" {
 		at = w.clock.Now().Add(agreed).UTC().Format(time.RFC3339)
 	}
+	same := strings.Join(call, " ")
 	var b strings.Builder
 	fmt.Fprintf(&b, "--agent %s: all agents need one --run-id and one --start-at; such as", a.text)
 	for i := 1; i <= min(a.share.Of, 3); i++ {
-		fmt.Fprintf(&b, "\n  ackproof run %s --agent %d/%d --run-id %s --start-at %s", scenario, i, a.share.Of, id, at)
+		fmt.Fprintf(&b, "\n  ackproof run %s --agent %d/%d --run-id %s --start-at %s", same, i, a.share.Of, id, at)
 	}
 	if a.share.Of > 3 {
 		b.WriteString("\n  ...")
 	}
 	return b.String()
+}
+
+// sayHow says how the whole run is judged of which one agent has sent its share.
+func (a *agentFlags) sayHow(w world) {
+	if a.share.Of > 1 {
+		fmt.Fprintf(w.stderr, "ackproof: this was share %s of run %s; 'ackproof reconcile' with the directories of all %d agents judges the run\n", a.share, a.run, a.share.Of)
+	}
+}
+
+// others are the flags of a call that all agents must be given, as a shell takes
+// them.
+func (a *agentFlags) others(set *pflag.FlagSet) []string {
+	var all []string
+	set.Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "agent", "run-id", "start-at":
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			switch f.NoOptDefVal {
+			case "":
+				all = append(all, "--"+f.Name, shellWord(v))
+			case v: // a switch
+				all = append(all, "--"+f.Name)
+			default:
+				all = append(all, "--"+f.Name+"="+shellWord(v))
+			}
+		}
+	})
+	return all
+}
+
+// shellWord writes a text so that a shell takes it as one word.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,%+@", r)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // seed is that of a run whose agents were given none: they all come to the same.

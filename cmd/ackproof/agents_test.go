@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,122 @@ func TestConformanceAgentsOfOneRun(t *testing.T) {
 	}
 }
 
+// Two agents on two machines load one system that is not ours, and are judged as one
+// run: docs/large-loads.md, as a user would type it. Each is asked for its own
+// requests; the first one alone breaks the system. The one system is sound, the other
+// skips records, and takes no id twice.
+func TestConformanceAgentsOnOneSystem(t *testing.T) {
+	if os.Getenv("ACKPROOF_CONFORMANCE") == "" {
+		t.Skip("waits for an agreed start: set ACKPROOF_CONFORMANCE=1")
+	}
+	t.Parallel()
+	built(t, "cmd/ackproof") // which takes its time
+	t.Run("sound", func(t *testing.T) {
+		t.Parallel()
+		stack := startTheirs(t)
+		pids := strings.Trim(fmt.Sprint(family(t, stack.cmd.Process.Pid)[1:]), "[]")
+		agents := loadTogether(t, stack.scenario(t, fmt.Sprintf(freeze, pids)))
+		for i, a := range agents {
+			if !strings.Contains(a.stderr.String(), "'ackproof reconcile' with the directories of all 2 agents") {
+				t.Errorf("agent %d is not told how to judge the run: %s", i+1, &a.stderr)
+			}
+			r := resultOf(t, a.latest())
+			if r.Requests.Planned != 200 || r.Items.Unexpected != nil || *r.Deliveries.Records != 200 || r.Faults[0].Bitten != int64(1-i) {
+				t.Errorf("agent %d: %d planned, unexpected %v, %d records, bitten %d", i+1, r.Requests.Planned, r.Items.Unexpected, *r.Deliveries.Records, r.Faults[0].Bitten)
+			}
+		}
+		// From two places, and again from one folder, which may be anywhere.
+		whole := startAckproofIn(t, t.TempDir(), "reconcile", agents[1].latest(), agents[0].latest())
+		if code := whole.code(); code != exitPass {
+			t.Errorf("exit %d", code)
+		}
+		all := filepath.Join(t.TempDir(), "all")
+		for i, a := range agents {
+			if err := os.CopyFS(filepath.Join(all, fmt.Sprint("from-", i)), os.DirFS(a.latest())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again := startAckproofIn(t, filepath.Dir(all), "reconcile", "all/")
+		if code := again.code(); code != exitPass {
+			t.Errorf("exit %d of the same in one folder", code)
+		}
+		r := resultOf(t, all)
+		if r.Items.Processed+r.Items.Recovered != 400 || *r.Deliveries.Records != 400 || r.Drain.Proof != bench.DrainSentinels || r.Faults[0].Bitten != 1 || !r.Faults[0].Undone {
+			t.Errorf("%+v; %d records; drained by %s; fault %+v; %v", r.Items, *r.Deliveries.Records, r.Drain.Proof, r.Faults[0], r.Reasons)
+		}
+		trace := startAckproofIn(t, filepath.Dir(all), "trace", "all/", string(r.Run.ID)+"-02-0000000007")
+		if code := trace.code(); code != exitPass || !strings.Contains(trace.stdout.String(), "-02-0000000007") {
+			t.Errorf("trace: exit %d\n%s", code, &trace.stdout)
+		}
+	})
+	t.Run("lossy", func(t *testing.T) {
+		t.Parallel()
+		stack := holdTheirs(t, "--env", "ACKPROOF_DEFECT=skip-nth=50", "--set", onceEach)
+		agents := loadTogether(t, stack.scenario(t, `expect: ["lost == 0"]`))
+		all := t.TempDir()
+		for i, a := range agents {
+			if err := os.Rename(a.runDir(), filepath.Join(all, fmt.Sprint("from-", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if whole := startAckproofIn(t, all, "reconcile", "."); whole.code() != exitFail {
+			t.Error("the losses of both were not found")
+		}
+		r, items, effects := resultOf(t, all), keys(t, stack.DynamoDB, stack.Tables.Items), keys(t, stack.DynamoDB, stack.Tables.Results)
+		var want, got []string
+		of := map[uint8]int{} // by agent
+		for id := range items {
+			k, err := bench.ParseKey(id)
+			if err == nil && k.Run == r.Run.ID && k.Agent != bench.CanaryAgent && k.Seq < 200 && !effects[id] {
+				want = append(want, id)
+				of[k.Agent]++
+			}
+		}
+		for _, f := range lines[bench.Finding](t, filepath.Join(all, "findings.jsonl")) {
+			if got = append(got, f.ID); f.Verdict != bench.LostProcessing {
+				t.Errorf("finding %+v", f)
+			}
+		}
+		slices.Sort(want)
+		if slices.Sort(got); !slices.Equal(got, want) || of[1] == 0 || of[2] == 0 {
+			t.Errorf("lost %q, another reader finds %q", got, want)
+		}
+	})
+}
+
+// onceEach makes an API refuse an id that it has seen before.
+const onceEach = `gateway.template={"TableName": "$stageVariables.itemsTable", "ConditionExpression": "attribute_not_exists(id)",
+"Item": {"id": {"S": $input.json('$.id')}, "payload": {"S": $input.json('$.payload')}}}`
+
+// loadTogether has two agents run theirs.yaml of a folder, each in a folder of its
+// own, as they are told to when one asks.
+func loadTogether(t *testing.T, dir string) (agents []*session) {
+	t.Helper()
+	start := clock.Real{}.Now().Add(25 * time.Second).UTC().Format(time.RFC3339)
+	asked := startAckproofIn(t, dir, "run", "theirs.yaml", "--target", "http", "--agent", "1/2", "--quiet", "--start-at", start)
+	if code := asked.code(); code != exitMisuse {
+		t.Fatalf("exit %d", code)
+	}
+	for line := range strings.Lines(asked.stderr.String()) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "ackproof run ")
+		if !ok {
+			continue
+		}
+		machine := t.TempDir()
+		copyFile(t, filepath.Join(dir, "theirs.yaml"), filepath.Join(machine, "theirs.yaml"))
+		agents = append(agents, startAckproofIn(t, machine, append([]string{"run"}, strings.Fields(command)...)...))
+	}
+	if len(agents) != 2 {
+		t.Fatalf("told to start %d agents: %s", len(agents), &asked.stderr)
+	}
+	for i, a := range agents {
+		if code := a.code(); code == exitMisuse || code == exitHarness {
+			t.Fatalf("agent %d: exit %d", i+1, code)
+		}
+	}
+	return agents
+}
+
 // What agents must agree upon is asked for, with what to type.
 func TestAgentsAreToldWhatToAgreeUpon(t *testing.T) {
 	for _, c := range []struct {
@@ -63,6 +180,8 @@ func TestAgentsAreToldWhatToAgreeUpon(t *testing.T) {
 		want string
 	}{
 		{[]string{"--agent", "1/3"}, "ackproof run crash --agent 3/3 --run-id "},
+		{[]string{"--agent", "1/2", "--rate", "10/s", "--for", "2s", "--quiet", "--set", "expect=['lost == 0']", "--set", "name=it's"},
+			`ackproof run crash --for 2s --quiet --rate 10/s --set 'expect=['\''lost == 0'\'']' --set 'name=it'\''s' --agent 2/2 --run-id `},
 		{[]string{"--agent", "4/3"}, "is no share"},
 		{[]string{"--run-id", "k3v9x2ab"}, "go with --agent"},
 		{[]string{"--agent", "1/2", "--run-id", "x", "--start-at", "2020-01-01T00:00:00Z"}, "has passed"},

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -32,6 +33,21 @@ func startTheirs(t *testing.T) *theirs {
 	return s
 }
 
+// holdTheirs is the same with a processor of one's own: the stack that a run has left
+// up.
+func holdTheirs(t *testing.T, args ...string) *theirs {
+	t.Helper()
+	s := &theirs{session: startAckproof(t, append([]string{"run", "baseline", "--rate", "10/s", "--for", "1s", "--quiet", "--hold"}, args...)...)}
+	var found []string
+	pattern := regexp.MustCompile(`api +(http://\S+)/items\n *dynamodb +(http://\S+) .*\n *tables +(\S+), (\S+)`)
+	until(t, time.Minute, "the stack is held", func() bool {
+		found = pattern.FindStringSubmatch(s.stdout.String())
+		return found != nil
+	})
+	s.API, s.DynamoDB, s.Tables.Items, s.Tables.Results = found[1], found[2], found[3], found[4]
+	return s
+}
+
 // scenario writes a file that names the stack, and gives its folder.
 func (s *theirs) scenario(t *testing.T, more string) string {
 	t.Helper()
@@ -49,13 +65,8 @@ target:
 	return dir
 }
 
-// A system of somebody else's is loaded, frozen by commands, and judged from its
-// tables; what is in them of others is nobody's business. It is left running.
-func TestRunOnTheSystemOfSomebodyElse(t *testing.T) {
-	t.Parallel()
-	stack := startTheirs(t)
-	pids := strings.Trim(fmt.Sprint(family(t, stack.cmd.Process.Pid)[1:]), "[]")
-	dir := stack.scenario(t, fmt.Sprintf(`request: {timeout: 3s}
+// freeze is a scenario's fault that stops processes for a second.
+const freeze = `request: {timeout: 3s}
 expect: ["lost == 0", "duplicated == 0", "response_time.max > 500ms"]
 faults: ["at 1s for 1s: exec.run command=freeze", "at 2500ms for 1s: client.error 30%% after-commit"]
 commands:
@@ -64,7 +75,15 @@ commands:
     undo: {run: [sh, -c, "kill -CONT %[1]s"]}
     confirm: {run: [sh, -c, "! cat $(printf '/proc/%%s/stat ' %[1]s) | grep -q ') T '"]}
     count: {run: [sh, -c, "ls frozen 2>/dev/null | wc -l"]}
-`, pids))
+`
+
+// A system of somebody else's is loaded, frozen by commands, and judged from its
+// tables; what is in them of others is nobody's business. It is left running.
+func TestRunOnTheSystemOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	stack := startTheirs(t)
+	pids := strings.Trim(fmt.Sprint(family(t, stack.cmd.Process.Pid)[1:]), "[]")
+	dir := stack.scenario(t, fmt.Sprintf(freeze, pids))
 	for _, scan := range []bool{false, true} { // the second run finds what the first has left
 		more := []string{}
 		if scan { // sentinels need tables that are asked for ids, and silence must outlast every retry

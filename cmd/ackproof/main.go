@@ -145,7 +145,10 @@ func fail(w world, err error) int {
 		code = exitMisuse
 	}
 	for line := range strings.Lines(strings.TrimSpace(err.Error())) {
-		fmt.Fprintf(w.stderr, "ackproof: %s\n", strings.TrimRight(line, "\n"))
+		if line = strings.TrimRight(line, "\n"); !strings.HasPrefix(line, "  ") { // a command to type stands by itself
+			line = "ackproof: " + line
+		}
+		fmt.Fprintln(w.stderr, line)
 	}
 	if n := countErrors(err); n > 1 && code == exitMisuse {
 		fmt.Fprintf(w.stderr, "ackproof: %d errors, nothing was started\n", n)

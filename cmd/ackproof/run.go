@@ -36,9 +36,10 @@ type runFlags struct {
 	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
-	publishTo                                  *aws.Account // whose CloudWatch is given the figures; nil: nobody's
-	cloud                                      *aws.Account // of the exports, dead letters and alarm that scenarios name; nil: none does
-	untold                                     bool         // no reports are written: 'ackproof report' does when they are wanted
+	onAWS                                      *aws.LeverOptions // how the stack is broken; nil: it is none on AWS
+	publishTo                                  *aws.Account      // whose CloudWatch is given the figures; nil: nobody's
+	cloud                                      *aws.Account      // of the exports, dead letters and alarm that scenarios name; nil: none does
+	untold                                     bool              // no reports are written: 'ackproof report' does when they are wanted
 }
 
 func runCommand(w world, code *int) *cobra.Command {
@@ -70,7 +71,7 @@ those of the scenario's own architecture, since the others are controls.`,
 			if len(args) == 1 {
 				name = args[0]
 			}
-			if err := f.agents.check(w, name); err != nil {
+			if err := f.agents.check(w, shellWord(name), f.agents.others(cmd.Flags())); err != nil {
 				return misuse{err}
 			}
 			switch {
@@ -144,6 +145,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 		} else {
 			err = reports.Terminal(w.stdout, r.result, f.style(w, r.dir))
 		}
+		f.agents.sayHow(w)
 		return r.code, errors.Join(err, r.reported, stepSummary(w, r.result), r.held(ctx, w, f))
 	}
 	return f.group(ctx, w, own, all)

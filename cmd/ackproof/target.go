@@ -83,6 +83,7 @@ func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
 	if f.architecture != "" && f.architecture != status.Outputs[aws.OutArchitecture] {
 		return nil, misuse{fmt.Errorf("--architecture %s: the stack %s is of the architecture %s", f.architecture, f.account.stack, status.Outputs[aws.OutArchitecture])}
 	}
+	f.onAWS = &aws.LeverOptions{Account: a, Parts: status.Parts(), Undoing: f.account.undoing(a), Clock: w.clock}
 	set := []string{
 		"architecture=" + status.Outputs[aws.OutArchitecture], "request.sign=" + scenarios.SignSigV4,
 		"target.url=" + status.Outputs[aws.OutURL], "target.dynamodb.region=" + a.Region,
@@ -110,6 +111,9 @@ func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
 func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 	if target := f.onTarget(s); target != targetLocal {
 		options := outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }}
+		if f.onAWS != nil {
+			options.Levers = aws.NewLevers(*f.onAWS)
+		}
 		if f.cloud != nil {
 			options.Letters = f.cloud.Letters
 		}
