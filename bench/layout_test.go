@@ -25,7 +25,8 @@ var imports = map[string][]string{
 	"bench/dynamo":      {"bench", "bench/clock"},
 	"bench/breakage":    {"bench"},
 	"bench/breakable":   {"bench", "bench/clock"},
-	"bench/peer":        {}, // the stand-ins of others, for tests alone
+	"bench/peer":        {},             // the stand-ins of others, for tests alone
+	"bench/browser":     {"bench/peer"}, // report pages in Chromium, for tests alone
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},

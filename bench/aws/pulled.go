@@ -46,8 +46,10 @@ func meet(f, g faults.Fault) bool {
 // lacksOf says what of a fault AWS has no lever for.
 func lacksOf(f faults.Fault, architecture string) (lacks []string) {
 	k := f.Kind
-	if k.Place == bench.PlaceExec {
-		return nil
+	_, onAWS := k.OnAWS()
+	switch {
+	case k.Place == bench.PlaceExec, k.Place == bench.PlaceClient && !onAWS && f.Placement != faults.MidBody:
+		return nil // made by commands, or by the load generator
 	}
 	if _, ok := k.OnAWS(); !ok {
 		return []string{fmt.Sprintf("AWS has no lever for %s: run it on --target local, break it with commands of your own (exec.run), or leave it out", k.Name)}
@@ -94,6 +96,10 @@ func pulledAt(f faults.Fault, i int) string {
 	switch f.Kind.Place {
 	case bench.PlaceExec:
 		return ""
+	case bench.PlaceClient:
+		if _, ok := f.Kind.OnAWS(); !ok {
+			return ""
+		}
 	case bench.PlaceProcessor:
 		return fmt.Sprintf("variable %d", i)
 	case bench.PlaceInvoke:
@@ -110,6 +116,9 @@ func pulledAt(f faults.Fault, i int) string {
 
 // stale is how long behind its end a variable that nobody has removed still strikes.
 const stale = 2 * time.Hour
+
+// Pulls reports whether a lever makes a fault of the stack that was opened.
+func (l *Levers) Pulls(fault int) bool { return l.pulls[fault].lever != nil }
 
 // lever makes the lever of a fault; nil: there is none.
 func (l *Levers) lever(i int, f faults.Fault) lever {
