@@ -46,9 +46,8 @@ func meet(f, g faults.Fault) bool {
 // lacksOf says what of a fault AWS has no lever for.
 func lacksOf(f faults.Fault, architecture string) (lacks []string) {
 	k := f.Kind
-	_, onAWS := k.OnAWS()
 	switch {
-	case k.Place == bench.PlaceExec, k.Place == bench.PlaceClient && !onAWS && f.Placement != faults.MidBody:
+	case k.Place == bench.PlaceExec, k.Place == bench.PlaceClient && !atStage(f) && f.Placement != faults.MidBody:
 		return nil // made by commands, or by the load generator
 	}
 	if _, ok := k.OnAWS(); !ok {
@@ -82,6 +81,12 @@ func lacksOf(f faults.Fault, architecture string) (lacks []string) {
 	return lacks
 }
 
+// atStage reports whether a fault is one that the stage of the API can make: for a
+// time, all requests or none. What is finer the load generator makes.
+func atStage(f faults.Fault) bool {
+	return f.Kind.Name == "client.throttle" && f.On == "" && f.For > 0 && f.Every == 0 && f.Share == 100
+}
+
 // megabytes reads a memory size such as 128MB.
 func megabytes(text string) (int32, error) {
 	n, err := strconv.ParseInt(strings.TrimSuffix(text, "MB"), 10, 32)
@@ -97,7 +102,7 @@ func pulledAt(f faults.Fault, i int) string {
 	case bench.PlaceExec:
 		return ""
 	case bench.PlaceClient:
-		if _, ok := f.Kind.OnAWS(); !ok {
+		if !atStage(f) {
 			return ""
 		}
 	case bench.PlaceProcessor:
@@ -146,6 +151,9 @@ func (l *Levers) lever(i int, f faults.Fault) lever {
 	case "results.throttle":
 		return &capacity{Table: p.Results}
 	case "client.throttle":
+		if !atStage(f) {
+			return nil
+		}
 		return &throttled{API: p.API, Stage: p.Stage}
 	case "fis.run":
 		return &experiment{Template: f.Named, Tag: fmt.Sprintf("%s-%d", l.stack.Run, i), Function: p.Function}
