@@ -206,6 +206,10 @@ func (a *Account) Destroy(ctx context.Context, name string, poll time.Duration, 
 	if err != nil {
 		return err
 	}
+	var before error
+	if now != nil { // a policy of a fault would keep the role, a mapping that was made anew would stay
+		before = errors.Join(a.UndoFaults(ctx, name, func(OpenFault) {}), a.removeStrays(ctx, name))
+	}
 	for tries := 1; now != nil && tries <= 2; tries++ {
 		if err = a.remove(ctx, name, poll, progress); !errors.Is(err, errDeleteFailed) {
 			break
@@ -214,7 +218,7 @@ func (a *Account) Destroy(ctx context.Context, name string, poll time.Duration, 
 	if err != nil {
 		err = fmt.Errorf("destroy stack %s: %w", name, err)
 	}
-	return errors.Join(err, a.removeCode(ctx, name))
+	return errors.Join(before, err, a.removeCode(ctx, name))
 }
 
 // remove has a stack deleted.

@@ -146,6 +146,8 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 		a.serveObjects(w, r, body)
 	case "sts", "cloudformation":
 		a.serveQuery(w, body)
+	case "lambda":
+		a.serveMappings(w, r)
 	case "monitoring":
 		a.serveMetrics(w, r, body)
 	default:

@@ -5,6 +5,7 @@
 //
 //	AWS_ENDPOINT_URL ─► Account ─┬─ CloudFormation   change sets, steps, outputs, what goes wrong
 //	                             ├─ S3, STS          the processor's package; who asks
+//	                             ├─ Lambda            the mappings of a function, to be listed
 //	                             ├─ CloudWatch       what came through the API
 //	                             └─ DynamoDB         forwarded to the system
 //	the output ApiUrl ─► API ───── the stage, and behind it the system's gateway
