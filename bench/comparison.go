@@ -12,10 +12,11 @@ type Comparison struct {
 	// where both have trials enough.
 	Differences []ComparedDifference `json:"differences"`
 	// Settings are those in which the runs differ.
-	Settings []ComparedSetting `json:"settings"`
-	FailIf   []FailIf          `json:"fail_if,omitempty"`
-	Notes    []string          `json:"notes"` // what a reader must know: few trials, different hosts, controls
-	Exit     int               `json:"exit"`  // the exit code of the call that made it
+	Settings []ComparedSetting  `json:"settings"`
+	Capacity []ComparedCapacity `json:"capacity,omitempty"` // found by searches that were named
+	FailIf   []FailIf           `json:"fail_if,omitempty"`
+	Notes    []string           `json:"notes"` // what a reader must know: few trials, different hosts, controls
+	Exit     int                `json:"exit"`  // the exit code of the call that made it
 }
 
 // ComparedRun is one of the runs, in the order given.
@@ -65,6 +66,19 @@ type ComparedSide struct {
 	Median *float64 `json:"median"`
 	Low    *float64 `json:"low"`
 	High   *float64 `json:"high"`
+}
+
+// ComparedCapacity is what a search has found of the system of some runs.
+type ComparedCapacity struct {
+	Dir      string         `json:"dir"`      // of the search
+	Runs     []int          `json:"runs"`     // indices into Runs of those whose system it is
+	Scenario string         `json:"scenario"` // of the search
+	Version  string         `json:"version"`
+	Host     Host           `json:"host"`
+	Probes   int            `json:"probes"`
+	Response CapacityAnswer `json:"response"` // the highest rate at which the API meets what is expected of it
+	Backlog  CapacityAnswer `json:"backlog"`  // the highest rate that the processor sustains without a growing backlog
+	DrainMs  *float64       `json:"drain_ms"` // of a spike; null: none was fired, or it was not seen to drain
 }
 
 // FailIf is one tolerance, with what came out.

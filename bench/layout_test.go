@@ -18,17 +18,22 @@ const module = "github.com/ackproof/ackproof/"
 // imports is the map of the house: which package may import which others of the
 // module. Imports point one way; a new package fails until it is on the map.
 var imports = map[string][]string{
-	"bench":             {},
-	"bench/clock":       {},
-	"bench/stats":       {"bench"},
-	"bench/sdk":         {},
-	"bench/dynamo":      {"bench", "bench/clock"},
-	"bench/breakage":    {"bench"},
-	"bench/peer":        {}, // the stand-ins of others, for tests alone
+	"bench":           {},
+	"bench/clock":     {},
+	"bench/stats":     {"bench"},
+	"bench/sdk":       {},
+	"bench/dynamo":    {"bench", "bench/clock"},
+	"bench/breakage":  {"bench"},
+	"bench/breakable": {"bench", "bench/clock"},
+	"bench/peer":      {},             // the stand-ins of others, for tests alone
+	"bench/browser":   {"bench/peer"}, // report pages in Chromium, for tests alone
+
+	// an account of AWS, for tests alone
+	"bench/standin":     {"bench", "bench/clock", "bench/sdk"},
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},
-	"bench/processor":   {"bench", "bench/clock"},
+	"bench/processor":   {"bench", "bench/breakable", "bench/clock"},
 	"bench/load":        {"bench", "bench/clock"},
 	"bench/ledger":      {"bench", "bench/clock"},
 	"bench/tableexport": {},
@@ -41,7 +46,7 @@ var imports = map[string][]string{
 	// The processes of the local target write deliveries/ themselves, so that a
 	// killed parent costs nothing.
 	"bench/local":         {"bench", "bench/clock", "bench/sdk", "bench/dynamo", "bench/eventsource", "bench/lambda", "bench/gateway", "bench/letters", "bench/processor", "bench/ledger", "bench/tail"},
-	"bench/aws":           {"bench", "bench/gateway", "bench/sdk", "bench/tableexport"},
+	"bench/aws":           {"bench", "bench/breakable", "bench/clock", "bench/gateway", "bench/sdk", "bench/tableexport", "faults"},
 	"bench/outside":       {"bench", "bench/clock", "bench/sdk", "bench/ledger", "bench/letters", "bench/tail"},
 	"bench/synth":         {"bench", "bench/clock", "bench/ledger", "scenarios"}, // runs that never were, for tests alone
 	"bench/predict":       {"bench", "faults", "scenarios"},

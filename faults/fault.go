@@ -28,7 +28,7 @@ type Fault struct {
 	Placement Placement // empty where the kind has none, and with On
 	Writes    int       // K of after-write K, else 0
 
-	By    time.Duration // by=: how long, for the kinds that delay
+	By    time.Duration // the value of the key that is a duration: how long, for the kinds that delay
 	Named string        // the value of the key that is a word
 }
 
@@ -63,12 +63,12 @@ func (f Fault) String() string {
 	case f.Placement != "" && f.Placement != f.Kind.Placements[0]:
 		b.WriteString(" " + string(f.Placement))
 	}
-	if f.By != 0 {
-		b.WriteString(" by=" + shortDuration(f.By))
-	}
 	for _, key := range f.Kind.Keys {
-		if key.Word && f.Named != "" {
+		switch {
+		case key.Word && f.Named != "":
 			b.WriteString(" " + key.Name + "=" + f.Named)
+		case !key.Word && f.By != 0:
+			b.WriteString(" " + key.Name + "=" + shortDuration(f.By))
 		}
 	}
 	return b.String()
@@ -129,7 +129,7 @@ func (f Fault) Window() (from, to time.Duration) {
 // late, a mapping that is gone for a while.
 func (f Fault) Lasts() time.Duration {
 	switch {
-	case f.Kind.Place == bench.PlaceClock, f.Kind.Place == bench.PlaceSkew: // by= is how far it jumps, or is off
+	case f.Kind.Place == bench.PlaceClock, f.Kind.Place == bench.PlaceSkew, f.Kind.Place == bench.PlaceFunction: // how far it jumps, or is off; a time-out
 		return 0
 	case f.Kind == &streamRestart: // nobody reads the new stream
 		return maxTime

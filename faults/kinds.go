@@ -87,6 +87,8 @@ var kinds = []*Kind{
 	&invokeThrottle,
 	&invokeDisable,
 	&invokeFail,
+	&functionTimeout,
+	&functionMemory,
 	&tableThrottle,
 	&tableError,
 	&tableCut,
@@ -106,6 +108,7 @@ var kinds = []*Kind{
 	&streamRestart,
 	&streamSplit,
 	&streamThrottle,
+	&streamDeny,
 	&streamExpire,
 	&resultsDeny,
 	&resultsThrottle,
@@ -117,6 +120,7 @@ var kinds = []*Kind{
 	&clockSkip,
 	&clockSkew,
 	&cloudKill,
+	&fisRun,
 	&execRun,
 }
 
@@ -140,9 +144,9 @@ func Lookup(name string) (*Kind, bool) {
 func (k *Kind) OnAcceptPath(architecture string) bool {
 	switch architecture {
 	case bench.Sync:
-		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke
+		return k.AcceptPath || k.Place == bench.PlaceProcessor || k.Place == bench.PlaceInvoke || k.Place == bench.PlaceFunction
 	case bench.FireAndForget:
-		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceClient || k.Place == bench.PlaceDoor || k.Place == bench.PlaceCloud || k.Place == bench.PlaceExec
+		return k.Place == bench.PlaceGateway || k.Place == bench.PlaceClient || k.Place == bench.PlaceDoor || k.Place == bench.PlaceCloud || k.Place == bench.PlaceExec || k.Place == bench.PlaceFIS
 	}
 	return k.AcceptPath
 }

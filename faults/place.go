@@ -35,6 +35,8 @@ var sites = map[bench.Place]Site{
 	bench.PlaceStream:      {"the stream of the items table", streams + ", and the embedded DynamoDB", doneThere, "what is off is on again; a split remains"},
 	bench.PlaceClock:       {"the time of table, stream, mapping and asynchronous events", "streams or fire-and-forget, and the embedded DynamoDB", doneThere, "never: time does not come back"},
 	bench.PlaceCloud:       {"all processes of the system under test", "data on disk: table.durable, or --data", "when the processes are dead", "their successors answer, on the same data"},
+	bench.PlaceFunction:    {"the settings of the function", "a stack on AWS: --target aws", "of what the function logs: what was cut off, or ran with less", "the settings are as they were, and are seen to be; also from another machine, if this one dies"},
+	bench.PlaceFIS:         {"what AWS Fault Injection Service breaks", "a stack on AWS, --target aws, and an experiment template of yours", "by FIS: the experiment is seen to run", "the experiment is seen to have ended"},
 	bench.PlaceExec:        {"what your commands break", "commands in the scenario, and ackproof run", "by the command count, as the difference from before", "by the commands undo and confirm; also by the next run, if this one is killed"},
 }
 

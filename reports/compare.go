@@ -122,6 +122,9 @@ type Run struct {
 	Group  string        // that it was made in; "": none
 	// Configuration is what 'run --vary' set of it; "": nothing.
 	Configuration string
+	// Capacity is what a search has found of its system, the same for all runs of one
+	// system; nil: no search is known.
+	Capacity *bench.ComparedCapacity
 }
 
 // configured is what a run is called among those that were made with it: by what was
@@ -174,6 +177,7 @@ func Compare(runs []Run, own string) bench.Comparison {
 		}
 		c.Figures = append(c.Figures, row)
 	}
+	c.Capacity = comparedCapacities(runs)
 	c.Exit = exitCode(verdicts)
 	c.Differences = append(c.Differences, differences(&c)...)
 	c.Notes = append(c.Notes, comparisonNotes(runs, &c)...)
@@ -244,7 +248,7 @@ func comparisonNotes(runs []Run, c *bench.Comparison) []string {
 			}
 		}
 	}
-	return append(notes, trialNotes(c)...)
+	return slices.Concat(notes, capacityNotes(c, runs), trialNotes(c))
 }
 
 // runName is how notes name a run: its label, cleaned.
@@ -396,7 +400,11 @@ func rowsLegend(c *bench.Comparison) string {
 				parts = append(parts, "median [interval that holds the true one with 95 %]")
 			}
 			if strings.HasSuffix(cell, realMark) {
-				return strings.Join(append(parts, "≠ differs from the first side by more than noise"), "; ")
+				parts = append(parts, "≠ differs from the first side by more than noise")
+				if len(c.Capacity) > 0 {
+					parts = append(parts, "of a capacity: the two intervals do not meet")
+				}
+				return strings.Join(parts, "; ")
 			}
 		}
 	}
@@ -429,6 +437,9 @@ func comparisonRows(c *bench.Comparison) [][]string {
 			row = append(row, marked(c, f, s))
 		}
 		rows = append(rows, row)
+		if f.Name == "recovery" { // after what the runs show, before what it costs
+			rows = append(rows, comparedCapacityRows(c, columns)...)
+		}
 	}
 	return rows
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -10,17 +11,34 @@ import (
 // htmlOverlay are the timelines of several runs over one axis, each from the start
 // of its load. Its unit is a thousandth of the longest one.
 type htmlOverlay struct {
-	Width float64
-	Lanes []lane
-	Axis  []tick
-	Note  string
+	Width  float64
+	Lanes  []lane
+	Axis   []tick
+	Shades []span // fault windows that all runs share
+	Note   string
+	Data   overlayData
 }
 
-// Shades: runs have fault windows of their own, so that none is drawn for all.
-func (*htmlOverlay) Shades() []span { return nil }
-
-// Load is drawn in no overlay either.
+// Load is drawn in no overlay.
 func (*htmlOverlay) Load() float64 { return 0 }
+
+// overlayData is what the script reads under the pointer.
+type overlayData struct {
+	WidthMs float64       `json:"width"` // of a unit
+	Rows    int           `json:"rows"`  // units
+	Sides   []overlaySide `json:"sides"`
+}
+
+type overlaySide struct {
+	Name string       `json:"name"`
+	Runs []overlayRun `json:"runs"`
+}
+
+// overlayRun has a value a row, for each figure that is drawn.
+type overlayRun struct {
+	WidthMs float64                     `json:"width"`
+	Columns map[string][]*roundedNumber `json:"columns"`
+}
 
 const overlayUnits = 1000
 
@@ -122,7 +140,52 @@ func newOverlay(c *bench.Comparison, runs []Run) *htmlOverlay {
 	h.add("p99", "Response time p99", true, all, row(func(r *bench.SeriesRow) *float64 { return r.P99 }))
 	h.add("lag-p99", "Processing lag p99", true, all, row(func(r *bench.SeriesRow) *float64 { return r.LagP99 }))
 	h.add("backlog", "Backlog", false, all, backlog)
+	h.Shades = sharedWindows(all, end)
+	h.Data = newOverlayData(all, unit)
 	return h
+}
+
+// sharedWindows are the fault windows of the first run that all others have, too. Two
+// runs never begin a fault in the same instant; a hundredth of the axis is nothing.
+func sharedWindows(all []overlaid, end float64) []span {
+	near := func(a, b float64) bool { return math.Abs(a-b) <= end/100 }
+	unit := end / overlayUnits
+	var out []span
+	for _, f := range all[0].Result.Faults {
+		missing := slices.ContainsFunc(all, func(o overlaid) bool {
+			return !slices.ContainsFunc(o.Result.Faults, func(g bench.FaultResult) bool {
+				return g.Text == f.Text && near(g.AtMs, f.AtMs) && near(g.ForMs, f.ForMs)
+			})
+		})
+		if from, to := max(0, min(end, f.AtMs)), max(0, min(end, f.AtMs+f.ForMs)); !missing {
+			out = append(out, span{From: from / unit, To: to / unit, Width: max(to/unit-from/unit, overlayUnits/500)})
+		}
+	}
+	return out
+}
+
+// newOverlayData gathers what can be read of each run, by its side.
+func newOverlayData(all []overlaid, unit float64) overlayData {
+	d := overlayData{WidthMs: unit, Rows: overlayUnits}
+	for _, o := range all {
+		if o.name != "" {
+			d.Sides = append(d.Sides, overlaySide{Name: o.name})
+		}
+		column := func(of func(*bench.SeriesRow) *float64) []*roundedNumber {
+			values := make([]*roundedNumber, len(o.Series.Rows))
+			for i := range o.Series.Rows {
+				values[i] = rounded(of(&o.Series.Rows[i]))
+			}
+			return values
+		}
+		last := &d.Sides[len(d.Sides)-1]
+		last.Runs = append(last.Runs, overlayRun{o.Series.WidthMs, map[string][]*roundedNumber{
+			"p99":     column(func(r *bench.SeriesRow) *float64 { return r.P99 }),
+			"lag p99": column(func(r *bench.SeriesRow) *float64 { return r.LagP99 }),
+			"backlog": backlogColumn(o.Result, o.Series),
+		}})
+	}
+	return d
 }
 
 // add draws one figure of all runs, if any has it.

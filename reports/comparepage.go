@@ -11,16 +11,20 @@ import (
 
 // htmlComparison is what compare.tmpl prints.
 type htmlComparison struct {
-	Title                             string
-	Sides                             []htmlSide
-	Claims, Tolerated, Notes, Columns []string
-	Rows, Settings                    [][]string
-	Legend                            string
-	Runs                              []htmlRun
-	Picture                           *scatter
-	Curves                            []*htmlCurves
-	Overlay                           *htmlOverlay
+	Title                     string
+	Sides                     []htmlSide
+	Tolerated, Notes, Columns []string
+	Rows, Settings            [][]string
+	Legend                    string
+	Runs                      []htmlRun
+	Picture                   *scatter
+	Curves                    []*htmlCurves
+	Overlay                   *htmlOverlay
+	Searches                  []htmlSearch
 }
+
+// htmlSearch is a search for capacity, with its folder.
+type htmlSearch struct{ Name, Dir string }
 
 // htmlSide is a side with its verdict and its claim.
 type htmlSide struct{ Name, Verdict, Tone, Claim string }
@@ -49,6 +53,9 @@ func CompareHTML(c *bench.Comparison, runs []Run) ([]byte, error) {
 	}
 	for i, r := range c.Runs {
 		page.Runs = append(page.Runs, htmlRun{runLabel(c, i), clean(r.Scenario, nameLimit), clean(string(r.ID), nameLimit), r.Dir})
+	}
+	for _, k := range c.Capacity {
+		page.Searches = append(page.Searches, htmlSearch{sidesOfRuns(c, k.Runs), k.Dir})
 	}
 	return execute("compare", "comparison.html", page)
 }

@@ -22,7 +22,7 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 	const perSecond, secs = 500, 20
 	var items []stats.Times
 	response, lag, completion := new(stats.Histogram), new(stats.Histogram), new(stats.Histogram)
-	s := &bench.Series{Schema: bench.SeriesSchema, WidthMs: 1000, LoadMs: secs * 1000, EndMs: 24_000}
+	s := &bench.Series{Schema: bench.SeriesSchema, WidthMs: 1000, LoadMs: secs * 1000, EndMs: 24_000, Traces: []bench.Trace{}}
 	lostSoFar := 0
 	for sec := range secs {
 		one, late, gone := new(stats.Histogram), new(stats.Histogram), lostSoFar
@@ -100,8 +100,9 @@ func simulate(losses int) (*bench.Result, *bench.Series) {
 		Items:      bench.Items{Attempted: n, Processed: n, Duplicated: ptr(int64(0)), WrongEffect: ptr(int64(0)), Unexpected: ptr(int64(0))},
 		Findings:   []bench.Finding{},
 		Deliveries: bench.Deliveries{Records: ptr(n), Delivered: ptr(n + 460), Redelivered: ptr(int64(460)), DeadLettered: ptr(int64(0))},
-		Load:       bench.LoadFigures{OfferedRPS: perSecond, AchievedRPS: 499.8, SendDelay: bench.SendDelay{P50: 0.04, P99: 0.61, Max: 3.2}, GeneratorOK: true},
-		Lag:        ptr(lag.Latency()), Completion: ptr(completion.Latency()),
+		Load: bench.LoadFigures{OfferedRPS: perSecond, AchievedRPS: 499.8, SendDelay: bench.SendDelay{P50: 0.04, P99: 0.61, Max: 3.2}, GeneratorOK: true,
+			Generator: &bench.Generator{CPUShare: ptr(0.21), GCPauseMs: 11.4, GCPauseMaxMs: 0.4, SchedulingP99Ms: 0.09, InFlightMax: 31, ConnectionsOpened: 34, ConnectionsOpenMax: 34}},
+		Lag: ptr(lag.Latency()), Completion: ptr(completion.Latency()),
 		ResponseTime: response.Latency(), ServiceTime: response.Latency(),
 		ResponseBy: bench.ResponseBy{Acknowledged: response.Latency()},
 		Backlog:    backlog.Rows(),
@@ -170,7 +171,7 @@ func failing() (*bench.Result, *bench.Series) {
 	r.Faults[0].ObservedLoss = ptr(int64(gone))
 	r.Faults[0].RecoveryMs = nil
 	r.Faults = append(r.Faults, bench.FaultResult{Text: "at 9s for 2s: table.throttle 30%", Kind: "table.throttle", AtMs: 9000, ForMs: 2000,
-		Planned: nil, Bitten: 301, Undone: true, RecoveryMs: ptr(2210.0), ObservedLoss: ptr(int64(12)), PredictedLoss: ptr(int64(30)), PredictedRange: &bench.Range{Low: 21, High: 44}, PredictedBy: "given up"})
+		Planned: ptr(int64(290)), Bitten: 301, Undone: true, RecoveryMs: ptr(2210.0), ObservedLoss: ptr(int64(12)), PredictedLoss: ptr(int64(30)), PredictedRange: &bench.Range{Low: 21, High: 44}, PredictedBy: "given up"})
 	r.Expectations[0] = bench.Expectation{Expect: "lost == 0", Actual: ptr(137.0), OK: ptr(false)}
 	r.Expectations[1] = bench.Expectation{Expect: "recovery < 20s", OK: ptr(false)}
 	for i := range gone {

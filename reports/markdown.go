@@ -34,6 +34,9 @@ func Markdown(r *bench.Result) []byte {
 		}
 	}
 	b.WriteString("\n")
+	if text := sentAgain(&r.Requests); text != "" {
+		fmt.Fprintf(&b, "\nSent again: %s.\n", text)
+	}
 	markdownTable(&b, "Expectations", []string{"expected", "actual", "result", "why"}, expectationRows(r))
 	markdownTable(&b, "Faults", faultColumns, faultRows(r))
 	if text := controlText(r.Control); text != "" {

@@ -37,6 +37,7 @@ func OpenMetrics(r *bench.Result) ([]byte, error) {
 	} {
 		requests.add(float64(q.n), label("outcome", q.outcome))
 	}
+	m.gauge("ackproof_request_retries", "Times that a request was sent again by the modelled client.").add(float64(r.Requests.Retries))
 	items := m.gauge("ackproof_items", "Sent items by verdict.")
 	for _, v := range bench.ItemVerdicts() {
 		if n, observed := r.Items.Of(v); observed {

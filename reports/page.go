@@ -54,7 +54,9 @@ var pages = template.Must(template.New("pages").Funcs(template.FuncMap{
 	"list":  func(s ...string) []string { return s },
 	"tone":  tone,
 	"words": words,
-	"wrong": func(cell string) bool { return slices.Contains([]string{"DOWN", "NO", "missed"}, cell) },
+	"wrong": func(cell string) bool {
+		return slices.Contains([]string{"DOWN", "NO", "missed"}, cell) || strings.HasPrefix(cell, "NO: ")
+	},
 	"chart": func(l lane, on any) laneOn { return laneOn{l, on} },
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
@@ -91,7 +93,8 @@ type htmlReport struct {
 	FaultColumns                                         []string
 	Control                                              string
 	Latencies, Faults, Items                             [][]string
-	Expectations, Gates, Phases, Run, Environment        [][]string
+	Expectations, Gates, Generator                       [][]string
+	Phases, Run, Environment                             [][]string
 	Definitions                                          [][]string
 	Scenario, Availability                               string
 	Cost                                                 *htmlCost
@@ -118,7 +121,7 @@ func HTML(r *bench.Result, s *bench.Series) ([]byte, error) {
 		About: clean(r.Run.About, lineLimit), Promise: promise(r), When: when(r),
 		Key: keyFigures(r), Flow: newFlow(r), Timeline: newTimeline(r, s), Curves: distributions(r, s), CloudWatch: newCloudWatch(r, s), Findings: newFindings(r, s),
 		Latencies: latencyRows(r), FaultColumns: faultColumns, Faults: faultRows(r), Control: controlText(r.Control), Items: meaningRows(&r.Items),
-		Expectations: expectationRows(r), Gates: allGateRows(r), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
+		Expectations: expectationRows(r), Gates: allGateRows(r), Generator: generatorRows(&r.Load), Phases: phaseRows(r), Run: runRows(r), Definitions: definitions(),
 		Availability: availabilityText(&r.Availability), Scenario: cleanLines(s.Scenario, scenarioLimit),
 		Cost: newCost(r.Cost),
 	}
@@ -193,7 +196,7 @@ func definitions() [][]string {
 		{"lost", "Acknowledged and never stored, or stored and never processed, after the pipeline was seen to be drained."},
 		{"backlog", "Items acknowledged or stored, and without effect."},
 		{"recovery", "From the end of a fault window to the first moment from which the backlog stays for 1 s at or below its maximum in the 5 s before the window, scaled to the rate offered then. Never: it did not come back."},
-		{"bitten", "How often a fault really struck, counted where it strikes, of how often it was planned to."},
+		{"bitten", "How often a fault really struck, counted where it strikes, and how often it was to. Of a fault that takes a share of the operations that is a mean, from which chance strays to both sides."},
 		{"percentiles", "From an HDR histogram of 3 significant digits, by nearest rank. Unbounded: the rank falls among values that were never seen to end. Mean and maximum are unbounded as soon as one such value exists."},
 		{"not observed", "The figure could not be seen in this run. It is not zero."},
 		{"gates", "Pieces of evidence. While one that bears on losses is down, the run cannot pass, whatever the numbers say; a loss that is proven still fails it."},

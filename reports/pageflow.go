@@ -12,6 +12,7 @@ type htmlFlow struct {
 	Stations []flowStation
 	Tall     int // of the picture, in pixels and units alike
 	Alt      string
+	Again    string // how often the client sent again; "": it did not
 }
 
 // flowStation is one bar of the band, with its name above it, and between the two
@@ -50,7 +51,7 @@ func newFlow(r *bench.Result) htmlFlow {
 			most = max(most, *s.Count)
 		}
 	}
-	h := htmlFlow{Alt: "Requests from plan to effect"}
+	h := htmlFlow{Alt: "Requests from plan to effect", Again: sentAgain(&r.Requests)}
 	before, foot := -1.0, 0 // width and foot of the last bar that was seen; none yet
 	for _, s := range stations {
 		f := flowStation{Name: s.Name, Count: countOf(s.Count), Seen: s.Count != nil, TextY: h.Tall + flowName, Class: "fell"}

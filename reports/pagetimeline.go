@@ -62,6 +62,15 @@ func (n roundedNumber) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%.4g", float64(n)), nil
 }
 
+// rounded is the number for the script; nil where there is none.
+func rounded(v *float64) *roundedNumber {
+	if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
+		return nil
+	}
+	n := roundedNumber(*v)
+	return &n
+}
+
 const spanTall = 22 // pixels of one phase or fault
 
 // newTimeline makes the section; nil without a row.
@@ -146,9 +155,8 @@ func (t *htmlTimeline) Step() string { return duration(t.Data.WidthMs) }
 func (t *htmlTimeline) of(name string, s *bench.Series, get func(*bench.SeriesRow) *float64) []*float64 {
 	values, kept := make([]*float64, len(s.Rows)), make([]*roundedNumber, len(s.Rows))
 	for i := range s.Rows {
-		if v := get(&s.Rows[i]); v != nil && !math.IsNaN(*v) && !math.IsInf(*v, 0) {
-			n := roundedNumber(*v)
-			values[i], kept[i] = v, &n
+		if kept[i] = rounded(get(&s.Rows[i])); kept[i] != nil {
+			values[i] = get(&s.Rows[i])
 		}
 	}
 	t.Data.Columns[name] = kept
@@ -326,7 +334,6 @@ func (t *htmlTimeline) lag(_ *bench.Result, s *bench.Series) (lane, bool) {
 func (t *htmlTimeline) backlog(r *bench.Result, s *bench.Series) (lane, bool) {
 	var points []point
 	most, at := 0.0, 0.0
-	column := make([]*roundedNumber, len(s.Rows))
 	for _, b := range r.Backlog {
 		x, v := b.TMs/s.WidthMs, float64(b.Pending)
 		if x > t.Width {
@@ -336,22 +343,11 @@ func (t *htmlTimeline) backlog(r *bench.Result, s *bench.Series) (lane, bool) {
 		if v > most {
 			most, at = v, b.TMs
 		}
-		if i := int(x); i < len(column) {
-			n := roundedNumber(v)
-			if column[i] == nil || n > *column[i] {
-				column[i] = &n
-			}
-		}
 	}
 	if len(points) == 0 {
 		return lane{}, false
 	}
-	for i := 1; i < len(column); i++ { // between two seconds the one before stands
-		if column[i] == nil {
-			column[i] = column[i-1]
-		}
-	}
-	t.Data.Columns["backlog"] = column
+	t.Data.Columns["backlog"] = backlogColumn(r, s)
 	y := scale{0, max(5, most*1.1), false}
 	line := extremes(points, bench.MaxSeriesRows)
 	for i := range line {
@@ -366,6 +362,24 @@ func (t *htmlTimeline) backlog(r *bench.Result, s *bench.Series) (lane, bool) {
 	l.Shapes = append(l.Shapes, shape{"area", bandOf(foot, [][]point{line})})
 	l.line("main", "items without effect", [][]point{line})
 	return l, true
+}
+
+// backlogColumn is the largest backlog of each row; between two full seconds that of
+// the one before stands.
+func backlogColumn(r *bench.Result, s *bench.Series) []*roundedNumber {
+	column := make([]*roundedNumber, len(s.Rows))
+	for _, b := range r.Backlog {
+		i, n := int(b.TMs/s.WidthMs), roundedNumber(b.Pending)
+		if b.TMs >= 0 && i < len(column) && (column[i] == nil || n > *column[i]) {
+			column[i] = &n
+		}
+	}
+	for i := 1; i < len(column); i++ {
+		if column[i] == nil {
+			column[i] = column[i-1]
+		}
+	}
+	return column
 }
 
 // extremes thins points out, which lie in the order of x, to at most four in each

@@ -44,7 +44,9 @@ var closed = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[bench.Station]():        enum(bench.Stations()...),
 	reflect.TypeFor[bench.Sight]():          enum(bench.SightHolds, bench.SightBreaks, bench.SightLimited, bench.SightNone),
 	reflect.TypeFor[bench.CapacityStatus](): enum(bench.CapacityFound, bench.CapacityAtLeast, bench.CapacityBelow, bench.CapacityOpen, bench.CapacityNone),
-	reflect.TypeFor[bench.DrainProof]():     enum(bench.DrainPositions, bench.DrainSentinels, bench.DrainQuiet, bench.DrainNone),
+	reflect.TypeFor[bench.TraceKind](): enum(bench.TraceDue, bench.TraceSent, bench.TraceFirstByte, bench.TraceAnswered, bench.TraceCommitted, bench.TraceDelivered,
+		bench.TraceProcessDeath, bench.TraceEffect, bench.TraceDeadLetter),
+	reflect.TypeFor[bench.DrainProof](): enum(bench.DrainPositions, bench.DrainSentinels, bench.DrainQuiet, bench.DrainNone),
 }
 
 // shared are the types that stand in $defs, since they stand in many places.
@@ -116,6 +118,9 @@ func finish(s *jsonschema.Schema, t reflect.Type, comments map[string]string) {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if key == "-" {
+				continue
+			}
 			finish(s.Properties[key], f.Type, comments)
 			s.Properties[key].Description = comments[t.Name()+"."+f.Name]
 			if s.Properties[key].Description == "" && len(s.Properties[key].Enum) == 0 {
@@ -130,7 +135,7 @@ func finish(s *jsonschema.Schema, t reflect.Type, comments map[string]string) {
 func fieldComments(t *testing.T) map[string]string {
 	t.Helper()
 	comments := make(map[string]string)
-	for _, name := range []string{"result.go", "comparison.go", "capacity.go"} {
+	for _, name := range []string{"result.go", "series.go", "trace.go", "comparison.go", "capacity.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "bench", name), nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -170,6 +175,7 @@ func fieldComments(t *testing.T) map[string]string {
 func TestSchemas(t *testing.T) {
 	for name, want := range map[string][]byte{
 		"result.schema.json":     schemaOf(t, reflect.TypeFor[bench.Result](), bench.ResultSchema),
+		"series.schema.json":     schemaOf(t, reflect.TypeFor[bench.Series](), bench.SeriesSchema),
 		"comparison.schema.json": schemaOf(t, reflect.TypeFor[bench.Comparison](), bench.ComparisonSchema),
 		"capacity.schema.json":   schemaOf(t, reflect.TypeFor[bench.Capacity](), bench.CapacitySchema),
 	} {
@@ -208,9 +214,23 @@ func TestSchemasHold(t *testing.T) {
 	if err := check(ResultSchema, r); err != nil {
 		t.Errorf("a result: %v", err)
 	}
+	for name, make := range map[string]func() (*bench.Result, *bench.Series){"passing": passing, "failing": failing} {
+		_, s := make()
+		if err := check(SeriesSchema, s); err != nil {
+			t.Errorf("the series of a %s run: %v", name, err)
+		}
+		s.Rows = nil
+		if err := check(SeriesSchema, s); err == nil {
+			t.Errorf("the series of a %s run: no rows are accepted", name)
+		}
+	}
 	c := Compare(runsOf(trials(6, 5), nil, nil), "")
 	if err := check(ComparisonSchema, c); err != nil {
 		t.Errorf("a comparison: %v", err)
+	}
+	c = Compare(measured(), "")
+	if err := check(ComparisonSchema, c); err != nil {
+		t.Errorf("a comparison with capacities: %v", err)
 	}
 	for name, spoil := range map[string]func(*bench.Result){
 		"a verdict that is none": func(r *bench.Result) { r.Verdict = "maybe" },

@@ -245,12 +245,23 @@ func againstPrediction(faults []bench.FaultResult) (text string, ok bool) {
 	return text, out == 0
 }
 
-// bites tells how often faults struck, of how often planned.
+// bites tells how often a fault struck, of how often it was to. A share of the
+// operations is a mean, which chance keeps to neither side of.
 func bites(f *bench.FaultResult) string {
-	if f.Planned == nil {
+	switch {
+	case f.Planned == nil:
 		return count(f.Bitten)
+	case !ofShare(f.Text) && f.Bitten <= *f.Planned:
+		return count(f.Bitten) + " of " + count(*f.Planned)
+	case f.Bitten == *f.Planned:
+		return count(f.Bitten) + ", as expected"
 	}
-	return count(f.Bitten) + " of " + count(*f.Planned)
+	return count(f.Bitten) + ", " + count(*f.Planned) + " expected"
+}
+
+// ofShare reports whether a fault, by its text, strikes a share of the operations.
+func ofShare(text string) bool {
+	return slices.ContainsFunc(strings.Fields(faultLabel(text)), func(word string) bool { return strings.HasSuffix(word, "%") })
 }
 
 // station is a place that requests pass on their way.
@@ -315,6 +326,14 @@ func flow(r *bench.Result) []station {
 		station{Name: "processed", Count: observed(processed), Left: left(fallen{i.LostProcessing, "stored and never processed", true},
 			fallen{i.DeadLettered, "dead-lettered", false}, fallen{i.Pending, "still waiting", true}, fallen{i.Unread, "not observed", true})},
 	)
+}
+
+// sentAgain tells how often the modelled client sent again; "": it did not.
+func sentAgain(q *bench.Requests) string {
+	if q.Retries == 0 {
+		return ""
+	}
+	return plural(q.Retries, "time") + ", as request.retries says"
 }
 
 // figureRow is a named figure, for tables.

@@ -20,13 +20,17 @@ func keyRows(r *bench.Result) [][]string {
 func expectationRows(r *bench.Result) [][]string {
 	var rows [][]string
 	for _, e := range r.Expectations {
-		actual := notObserved
-		if e.Actual != nil {
-			actual = inUnit(e.Unit, *e.Actual)
-		}
-		rows = append(rows, []string{clean(e.Expect, lineLimit), actual, expectationResult(e), clean(e.Why, lineLimit)})
+		rows = append(rows, []string{clean(e.Expect, lineLimit), actualText(&e), expectationResult(e), clean(e.Why, lineLimit)})
 	}
 	return rows
+}
+
+// actualText is what came out of an expectation.
+func actualText(e *bench.Expectation) string {
+	if e.Actual == nil {
+		return notObserved
+	}
+	return inUnit(e.Unit, *e.Actual)
 }
 
 func expectationResult(e bench.Expectation) string {
@@ -194,8 +198,6 @@ func runRows(r *bench.Result) [][]string {
 		{"finished", finished},
 		{"ackproof", clean(r.Run.Version, nameLimit)},
 		{"load from", clean(fmt.Sprintf("%s/%s, %d CPUs", h.OS, h.Arch, h.CPUs), nameLimit)},
-		{"offered, achieved", rate(r.Load.OfferedRPS) + ", " + rate(r.Load.AchievedRPS)},
-		{"send delay p50 / p99 / max", duration(r.Load.SendDelay.P50) + " / " + duration(r.Load.SendDelay.P99) + " / " + duration(r.Load.SendDelay.Max)},
 		{"drain proven by", clean(string(r.Drain.Proof), nameLimit) + ", " + duration(r.Drain.Ms) + " after the load"},
 		{"records committed", countOf(r.Deliveries.Records)},
 		{"deliveries", countOf(r.Deliveries.Delivered) + ", again: " + countOf(r.Deliveries.Redelivered) + ", dead-lettered: " + countOf(r.Deliveries.DeadLettered)},
@@ -204,4 +206,33 @@ func runRows(r *bench.Result) [][]string {
 		rows = append(rows, []string{"clock of the processor", duration(*at) + " ahead of ours, ± " + duration(*within)})
 	}
 	return rows
+}
+
+// generatorRows tell what the load generator saw of itself: whether a slow answer
+// may have been its own doing.
+func generatorRows(l *bench.LoadFigures) [][]string {
+	kept := "yes"
+	if !l.GeneratorOK {
+		kept = "NO"
+	}
+	rows := [][]string{
+		{"kept up", joinNonEmpty(": ", kept, clean(l.GeneratorReason, lineLimit))},
+		{"offered, achieved", rate(l.OfferedRPS) + ", " + rate(l.AchievedRPS)},
+		{"send delay p50 / p99 / max", duration(l.SendDelay.P50) + " / " + duration(l.SendDelay.P99) + " / " + duration(l.SendDelay.Max)},
+	}
+	g := l.Generator
+	if g == nil {
+		return append(rows, []string{"what it saw of itself", notObserved})
+	}
+	busy := notObserved
+	if g.CPUShare != nil {
+		busy = percent(*g.CPUShare) + " of all cores"
+	}
+	return append(rows,
+		[]string{"CPU", busy},
+		[]string{"garbage collection", "held it up for " + duration(g.GCPauseMs) + " in all, " + duration(g.GCPauseMaxMs) + " at most"},
+		[]string{"scheduling p99", duration(g.SchedulingP99Ms)},
+		[]string{"requests under way", count(g.InFlightMax) + " at most"},
+		[]string{"connections", count(g.ConnectionsOpened) + " opened, " + count(g.ConnectionsFailed) + " failed, " + count(g.ConnectionsOpenMax) + " open at most"},
+	)
 }

@@ -186,8 +186,8 @@ func summaryRows(r *bench.Result) []summaryRow {
 	sent += ": " + count(q.Acknowledged) + " acknowledged, " + count(q.Refused) + " refused, " + count(q.Unknown) + " unknown"
 	response := spread(&r.ResponseTime)
 	rows := []summaryRow{{"requests", sent, q.Sent < q.Planned}}
-	if q.Retries > 0 {
-		rows = append(rows, summaryRow{"sent again", plural(q.Retries, "time") + ", as request.retries says", false})
+	if text := sentAgain(q); text != "" {
+		rows = append(rows, summaryRow{"sent again", text, false})
 	}
 	rows = append(rows, []summaryRow{
 		{"response", response, false},

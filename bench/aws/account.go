@@ -7,9 +7,15 @@ import (
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/fis"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -28,6 +34,13 @@ type Account struct {
 	objects   *s3.Client
 	queues    *sqs.Client
 	watch     *cloudwatch.Client
+	// What levers are pulled with.
+	lambda  *lambda.Client
+	iam     *iam.Client
+	gateway *apigateway.Client
+	tables  *dynamodb.Client
+	logs    *cloudwatchlogs.Client
+	fis     *fis.Client
 }
 
 // OpenAccount finds credentials and region as any AWS program does, and asks who
@@ -69,6 +82,8 @@ func OpenAccount(ctx context.Context, endpoint, region, profile string) (*Accoun
 				o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)
 			}
 		}),
+		lambda: lambda.NewFromConfig(config), iam: iam.NewFromConfig(config), gateway: apigateway.NewFromConfig(config),
+		tables: dynamodb.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config), fis: fis.NewFromConfig(config),
 	}, nil
 }
 

@@ -70,9 +70,9 @@ func codeKey(stack string, code []byte) string {
 	return fmt.Sprintf("%s/%x.zip", stack, sha256.Sum256(code))
 }
 
-// upload puts the package where the template looks for it, in a bucket of the
-// account that is closed to the public.
-func (a *Account) upload(ctx context.Context, stack string, code []byte) error {
+// makeBucket makes the bucket of the account, closed to the public, unless it is
+// there.
+func (a *Account) makeBucket(ctx context.Context) error {
 	bucket := a.codeBucket()
 	in := &s3.CreateBucketInput{Bucket: &bucket}
 	if a.Region != "us-east-1" {
@@ -87,6 +87,13 @@ func (a *Account) upload(ctx context.Context, stack string, code []byte) error {
 			BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
 		}})
 	}
+	return err
+}
+
+// upload puts the package where the template looks for it.
+func (a *Account) upload(ctx context.Context, stack string, code []byte) error {
+	bucket := a.codeBucket()
+	err := a.makeBucket(ctx)
 	if err == nil {
 		_, err = a.objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: aws.String(codeKey(stack, code)), Body: bytes.NewReader(code), ContentLength: aws.Int64(int64(len(code)))})
 	}

@@ -21,6 +21,13 @@ import (
 // onMoto starts moto's server, which plays an account of AWS.
 func onMoto(t *testing.T) *Account {
 	t.Helper()
+	a, _ := onMotoAt(t)
+	return a
+}
+
+// onMotoAt gives its URL, too.
+func onMotoAt(t *testing.T) (*Account, string) {
+	t.Helper()
 	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
 		t.Skip("set ACKPROOF_CONFORMANCE=all: it needs python3 and its packages")
 	}
@@ -38,7 +45,7 @@ func onMoto(t *testing.T) *Account {
 	if a.ID != "123456789012" || a.Region != "eu-west-1" {
 		t.Errorf("account %+v", a)
 	}
-	return a
+	return a, server.URL
 }
 
 // packed is a package in which nothing is.

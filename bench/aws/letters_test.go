@@ -171,7 +171,7 @@ func (b *someBucket) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...fu
 		return nil, errors.New("connection refused")
 	case !there:
 		return nil, &s3types.NoSuchKey{}
-	case in.IfMatch != nil && *in.IfMatch != b.etag:
+	case in.IfMatch != nil && *in.IfMatch != `"`+b.etag+`"`:
 		return nil, errors.New("PreconditionFailed: it is another version")
 	}
 	if from, ok := strings.CutPrefix(aws.ToString(in.Range), "bytes="); ok {
@@ -186,7 +186,7 @@ func (b *someBucket) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...fu
 		b.breaks--
 		body = io.MultiReader(strings.NewReader(text[:len(text)/2]), brokenPipe{})
 	}
-	return &s3.GetObjectOutput{Body: io.NopCloser(body), ETag: &b.etag}, nil
+	return &s3.GetObjectOutput{Body: io.NopCloser(body), ETag: aws.String(`"` + b.etag + `"`)}, nil
 }
 
 type brokenPipe struct{}

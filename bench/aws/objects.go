@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -31,8 +32,8 @@ type exported struct {
 // Open opens an object. Where its ETag is known, another version of it is refused.
 func (e *exported) Open(ctx context.Context, name, etag string) (io.ReadCloser, error) {
 	o := &reading{ctx: ctx, objects: e.objects, in: s3.GetObjectInput{Bucket: &e.bucket, Key: aws.String(e.prefix + "/" + name)}}
-	if etag != "" {
-		o.in.IfMatch = &etag
+	if etag != "" { // a manifest has it bare, and a header in quotes
+		o.in.IfMatch = aws.String(`"` + strings.Trim(etag, `"`) + `"`)
 	}
 	err := o.open()
 	if _, none := errors.AsType[*types.NoSuchKey](err); none {

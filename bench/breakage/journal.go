@@ -61,18 +61,38 @@ func (j *Journal) append(l line) error {
 	return j.file.Sync()
 }
 
+// Note writes down that something is open, which somebody else is about to break.
+func (j *Journal) Note(o Open) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.append(line{Open: &o}); err != nil {
+		return fmt.Errorf("write down that %q is open: %w", o.Text, err)
+	}
+	j.open[o.Fault] = o
+	return nil
+}
+
+// Over writes down that a fault has been put right by who broke it.
+func (j *Journal) Over(fault int) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.over(fault)
+}
+
+func (j *Journal) over(fault int) error {
+	err := j.append(line{Over: &fault})
+	if err == nil {
+		delete(j.open, fault)
+	}
+	return err
+}
+
 // Begin breaks something. That it is open is on disk before; after an error it
 // still is, since nobody knows how far the command has come. It gives what Count
 // said before.
 func (j *Journal) Begin(ctx context.Context, o Open) (counted int64, err error) {
-	j.mu.Lock()
-	err = j.append(line{Open: &o})
-	if err == nil {
-		j.open[o.Fault] = o
-	}
-	j.mu.Unlock()
-	if err != nil {
-		return 0, fmt.Errorf("write down that %q is open: %w", o.Text, err)
+	if err := j.Note(o); err != nil {
+		return 0, err
 	}
 	if counted, err = o.count(ctx); err == nil {
 		_, err = o.Commands.Do.run(ctx, o.Dir, o.Env)
@@ -121,8 +141,7 @@ func (j *Journal) Undo(ctx context.Context, fault int) error {
 	if err != nil {
 		return fmt.Errorf("undo %q: %w", o.Text, err)
 	}
-	delete(j.open, fault)
-	return j.append(line{Over: &fault})
+	return j.over(fault)
 }
 
 // Texts lists the faults that are open, in order.

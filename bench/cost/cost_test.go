@@ -326,3 +326,43 @@ func FuzzPrices(f *testing.F) {
 		}
 	})
 }
+
+// TestForecast holds what is foreseen of a plan to what its work costs when it is done,
+// if all goes well: the one lies in the bounds of the other.
+func TestForecast(t *testing.T) {
+	prices, _ := List()
+	for _, architecture := range bench.Architectures() {
+		n := int64(1000)
+		settings := Work{Architecture: architecture, IDBytes: 22, Payload: 256, BatchSize: 1, Tries: 3, PerRecord: 2 * time.Millisecond, Timeout: 3 * time.Second, MemoryMB: 256}
+		done := settings
+		done.BuiltIn, done.Requests, done.Attempts, done.Acknowledged, done.Stored, done.Applied = true, n, n, n, &n, &n
+		done.ReadRows = Rows{Items: 2 * n, Effects: 2 * n, Complete: true}
+		if architecture == bench.Streams {
+			settings.BatchSize, done.BatchSize = 100, 100
+			done.Handed = NewTally(settings.PerRecord, settings.Timeout)
+			for i := range n { // batches of 10
+				done.Handed.Add(bench.Delivery{Shard: "s", Batch: uint64(i / 10), Attempt: 1, Outcome: bench.Delivered})
+			}
+		}
+		foreseen, cost := settings.Forecast(n, false, false).Cost(prices), done.Cost(prices)
+		if foreseen.Run.High == nil || cost.Run.High == nil || foreseen.Run.Low > cost.Run.Low || *foreseen.Run.High < *cost.Run.High {
+			t.Errorf("%s: foreseen %s, cost %s", architecture, show(&foreseen.Run), show(&cost.Run))
+		}
+		if *foreseen.Run.High > 1.2**cost.Run.High {
+			t.Errorf("%s: foreseen %s, far above %s", architecture, show(&foreseen.Run), show(&cost.Run))
+		}
+	}
+	whole := Work{Architecture: bench.Streams, IDBytes: 22, Payload: 256, BatchSize: 100, MemoryMB: 256}
+	scan, get, export := whole.Forecast(1e6, false, false).Cost(prices), whole.Forecast(1e6, true, false).Cost(prices), whole.Forecast(1e6, false, true).Cost(prices)
+	gb := 2e6 * float64(whole.itemBytes()+whole.effectBytes()) / 1e9
+	if read := export.Run.Low - export.PerMillion.Low; *get.Run.High <= *scan.Run.High || !near(read, gb*0.10) {
+		t.Errorf("scan %s, get %s, export %s: %g USD for %g GB", show(&scan.Run), show(&get.Run), show(&export.Run), read, gb)
+	}
+	older, err := ParsePrices([]byte(strings.Replace(simple, `, "dynamodbExportedGB": 7`, "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := whole.Forecast(1e6, false, true).Cost(older); c.Run.High != nil || c.PerMillion.High == nil {
+		t.Errorf("an export of which nobody knows the price costs %s", show(&c.Run))
+	}
+}

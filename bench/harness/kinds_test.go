@@ -55,6 +55,7 @@ var struck = []struct {
 	{fault: "at 3s for 2s every 1s: results.late by=4s", again: true},
 	{fault: "at 3s for 2s: stream.throttle"},
 	{fault: "at 3s for 2s: stream.expire 30%"},
+	{fault: "at 3s for 2s: stream.deny"},
 	{fault: "at 3s for 2s every 1s: stream.split"},
 	{fault: "at 3s for 2s: mapping.repeat 30%", again: true},
 }

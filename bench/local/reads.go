@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/eventsource"
@@ -15,6 +16,7 @@ import (
 const (
 	strikeStreamThrottle = "stream.throttle"
 	strikeStreamExpire   = "stream.expire"
+	strikeStreamDeny     = "stream.deny"
 )
 
 // reads stands between the mapping and the stream. A read that is struck is not
@@ -33,6 +35,8 @@ func (r *reads) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsIn
 		err = &types.LimitExceededException{Message: aws.String("Rate exceeded for shard: too many read it")}
 	case strikeStreamExpire:
 		err = &types.ExpiredIteratorException{Message: aws.String("Iterator expired. The iterator was created more than 15 minutes ago")}
+	case strikeStreamDeny:
+		err = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not authorized to perform: dynamodb:GetRecords because no identity-based policy allows it"}
 	default:
 		return r.Streams.GetRecords(ctx, in, opts...)
 	}

@@ -104,6 +104,8 @@ func (t *Target) Lacks(stack bench.Stack) []string {
 func lackOfPlace(stack bench.Stack, place bench.Place) string {
 	events := stack.Architecture == bench.FireAndForget
 	switch {
+	case place == bench.PlaceFunction, place == bench.PlaceFIS:
+		return "a function on AWS: say --target aws"
 	case stack.Architecture == bench.Streams, events && place == bench.PlaceClock, !ofMapping(place):
 		return ""
 	case events && place == bench.PlaceDestination:

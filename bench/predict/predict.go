@@ -87,8 +87,8 @@ func predict(s *scenarios.Scenario, plan *scenarios.Plan, f faults.Fault) *Loss 
 	m.lag = s.Mapping.PollInterval + time.Duration(s.Mapping.MaximumBatchingWindowInSeconds)*time.Second + 300*time.Millisecond
 	defect := defectOf(s)
 	switch place := f.Kind.Place; {
-	case place == bench.PlaceExec, place == bench.PlaceDestination:
-		return nil // whatever the commands break; whatever dead letters there are
+	case place == bench.PlaceExec, place == bench.PlaceFIS, place == bench.PlaceFunction, place == bench.PlaceDestination:
+		return nil // whatever others break; whatever comes of less time or memory; whatever dead letters there are
 	case place == bench.PlaceTable && s.Architecture == bench.FireAndForget:
 		return nil // it is the processor that writes there
 	case f.Kind.OnAcceptPath(s.Architecture):

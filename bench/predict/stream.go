@@ -13,7 +13,7 @@ func (m *model) stream(defect string) *Loss {
 	bounded := s.MaximumRetryAttempts >= 0 && s.OnFailure == "none"
 	poison := bounded && len(m.s.Workload.Poison) > 0
 	switch m.f.Kind.Name {
-	case "invoke.throttle", "invoke.disable", "mapping.disable", "stream.throttle", "stream.expire", "stream.split", "mapping.repeat", "clock.skip", "clock.skew":
+	case "invoke.throttle", "invoke.disable", "mapping.disable", "stream.throttle", "stream.expire", "stream.deny", "stream.split", "mapping.repeat", "clock.skip", "clock.skew":
 		if poison || defect != "" && defect != "swallow" && defect != "empty-failures" {
 			return nil
 		}

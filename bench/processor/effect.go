@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/breakable"
 )
 
 // effect is one application of the work, about to be written.
@@ -129,6 +130,9 @@ func (h *Handler) updateItem(ctx context.Context, u *types.Update) error {
 		UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
 		ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
 	})
+	if err == nil {
+		breakable.Wrote(ctx)
+	}
 	return err
 }
 
@@ -159,6 +163,7 @@ func (h *Handler) transact(ctx context.Context, e effect, payload string) error 
 	if err != nil {
 		return fmt.Errorf("store and apply %q: %w", e.id, err)
 	}
+	breakable.Wrote(ctx)
 	return h.doubled(ctx, own)
 }
 

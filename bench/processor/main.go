@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/ackproof/ackproof/bench/breakable"
 	"github.com/ackproof/ackproof/bench/clock"
 )
 
@@ -34,7 +34,7 @@ func Main() {
 	if err != nil {
 		log.Fatal("start processor: ", err)
 	}
-	lambda.Start(h.Handle)
+	breakable.Start(h.Handle)
 }
 
 func load(ctx context.Context, getenv func(string) string) (*Handler, error) {

@@ -10,10 +10,11 @@
 // was really applied. Records are taken one after the other and an error gives
 // up the whole batch, which the event source mapping will deliver again.
 //
-// It is an ordinary Lambda function, built on aws-lambda-go and the AWS SDK,
-// without a hook for ackproof: whatever breaks it, breaks it from outside. What
-// is broken inside, on purpose, is a [Defect], and each one is planted so that
-// a run must find it under its own name.
+// It is an ordinary Lambda function, built on aws-lambda-go and the AWS SDK. On one
+// machine whatever breaks it, breaks it from outside; on AWS, where nobody can reach
+// into a process, package breakable does, which sleeps otherwise. What is broken
+// inside, on purpose, is a [Defect], and each one is planted so that a run must find
+// it under its own name.
 package processor
 
 import (

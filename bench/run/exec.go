@@ -6,21 +6,23 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/breakage"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
-// outside does the faults that are made of the user's own commands: no target
-// knows of them.
+// outside keeps the faults that outlive a run that is killed: those that are made
+// of the user's own commands, of which no target knows, and those of a target that
+// is [bench.Outliving].
 type outside struct {
 	journal *breakage.Journal // nil: the run has no such fault
 
 	mu      sync.Mutex
-	broken  map[int]chan struct{} // closed when the breaking is over, well or not
-	before  map[int]int64         // what was counted before; missing: nothing could be
-	counted map[int]int64         // strikes
+	broken  map[int]*sync.WaitGroup // done when the breaking is over, well or not
+	before  map[int]int64           // what was counted before; missing: nothing could be
+	counted map[int]int64           // strikes
 }
 
 // isOutside reports whether a fault is made of the user's own commands.
@@ -28,11 +30,30 @@ func (r *Run) isOutside(fault int) bool {
 	return r.manifest.faults[fault].Kind.Place == bench.PlaceExec
 }
 
+// outlives reports whether a fault is one of the target's that outlives the run.
+func (r *Run) outlives(fault int) bool {
+	t, ok := r.opts.Target.(bench.Outliving)
+	return ok && !r.isOutside(fault) && t.Outlives(fault)
+}
+
+// patience bounds how long such a fault may take to begin and to end; 0: the target
+// has none.
+func (o Options) patience() time.Duration {
+	if t, ok := o.Target.(bench.Outliving); ok {
+		return t.Patience()
+	}
+	return 0
+}
+
 // checkOutside says what such faults need and the run does not have.
 func (o Options) checkOutside() error {
 	for _, f := range o.Scenario.Faults {
-		if f.Kind.Place == bench.PlaceExec && o.Breakages == nil {
+		switch {
+		case o.Breakages != nil:
+		case f.Kind.Place == bench.PlaceExec:
 			return fmt.Errorf("the fault %q runs commands on this machine, whose undoing outlives a run: strike it with ackproof run, or leave it out", f)
+		case o.patience() > 0:
+			return fmt.Errorf("the fault %q outlives a run that is killed, and there is no folder to write down what undoes it: name one with ACKPROOF_STATE", f)
 		}
 	}
 	return nil
@@ -41,8 +62,8 @@ func (o Options) checkOutside() error {
 // openJournal makes the journal of what will be open, if anything will.
 func (r *Run) openJournal() (err error) {
 	for i := range r.manifest.faults {
-		if r.isOutside(i) {
-			r.outside.broken, r.outside.before, r.outside.counted = map[int]chan struct{}{}, map[int]int64{}, map[int]int64{}
+		if r.isOutside(i) || r.opts.patience() > 0 {
+			r.outside.broken, r.outside.before, r.outside.counted = map[int]*sync.WaitGroup{}, map[int]int64{}, map[int]int64{}
 			r.outside.journal, err = r.opts.Breakages.Create(r.id, r.dir)
 			return err
 		}
@@ -52,14 +73,56 @@ func (r *Run) openJournal() (err error) {
 
 // begins notes that a fault is about to begin, so that its end waits for it.
 func (o *outside) begins(fault int) (done func()) {
-	ended := make(chan struct{})
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.broken[fault] = ended
-	return func() { close(ended) }
+	if o.broken[fault] == nil {
+		o.broken[fault] = new(sync.WaitGroup)
+	}
+	o.broken[fault].Add(1)
+	return o.broken[fault].Done
 }
 
-// breakOutside begins such a fault.
+// hasBegun returns when a fault has begun, well or not, which is bounded.
+func (o *outside) hasBegun(fault int) {
+	o.mu.Lock()
+	broken := o.broken[fault]
+	o.mu.Unlock()
+	broken.Wait()
+}
+
+// pull begins a fault of the target's that outlives the run. What undoes it is on
+// disk before. An interrupt is no error: it is undone like any other.
+func (r *Run) pull(interrupt context.Context, fault int) error {
+	wd, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	undo := breakage.Command{Run: r.opts.Target.(bench.Outliving).Undoing(), Timeout: r.opts.patience()}
+	if err := r.outside.journal.Note(breakage.Open{
+		Fault: fault, Text: r.stack.Faults[fault], Commands: breakage.Commands{Undo: undo, Confirm: undo}, Dir: wd,
+	}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(interrupt, r.opts.patience())
+	defer cancel()
+	if err := r.opts.Target.Begin(ctx, fault); err != nil && interrupt.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// release ends such a fault.
+func (r *Run) release(ctx context.Context, fault int) error {
+	r.outside.hasBegun(fault)
+	ctx, cancel := context.WithTimeout(ctx, r.opts.patience())
+	defer cancel()
+	if err := r.opts.Target.End(ctx, fault); err != nil {
+		return err
+	}
+	return r.outside.journal.Over(fault)
+}
+
+// breakOutside begins a fault of the user's own commands.
 func (r *Run) breakOutside(ctx context.Context, fault int) error {
 	wd, err := os.Getwd()
 	if err != nil {
@@ -100,10 +163,7 @@ func (r *Run) commandEnv() []string {
 // be counted has struck nobody, as far as anybody knows.
 func (r *Run) mendOutside(ctx context.Context, fault int) error {
 	o := &r.outside
-	o.mu.Lock()
-	broken := o.broken[fault]
-	o.mu.Unlock()
-	<-broken // bounded by the timeout of what breaks
+	o.hasBegun(fault)
 	o.mu.Lock()
 	before, ok := o.before[fault]
 	delete(o.before, fault) // counted once, though undone twice

@@ -22,6 +22,7 @@ type Judged struct {
 	// was varied; empty: nothing was.
 	Configuration string
 	Series        *bench.Series // nil: the run has none of this judgement
+	Search        *Search       // for the capacity of its system; nil: none was named
 }
 
 // ReadRuns reads the results of runs. An argument is a run directory, or the

@@ -111,6 +111,8 @@ func readResult(dir string, r *bench.Result) ([]byte, error) {
 		return nil, fmt.Errorf("%s has not been judged; run 'ackproof reconcile %s'", dir, dir)
 	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, "comparison.json")):
 		return nil, fmt.Errorf("%s holds several runs: open its comparison.html, or name one of the runs in it", dir)
+	case errors.Is(err, os.ErrNotExist) && exists(filepath.Join(dir, capacityFile)):
+		return nil, fmt.Errorf("%s is a search for capacity, whose probes are runs: compare takes it with --capacity", dir)
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%s is no run directory: it has no %s", dir, resultFile)
 	case err != nil:

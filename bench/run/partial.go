@@ -52,7 +52,7 @@ type partial struct {
 const partialEvery = 5 * time.Second
 
 // partialFormat is raised when a record means something else.
-const partialFormat = 1
+const partialFormat = 2
 
 // Kinds of records.
 const (

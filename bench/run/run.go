@@ -185,7 +185,7 @@ func (r *Run) Do(interrupt context.Context) (bench.Endpoints, error) {
 	r.loadEnded = r.opts.Clock.Now()
 	// From here on an interrupt must not keep us from undoing and reading: it
 	// only cuts the waiting short. A target that hangs must not keep us for ever.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.opts.Scenario.Drain.Timeout+r.opts.Scenario.Drain.Quiet+readingTime(r.opts.Scenario, r.plan))
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterLoad+r.undoing()+r.opts.Scenario.Drain.Timeout+r.opts.Scenario.Drain.Quiet+readingTime(r.opts.Scenario, r.plan))
 	defer cancel()
 	undoErr := r.undo(after)
 	still, drainErr := r.drain(ctx, reader)
@@ -310,8 +310,12 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 	for i, k := range r.opts.Scenario.RequestKinds() {
 		kinds = append(kinds, load.Kind{Method: k.Method, Path: prefix + k.Path, Header: r.headers[i]})
 	}
+	var injector bench.Injector
+	if t, ok := r.opts.Target.(bench.OnTheWay); ok {
+		injector = t.OnTheWay()
+	}
 	return load.New(load.Config{
-		URL: host, Kinds: kinds, Sign: r.sign,
+		URL: host, Kinds: kinds, Sign: r.sign, Injector: injector,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Retries: load.Retries{Max: request.Retries.Max, On: request.Retries.Outcomes(), BackOff: r.plan.BackOff},
 		Start:   started, Clock: r.opts.Clock, Dialer: r.dialer(),

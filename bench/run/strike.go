@@ -37,10 +37,10 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 			ends.Go(func() { r.end(context.WithoutCancel(ctx), m.Fault) })
 			continue
 		}
-		if r.isOutside(m.Fault) { // may take a while too
+		if strike := r.slowly(m.Fault); strike != nil { // may take a while too
 			r.opened(m.Fault)
 			done := r.outside.begins(m.Fault)
-			commands.Go(func() error { defer done(); return r.begun(m.Fault, r.breakOutside(ctx, m.Fault)) })
+			commands.Go(func() error { defer done(); return r.begun(m.Fault, strike(ctx, m.Fault)) })
 			continue
 		}
 		if err := r.begin(ctx, m.Fault); err != nil {
@@ -48,6 +48,17 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 		}
 	}
 	return commands.Wait()
+}
+
+// slowly gives what begins a fault that may take a while; nil: it takes none.
+func (r *Run) slowly(fault int) func(context.Context, int) error {
+	switch {
+	case r.isOutside(fault):
+		return r.breakOutside
+	case r.outlives(fault):
+		return r.pull
+	}
+	return nil
 }
 
 // beginCounted arms the faults that count operations from the start of load: the
@@ -85,11 +96,16 @@ func (r *Run) begun(fault int, err error) error {
 // end takes a fault away and notes it when that is confirmed.
 func (r *Run) end(ctx context.Context, fault int) error {
 	text := r.stack.Faults[fault]
-	if r.isOutside(fault) { // its commands have timeouts of their own
+	switch {
+	case r.isOutside(fault): // its commands have timeouts of their own
 		if err := r.mendOutside(ctx, fault); err != nil {
 			return err
 		}
-	} else {
+	case r.outlives(fault):
+		if err := r.release(ctx, fault); err != nil {
+			return fmt.Errorf("undo fault %q: %w", text, err)
+		}
+	default:
 		ctx, cancel := context.WithTimeout(ctx, undoTimeout)
 		defer cancel()
 		if err := r.opts.Target.End(ctx, fault); err != nil {
@@ -99,6 +115,12 @@ func (r *Run) end(ctx context.Context, fault int) error {
 	r.view.disarm(fault)
 	r.note(bench.Event{At: r.opts.Clock.Now(), Kind: bench.EventFaultEnd, Fault: &fault, Text: text})
 	return nil
+}
+
+// undoing is how long it may take to take away all that outlives the run, and to
+// hear how often it has struck.
+func (r *Run) undoing() time.Duration {
+	return r.opts.patience() * time.Duration(1+len(r.manifest.faults))
 }
 
 // undo takes away what is still armed, and asks how often each fault has struck.

@@ -14,8 +14,8 @@ import (
 
 // keptHistogram is a Histogram as it is written.
 type keptHistogram struct {
-	Pos      []int64       `json:"pos,omitempty"` // by bucket
-	Neg      []int64       `json:"neg,omitempty"`
+	Pos      [][2]int64    `json:"pos,omitempty"` // buckets that are not empty, rising, and their counts
+	Neg      [][2]int64    `json:"neg,omitempty"`
 	Over     []int64       `json:"over,omitempty"`
 	Count    int64         `json:"count"`
 	Censored int64         `json:"censored"`
@@ -47,7 +47,7 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	read := Histogram{over: k.Over, count: k.Count, censored: k.Censored, bounds: k.Bounds, sum: total{hi: k.SumHi, lo: k.SumLo}, max: k.Max}
 	seen := int64(len(k.Over))
 	for _, side := range []struct {
-		from []int64
+		from [][2]int64
 		into **hdrhistogram.Histogram
 	}{{k.Pos, &read.pos}, {k.Neg, &read.neg}} {
 		n, err := fromBuckets(side.from, side.into)
@@ -67,36 +67,44 @@ func (h *Histogram) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func buckets(h *hdrhistogram.Histogram) []int64 {
+func buckets(h *hdrhistogram.Histogram) (filled [][2]int64) {
 	if h == nil || h.TotalCount() == 0 {
 		return nil
 	}
-	return h.Export().Counts
+	for bucket, n := range h.Export().Counts {
+		if n != 0 {
+			filled = append(filled, [2]int64{int64(bucket), n})
+		}
+	}
+	return filled
 }
 
 // fromBuckets makes one side of a histogram, and counts it.
-func fromBuckets(counts []int64, into **hdrhistogram.Histogram) (n int64, err error) {
-	if len(counts) == 0 {
+func fromBuckets(filled [][2]int64, into **hdrhistogram.Histogram) (n int64, err error) {
+	if len(filled) == 0 {
 		return 0, nil
 	}
 	s := newHDR().Export()
-	if len(counts) != len(s.Counts) {
-		return 0, fmt.Errorf("a histogram of %d buckets, want %d", len(counts), len(s.Counts))
-	}
-	for _, c := range counts {
-		if n += c; c < 0 || n < 0 {
-			return 0, errors.New("a histogram with a count that cannot be")
+	last := int64(-1)
+	for _, f := range filled {
+		bucket, c := f[0], f[1]
+		if n += c; c <= 0 || n < 0 || bucket <= last || bucket >= int64(len(s.Counts)) {
+			return 0, errors.New("a histogram with a bucket or a count that cannot be")
 		}
+		s.Counts[bucket], last = c, bucket
 	}
-	s.Counts = counts
 	*into = hdrhistogram.Import(s)
 	return n, nil
 }
 
-// MarshalJSON writes the counts down, for UnmarshalJSON.
+// MarshalJSON writes the counts down, for UnmarshalJSON, up to the last that is not 0.
 func (b *Backlog) MarshalJSON() ([]byte, error) {
-	all := make([][5]int64, len(b.seconds))
-	for i, s := range b.seconds {
+	n := len(b.seconds)
+	for n > 0 && b.seconds[n-1] == (passed{}) {
+		n--
+	}
+	all := make([][5]int64, n)
+	for i, s := range b.seconds[:n] {
 		all[i] = [5]int64{s.acked, s.stored, s.effects, s.joined, s.left}
 	}
 	return json.Marshal(all)

@@ -143,19 +143,31 @@ func readJSON[T any](t *testing.T, path string) T {
 	return v
 }
 
-// resultOf reads result.json and holds it to its published schema.
+// resultOf reads result.json and holds it to its published schema, and series.json
+// to its own where there is one.
 func resultOf(t *testing.T, dir string) bench.Result {
 	t.Helper()
 	path := filepath.Join(dir, "result.json")
 	if err := resultSchema().Validate(readJSON[any](t, path)); err != nil {
 		t.Errorf("%s: %v", path, err)
 	}
+	series := filepath.Join(dir, "series.json")
+	if _, err := os.Stat(series); err == nil {
+		if err := seriesSchema().Validate(readJSON[any](t, series)); err != nil {
+			t.Errorf("%s: %v", series, err)
+		}
+	}
 	return readJSON[bench.Result](t, path)
 }
 
-var resultSchema = sync.OnceValue(func() *jsonschema.Resolved {
+var (
+	resultSchema = sync.OnceValue(func() *jsonschema.Resolved { return schemaIn(reports.ResultSchema) })
+	seriesSchema = sync.OnceValue(func() *jsonschema.Resolved { return schemaIn(reports.SeriesSchema) })
+)
+
+func schemaIn(text []byte) *jsonschema.Resolved {
 	var s jsonschema.Schema
-	if err := json.Unmarshal(reports.ResultSchema, &s); err != nil {
+	if err := json.Unmarshal(text, &s); err != nil {
 		panic(err)
 	}
 	resolved, err := s.Resolve(nil)
@@ -163,7 +175,7 @@ var resultSchema = sync.OnceValue(func() *jsonschema.Resolved {
 		panic(err)
 	}
 	return resolved
-})
+}
 
 // lines reads a file of JSON lines.
 func lines[T any](t *testing.T, path string) []T {

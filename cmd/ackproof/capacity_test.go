@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/reports"
@@ -46,15 +43,7 @@ func TestConformanceCapacity(t *testing.T) {
 	}
 	dir := s.latest()
 	c := readJSON[bench.Capacity](t, filepath.Join(dir, "capacity.json"))
-	var schema jsonschema.Schema
-	if err := json.Unmarshal(reports.CapacitySchema, &schema); err != nil {
-		t.Fatal(err)
-	}
-	resolved, err := schema.Resolve(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := resolved.Validate(readJSON[any](t, filepath.Join(dir, "capacity.json"))); err != nil {
+	if err := schemaIn(reports.CapacitySchema).Validate(readJSON[any](t, filepath.Join(dir, "capacity.json"))); err != nil {
 		t.Error(err)
 	}
 	a := c.Backlog

@@ -108,6 +108,11 @@ func explain(w world, name string) error {
 	}
 	fmt.Fprintf(t, "bites counted\t%s\n", site.Counted)
 	fmt.Fprintf(t, "undone\t%s\n", site.Undone)
+	fmt.Fprintf(t, "targets\t%s\n", strings.Join(k.Targets(), ", "))
+	if how, ok := k.OnAWS(); ok {
+		fmt.Fprintf(t, "on AWS\t%s\n", how.Lever)
+		fmt.Fprintf(t, "bites there\t%s\n", how.Counted)
+	}
 	fmt.Fprintf(t, "a correct system\t%s\n", k.Correct)
 	fmt.Fprintf(t, "exposes\t%s\n", k.Exposes)
 	fmt.Fprintf(t, "example\t%s\n", k.Example)

@@ -26,15 +26,21 @@ var reportForms = []struct {
 	{"line", "print one line of Markdown, for a README", func(r *bench.Result) ([]byte, error) { return reports.Line(r), nil }},
 }
 
+// schemaOfResult is what --schema alone prints.
+const schemaOfResult = "result"
+
+var reportSchemas = map[string][]byte{schemaOfResult: reports.ResultSchema, "series": reports.SeriesSchema}
+
 func reportCommand(w world, code *int) *cobra.Command {
-	var schema bool
+	var schema string
 	asked := make([]bool, len(reportForms))
 	cmd := &cobra.Command{
 		Use:   "report RUN",
 		Short: "Tell a finished run again",
 		Long: `Tell a finished run again, from its own files: print the summary and write
 report.html, summary.md, junit.xml and the plots anew. The exit code is the
-run's verdict. With --schema, and without RUN, print the JSON Schema of result.json.
+run's verdict. With --schema, and without RUN, print the JSON Schema of result.json;
+with --schema=series that of series.json.
 
 Where the variable GITHUB_STEP_SUMMARY names a file, as in GitHub Actions, run and
 report add summary.md to it.`,
@@ -43,7 +49,7 @@ report add summary.md to it.`,
   ackproof report runs/latest --openmetrics > ackproof.prom
   ackproof report --schema > result.schema.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if schema {
+			if schema != "" {
 				return arguments(cobra.NoArgs)(cmd, args)
 			}
 			return arguments(cobra.ExactArgs(1))(cmd, args)
@@ -52,8 +58,12 @@ report add summary.md to it.`,
 			if err := oneForm(asked); err != nil {
 				return misuse{err}
 			}
-			if schema {
-				_, err := w.stdout.Write(reports.ResultSchema)
+			if schema != "" {
+				text, ok := reportSchemas[schema]
+				if !ok {
+					return misuse{fmt.Errorf("--schema=%.40q: want result or series; 'ackproof compare --schema' and 'ackproof capacity --schema' print theirs", schema)}
+				}
+				_, err := w.stdout.Write(text)
 				return err
 			}
 			result, err := tell(w, code, run.Tell, args[0])
@@ -72,7 +82,8 @@ report add summary.md to it.`,
 			return reports.Terminal(w.stdout, result, reports.Options{Color: w.color, Width: w.width, Dir: display(args[0])})
 		},
 	}
-	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of result.json")
+	cmd.Flags().StringVar(&schema, "schema", "", "print the JSON Schema of result.json, or with =series that of series.json")
+	cmd.Flags().Lookup("schema").NoOptDefVal = schemaOfResult
 	for i, form := range reportForms {
 		cmd.Flags().BoolVar(&asked[i], form.flag, false, form.usage)
 	}

@@ -24,10 +24,6 @@ func (c configuration) name() string {
 	return c.Architecture
 }
 
-// theSystems are the parts of a scenario that only describe a system which is not
-// ackproof's to set up.
-var theSystems = []string{"architecture", "table", "processor", "mapping", "async", "gateway"}
-
 // combinations are the assignments that each configuration of the call takes on top
 // of --set; one combination of none where nothing is varied.
 func (f *runFlags) combinations() ([][]string, error) {
@@ -77,7 +73,7 @@ func (f *runFlags) checkVaried(s *scenarios.Scenario, made []string) error {
 	var errs []error
 	for _, a := range made {
 		path, _, _ := strings.Cut(a, "=")
-		if part, _, _ := strings.Cut(path, "."); slices.Contains(theSystems, part) {
+		if part, _, _ := strings.Cut(path, "."); slices.Contains(scenarios.SystemParts(), part) {
 			errs = append(errs, fmt.Errorf("--vary %s: on the %s target the system has it already, and nothing here changes that; run it once as each, and then 'ackproof compare'", path, target))
 		}
 	}

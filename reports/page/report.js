@@ -70,23 +70,8 @@ function timeline() {
       line.setAttribute("x2", at + 0.5)
       line.setAttribute("visibility", "visible")
     }
-    const value = name => data.columns[name] ? data.columns[name][at] : null
-    const parts = [(at * data.width / 1000).toLocaleString("en-US", {maximumFractionDigits: 3}) + " s"]
-    if (value("p50") !== null || value("offered") > 0) {
-      let sent = count(value("offered")) + "/s offered, " + count(value("acknowledged")) + " acknowledged"
-      for (const name of ["refused", "unknown"]) if (value(name) > 0) sent += ", " + count(value(name)) + " " + name
-      parts.push(sent)
-    }
-    if (value("availability") !== null && value("availability") < 1) parts.push("availability " + count(value("availability") * 100) + " %")
-    for (const [title, prefix] of [["response", ""], ["lag", "lag "]]) {
-      const figures = ["min", "p50", "p90", "p99", "max"].filter(n => value(prefix + n) !== null).map(n => n + " " + duration(value(prefix + n)))
-      if (figures.length) parts.push(title + " " + figures.join(", "))
-    }
-    if (value("backlog") !== null) parts.push("backlog " + count(value("backlog")))
-    for (const name of ["invocations", "failed"]) if (value(name) > 0) parts.push(count(value(name)) + "/s " + name)
-    for (const name of ["lost", "wrong", "deaths"]) if (value(name) > 0) parts.push(count(value(name)) + " " + name)
-    for (const f of data.faults) if (f.from <= at + 1 && f.to >= at) parts.push("fault: " + f.text)
-    byId("readout").textContent = parts.join(" · ")
+    const time = (at * data.width / 1000).toLocaleString("en-US", {maximumFractionDigits: 3}) + " s"
+    byId("readout").textContent = [time, ...(data.sides ? ofSides(data, at) : ofRun(data, at))].join(" · ")
   }
 
   const rowAt = event => {
@@ -135,6 +120,41 @@ function timeline() {
   byId("zoom-all").addEventListener("click", () => zoom(0, data.rows))
 }
 
+// What one run shows in a row of its timeline.
+function ofRun(data, at) {
+  const value = name => data.columns[name] ? data.columns[name][at] : null
+  const parts = []
+  if (value("p50") !== null || value("offered") > 0) {
+    let sent = count(value("offered")) + "/s offered, " + count(value("acknowledged")) + " acknowledged"
+    for (const name of ["refused", "unknown"]) if (value(name) > 0) sent += ", " + count(value(name)) + " " + name
+    parts.push(sent)
+  }
+  if (value("availability") !== null && value("availability") < 1) parts.push("availability " + count(value("availability") * 100) + " %")
+  for (const [title, prefix] of [["response", ""], ["lag", "lag "]]) {
+    const figures = ["min", "p50", "p90", "p99", "max"].filter(n => value(prefix + n) !== null).map(n => n + " " + duration(value(prefix + n)))
+    if (figures.length) parts.push(title + " " + figures.join(", "))
+  }
+  if (value("backlog") !== null) parts.push("backlog " + count(value("backlog")))
+  for (const name of ["invocations", "failed"]) if (value(name) > 0) parts.push(count(value(name)) + "/s " + name)
+  for (const name of ["lost", "wrong", "deaths"]) if (value(name) > 0) parts.push(name + " " + count(value(name)))
+  for (const f of data.faults) if (f.from <= at + 1 && f.to >= at) parts.push("fault: " + f.text)
+  return parts
+}
+
+// What each side of a comparison shows at a moment; of several runs from the least to the most.
+function ofSides(data, at) {
+  const ms = (at + 0.5) * data.width
+  return data.sides.map(side => {
+    const figures = []
+    for (const [name, show] of [["p99", duration], ["lag p99", duration], ["backlog", count]]) {
+      const values = side.runs.map(run => run.columns[name][Math.floor(ms / run.width)] ?? null).filter(v => v !== null)
+      const least = Math.min(...values), most = Math.max(...values)
+      if (values.length) figures.push(name + " " + show(least) + (most > least ? " to " + show(most) : ""))
+    }
+    return side.name + ": " + (figures.join(", ") || "nothing")
+  })
+}
+
 // The findings: sort, filter, and the life of one under its row.
 function findings() {
   const table = byId("table")
@@ -143,9 +163,26 @@ function findings() {
   const cell = (row, i) => row.cells[i] ? row.cells[i].textContent : ""
   const collator = new Intl.Collator("en", {numeric: true})
   const close = () => body.querySelectorAll("tr.told").forEach(row => {
-    byId("lives").append(row.querySelector(".life"))
+    const life = row.querySelector(".life")
+    if (life) byId("lives").append(life)
     row.remove()
   })
+  // A finding whose life is not told here says which command tells it.
+  const elsewhere = id => {
+    const text = document.createElement("p"), command = document.createElement("code")
+    command.textContent = "ackproof trace . " + id
+    text.append("Its life is not on this page. In the folder of the run: ", command)
+    return text
+  }
+  if (byId("verdict")?.dataset.kind === "findings") for (const row of rows) {
+    const cell = row.querySelector("th bdi")
+    if (cell.querySelector("a")) continue
+    const button = document.createElement("button")
+    button.type = "button"
+    button.className = "plain"
+    button.append(...cell.childNodes)
+    cell.append(button)
+  }
   function show() {
     close()
     const words = filter.value.toLowerCase().split(/\s+/)
@@ -174,17 +211,17 @@ function findings() {
     })
   })
   body.addEventListener("click", e => {
-    const link = e.target.closest("a[href^='#life-']")
+    const link = e.target.closest("a[href^='#life-'], button.plain")
     if (!link) return
     e.preventDefault()
     const row = link.closest("tr"), open = row.nextElementSibling && row.nextElementSibling.classList.contains("told")
     close()
-    rows.forEach(r => r.querySelector("a")?.setAttribute("aria-expanded", "false"))
+    rows.forEach(r => r.querySelector("th a, th button")?.setAttribute("aria-expanded", "false"))
     if (open) return
     const under = document.createElement("tr"), wide = document.createElement("td")
     under.className = "told"
     wide.colSpan = row.cells.length
-    wide.append(byId(link.hash.slice(1)))
+    wide.append(link.hash ? byId(link.hash.slice(1)) : elsewhere(link.textContent))
     under.append(wide)
     row.after(under)
     link.setAttribute("aria-expanded", "true")

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/ackproof/ackproof/bench"
+	ours "github.com/ackproof/ackproof/bench/aws"
+	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/peer"
+	"github.com/ackproof/ackproof/bench/sdk"
+)
+
+// function makes a function on moto.
+func function(t *testing.T, client *lambda.Client, roles *iam.Client, name string) {
+	t.Helper()
+	role, err := roles.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code bytes.Buffer
+	z := zip.NewWriter(&code)
+	if _, err := z.Create("bootstrap"); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	if _, err := client.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
+		FunctionName: &name, Role: role.Role.Arn, Runtime: "provided.al2023", Handler: aws.String("bootstrap"), Code: &types.FunctionCode{ZipFile: code.Bytes()},
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestConformanceUndoOnAStack: what a dead run has left on a stack is undone by a call
+// on another machine, which knows the account alone; what may not be is told, and stays.
+func TestConformanceUndoOnAStack(t *testing.T) {
+	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
+		t.Skip("needs moto: set ACKPROOF_CONFORMANCE=all")
+	}
+	moto := peer.Start(t, peer.MotoAWS)
+	resp, err := http.Post(moto.URL+"/moto-api/config", "application/json", strings.NewReader(`{"lambda":{"use_docker":false}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	config := sdk.Local("eu-west-1", nil)
+	config.BaseEndpoint = &moto.URL
+	client := lambda.NewFromConfig(config)
+	const name = "orders-processor"
+	function(t, client, iam.NewFromConfig(config), name)
+	reserved := func() int32 {
+		out, err := client.GetFunctionConcurrency(t.Context(), &lambda.GetFunctionConcurrencyInput{FunctionName: aws.String(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.ReservedConcurrentExecutions == nil {
+			return -1
+		}
+		return *out.ReservedConcurrentExecutions
+	}
+	a, err := ours.OpenAccount(t.Context(), moto.URL, "eu-west-1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ours.NewLevers(ours.LeverOptions{Account: a, Parts: ours.Parts{Stack: "orders", Function: name}, Clock: clock.Real{}})
+	if err := l.Open(t.Context(), bench.Stack{Run: "01234567", Faults: []string{"at 3s for 9s: invoke.disable"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Begin(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	undo := func(endpoint string) *session {
+		return startAckproofIn(t, t.TempDir(), "faults", "undo", "--stack", "orders", "--region", "eu-west-1", "--endpoint", endpoint)
+	}
+	u, err := url.Parse(moto.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := httputil.NewSingleHostReverseProxy(u)
+	denying := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/concurrency") {
+			w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+			http.Error(w, `{"Message":"no"}`, http.StatusForbidden)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	defer denying.Close()
+	for _, step := range []struct {
+		endpoint  string
+		code      int
+		says      string
+		remaining int32
+	}{
+		{denying.URL, exitHarness, "lacks the permission lambda:DeleteFunctionConcurrency", 0},
+		{moto.URL, exitPass, `"at 3s for 9s: invoke.disable" of run 01234567, open since`, -1},
+		{moto.URL, exitPass, "no fault is open on stack orders", -1},
+	} {
+		s := undo(step.endpoint)
+		code := s.code()
+		if said := s.stdout.String() + s.stderr.String(); code != step.code || !strings.Contains(said, step.says) || reserved() != step.remaining {
+			t.Errorf("exit code %d, want %d; reserved %d, want %d; it says %s", code, step.code, reserved(), step.remaining, said)
+		}
+	}
+}
+
+// What does not go together is told before anything is asked of AWS.
+func TestUndoFlags(t *testing.T) {
+	for _, args := range [][]string{{"faults", "undo", "runs/latest", "--stack", "x"}, {"faults", "undo", "--region", "eu-west-1"}} {
+		var out bytes.Buffer
+		w := world{args: args, getenv: os.Getenv, stdout: &out, stderr: &out, clock: clock.Real{}, width: 80}
+		if code := execute(t.Context(), w); code != exitMisuse || !strings.Contains(out.String(), "--stack") {
+			t.Errorf("%q: exit code %d, %s", args, code, &out)
+		}
+	}
+}
