@@ -33,7 +33,7 @@ var onAWS = map[string]OnAWS{
 	tableDeny.Name:       {"PutRolePolicy: a Deny on the items table", refusalsCounted + "; of architectures whose processor writes it, " + denialsCounted},
 	tableThrottle.Name:   {"UpdateTable: a write capacity of 1", "metric WriteThrottleEvents of the table, minutes late"},
 	resultsThrottle.Name: {"UpdateTable: a write capacity of 1", "metric WriteThrottleEvents of the table, minutes late"},
-	clientThrottle.Name:  {"UpdateStage: a throttling rate of 0", refusalsCounted},
+	clientThrottle.Name:  {"UpdateStage: a throttling rate of 0; a share, a number or \"every\": the load generator itself", refusalsCounted + "; of the load generator, by itself"},
 	fisRun.Name:          {"StartExperiment, StopExperiment", "the experiment is seen to run, seconds late"},
 }
 
@@ -46,7 +46,7 @@ func (k *Kind) OnAWS() (how OnAWS, ok bool) {
 
 // Targets lists the targets on which the kind can strike: local, http, aws.
 func (k *Kind) Targets() (names []string) {
-	if k.Place == bench.PlaceExec {
+	if k.Place == bench.PlaceExec || k.Place == bench.PlaceClient { // commands, and the load generator
 		return []string{"local", "http", "aws"}
 	}
 	if k.Place != bench.PlaceFunction && k.Place != bench.PlaceFIS {

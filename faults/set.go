@@ -47,6 +47,9 @@ func ParseSet(seed uint64, texts []string) (*Set, error) {
 // Place says where fault i strikes.
 func (s *Set) Place(i int) bench.Place { return s.states[i].fault.Kind.Place }
 
+// When says at which moment of a request fault i strikes; empty: its kind has none.
+func (s *Set) When(i int) bench.When { return bench.When(s.states[i].fault.Placement) }
+
 // state is what the set knows of one fault.
 type state struct {
 	fault Fault

@@ -123,6 +123,25 @@ func (s *Scenario) ForCapacity(load []Stage, expect []Expectation, drain time.Du
 	return &c, nil
 }
 
+// ForProbe gives the same system and load with some of its faults alone, and the
+// commands that they run; poisoned: with its poison too. Dead letters are no loss, and
+// nothing is expected: what became of the requests is all that is asked.
+func (s *Scenario) ForProbe(name, about string, keep []faults.Fault, poisoned bool) (*Scenario, error) {
+	c := *s
+	c.Name, c.About, c.Expect, c.Faults, c.Guarantee.DeadLetters = name, about, []Expectation{}, keep, DeadLettersAllow
+	c.Commands = slices.Clone(c.Commands)
+	c.Commands = slices.DeleteFunc(c.Commands, func(b Breakage) bool {
+		return !slices.ContainsFunc(keep, func(f faults.Fault) bool { return f.Named == b.Name })
+	})
+	if !poisoned {
+		c.Workload.Poison = nil
+	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("scenario %s with the faults of the probe %s: %w", s.Name, name, err)
+	}
+	return &c, nil
+}
+
 // WithOneShard gives the same scenario for a DynamoDB that decides itself how
 // many shards a stream has. Stand-ins have one, so that is what the processor
 // must be able to follow. Other architectures read no stream.

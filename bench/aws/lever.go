@@ -83,9 +83,13 @@ func (h *hand) until(ctx context.Context, what string, look func() (ok bool, is 
 	}
 }
 
-// putBack undoes a lever, and returns when that is seen.
+// putBack undoes a lever, and returns when that is seen. Of what is gone altogether
+// there is nothing to be undone.
 func (h *hand) putBack(ctx context.Context, l lever) error {
 	if err := l.undo(ctx, h); err != nil {
+		if missing(err) {
+			return nil
+		}
 		return err
 	}
 	return h.until(ctx, "undone, and not confirmed", func() (bool, string, error) { return l.undone(ctx, h) })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
@@ -233,4 +234,43 @@ func (m *mappingAnew) undo(ctx context.Context, h *hand) error {
 
 func (m *mappingAnew) undone(ctx context.Context, h *hand) (bool, string, error) {
 	return m.is(ctx, h, stateEnabled)
+}
+
+// removeStrays deletes the event source mappings of a stack's functions that the stack
+// does not know: those that were made anew. CloudFormation would leave them.
+func (a *Account) removeStrays(ctx context.Context, stack string) error {
+	out, err := a.formation.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &stack})
+	if err != nil {
+		return fmt.Errorf("list the resources of stack %s: %w", stack, err)
+	}
+	known := map[string]bool{}
+	var functions []string
+	for _, r := range out.StackResources {
+		known[text(r.PhysicalResourceId)] = true
+		if text(r.ResourceType) == "AWS::Lambda::Function" && text(r.PhysicalResourceId) != "" {
+			functions = append(functions, *r.PhysicalResourceId)
+		}
+	}
+	var errs []error
+	for _, function := range functions {
+		pages := lambda.NewListEventSourceMappingsPaginator(a.lambda, &lambda.ListEventSourceMappingsInput{FunctionName: &function})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				if !missing(err) {
+					errs = append(errs, fmt.Errorf("list the event source mappings of %s: %w", function, err))
+				}
+				break
+			}
+			for _, m := range page.EventSourceMappings {
+				if known[text(m.UUID)] {
+					continue
+				}
+				if _, err := a.lambda.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: m.UUID}); err != nil && !missing(err) {
+					errs = append(errs, fmt.Errorf("delete the event source mapping %s of %s: %w", text(m.UUID), function, err))
+				}
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -85,11 +85,8 @@ func (l *Levers) Open(ctx context.Context, stack bench.Stack) error {
 			return err // Lacks has said so
 		}
 		p := &pull{fault: f}
-		if f.Kind.Place != bench.PlaceExec {
-			any, p.lever = true, l.lever(i, f)
-			if p.lever == nil {
-				return fmt.Errorf("the fault %q has no lever", text) // Lacks has said so
-			}
+		if p.lever = l.lever(i, f); p.lever != nil {
+			any = true
 			if err := p.lever.look(ctx, l.hand); err != nil {
 				errs = append(errs, fmt.Errorf("the fault %q: %w", text, err))
 			}

@@ -263,7 +263,7 @@ func TestConformanceLevers(t *testing.T) {
 			if tt.strike != nil {
 				tt.strike()
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if err := l.End(ctx, 0); err != nil {
 				t.Fatal(err)

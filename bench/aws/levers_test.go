@@ -217,6 +217,8 @@ func TestLacks(t *testing.T) {
 		{bench.Streams, []string{disabled, "at 40s for 20s: mapping.disable", "at 2s: processor.kill", "at 5s for 6s every 1s: processor.kill after-write 10"}, nil},
 		{bench.Streams, []string{"at 5s for 9s: processor.error 20% after-effects", "at 5s for 9s: processor.slow 10% by=500ms", "at 5s: mapping.recreate"}, nil},
 		{bench.Sync, []string{"at 5s for 9s: function.timeout to=2s", "at 5s for 9s: function.memory to=128MB", "at 20s for 9s: exec.run command=x"}, nil},
+		{bench.Streams, []string{"at 4s for 3s: client.throttle 30%", "at 4s for 3s: client.throttle", "on Request 4: client.throttle", "at 4s for 3s: client.cut 10%"}, nil},
+		{bench.Streams, []string{"at 4s for 3s: client.throttle", "at 5s for 3s: client.throttle"}, []string{"pull one lever, client.throttle"}},
 		{bench.Streams, []string{"at 4s for 3s: invoke.throttle 50%"}, []string{"all or nothing"}},
 		{bench.Streams, []string{"at 4s: invoke.disable"}, []string{"say for how long"}},
 		{bench.Streams, []string{"on Invoke 4: invoke.disable"}, []string{"counts no operations"}},
@@ -253,6 +255,7 @@ func TestEachKindOnAWSHasALever(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, told := k.OnAWS()
+		f.Share = 100
 		pulled := l.lever(0, f)
 		if told != (pulled != nil) {
 			t.Errorf("%s: told of AWS: %v, pulled there: %v", k.Name, told, pulled != nil)

@@ -46,8 +46,9 @@ func meet(f, g faults.Fault) bool {
 // lacksOf says what of a fault AWS has no lever for.
 func lacksOf(f faults.Fault, architecture string) (lacks []string) {
 	k := f.Kind
-	if k.Place == bench.PlaceExec {
-		return nil
+	switch {
+	case k.Place == bench.PlaceExec, k.Place == bench.PlaceClient && !atStage(f) && f.Placement != faults.MidBody:
+		return nil // made by commands, or by the load generator
 	}
 	if _, ok := k.OnAWS(); !ok {
 		return []string{fmt.Sprintf("AWS has no lever for %s: run it on --target local, break it with commands of your own (exec.run), or leave it out", k.Name)}
@@ -80,6 +81,12 @@ func lacksOf(f faults.Fault, architecture string) (lacks []string) {
 	return lacks
 }
 
+// atStage reports whether a fault is one that the stage of the API can make: for a
+// time, all requests or none. What is finer the load generator makes.
+func atStage(f faults.Fault) bool {
+	return f.Kind.Name == "client.throttle" && f.On == "" && f.For > 0 && f.Every == 0 && f.Share == 100
+}
+
 // megabytes reads a memory size such as 128MB.
 func megabytes(text string) (int32, error) {
 	n, err := strconv.ParseInt(strings.TrimSuffix(text, "MB"), 10, 32)
@@ -94,6 +101,10 @@ func pulledAt(f faults.Fault, i int) string {
 	switch f.Kind.Place {
 	case bench.PlaceExec:
 		return ""
+	case bench.PlaceClient:
+		if !atStage(f) {
+			return ""
+		}
 	case bench.PlaceProcessor:
 		return fmt.Sprintf("variable %d", i)
 	case bench.PlaceInvoke:
@@ -110,6 +121,9 @@ func pulledAt(f faults.Fault, i int) string {
 
 // stale is how long behind its end a variable that nobody has removed still strikes.
 const stale = 2 * time.Hour
+
+// Pulls reports whether a lever makes a fault of the stack that was opened.
+func (l *Levers) Pulls(fault int) bool { return l.pulls[fault].lever != nil }
 
 // lever makes the lever of a fault; nil: there is none.
 func (l *Levers) lever(i int, f faults.Fault) lever {
@@ -137,6 +151,9 @@ func (l *Levers) lever(i int, f faults.Fault) lever {
 	case "results.throttle":
 		return &capacity{Table: p.Results}
 	case "client.throttle":
+		if !atStage(f) {
+			return nil
+		}
 		return &throttled{API: p.API, Stage: p.Stage}
 	case "fis.run":
 		return &experiment{Template: f.Named, Tag: fmt.Sprintf("%s-%d", l.stack.Run, i), Function: p.Function}

@@ -16,19 +16,11 @@ import (
 // the upstream has acted, without a byte of the answer: the client cannot tell it
 // from a request that never arrived; the item is stored. A repeat stands for a
 // client that has given up on the answer and sends again: the same bytes are
-// taken for another request, with an id of its own, and its answer is sent.
-//
-// The other three are done between client and API. A cut resets the connection
-// before anything has been done, though half of the request may have come. A delay
-// holds the request, or its answer; an error and a throttle are the answer of
-// something on the way, such as a load balancer or a firewall.
+// taken for another request, with an id of its own, and its answer is sent. Those
+// between client and API are [bench.StrikeClientCut] and its like.
 const (
-	StrikeCut            = "gateway.cut"
-	StrikeRepeat         = "gateway.repeat"
-	StrikeClientCut      = "client.cut"
-	StrikeClientDelay    = "client.delay"
-	StrikeClientError    = "client.error"
-	StrikeClientThrottle = "client.throttle"
+	StrikeCut    = "gateway.cut"
+	StrikeRepeat = "gateway.repeat"
 )
 
 // arrives lets a strike on the way to the API happen, and reports whether the
@@ -37,7 +29,7 @@ func (g *gateway) arrives(w http.ResponseWriter, hr *http.Request, s bench.Strik
 	switch s.Kind {
 	case "":
 		return true
-	case StrikeClientCut:
+	case bench.StrikeClientCut:
 		if s.When == bench.MidBody {
 			io.CopyN(io.Discard, hr.Body, max(hr.ContentLength/2, 1)) // what does not come is cut all the same
 		}
@@ -46,12 +38,12 @@ func (g *gateway) arrives(w http.ResponseWriter, hr *http.Request, s bench.Strik
 		}
 		g.injector.Struck(s)
 		return false
-	case StrikeClientDelay:
+	case bench.StrikeClientDelay:
 		whole(hr)
 		return g.hold(w, hr, s)
-	case StrikeClientError:
+	case bench.StrikeClientError:
 		g.turnBack(w, s, http.StatusServiceUnavailable)
-	case StrikeClientThrottle:
+	case bench.StrikeClientThrottle:
 		g.turnBack(w, s, http.StatusTooManyRequests)
 	default:
 		send(w, request{id: g.newID()}, unknownStrike(s))
@@ -67,9 +59,9 @@ func (g *gateway) returns(w http.ResponseWriter, hr *http.Request, s bench.Strik
 		return false
 	}
 	switch s.Kind {
-	case StrikeClientDelay:
+	case bench.StrikeClientDelay:
 		return g.hold(w, hr, s)
-	case StrikeClientError:
+	case bench.StrikeClientError:
 		g.turnBack(w, s, http.StatusGatewayTimeout)
 	default:
 		send(w, request{id: g.newID()}, unknownStrike(s))

@@ -142,7 +142,7 @@ func TestRepeat(t *testing.T) {
 func TestClientCut(t *testing.T) {
 	for _, when := range []bench.When{bench.BeforeCommit, bench.MidBody} {
 		up := &fake{status: 200, body: `{}`}
-		in := &injector{strike: bench.Strike{Fault: 3, Kind: StrikeClientCut, When: when}}
+		in := &injector{strike: bench.Strike{Fault: 3, Kind: bench.StrikeClientCut, When: when}}
 		api := start(t, bench.Streams, up, func(c *Config) { c.Injector = in })
 		_, err := http.Post(api.URL+"/items", "application/json", strings.NewReader(`{"id":"a"}`))
 		if err == nil || up.calls() != 0 {
@@ -163,11 +163,11 @@ func TestOnTheWay(t *testing.T) {
 		strike        bench.Strike
 		status, calls int
 	}{
-		{bench.Strike{Kind: StrikeClientError, When: bench.BeforeCommit}, 503, 0},
-		{bench.Strike{Kind: StrikeClientError, When: bench.AfterCommit}, 504, 1},
-		{bench.Strike{Kind: StrikeClientThrottle}, 429, 0},
-		{bench.Strike{Kind: StrikeClientDelay, When: bench.BeforeCommit, Delay: time.Millisecond}, 200, 1},
-		{bench.Strike{Kind: StrikeClientDelay, When: bench.AfterCommit, Delay: time.Millisecond}, 200, 1},
+		{bench.Strike{Kind: bench.StrikeClientError, When: bench.BeforeCommit}, 503, 0},
+		{bench.Strike{Kind: bench.StrikeClientError, When: bench.AfterCommit}, 504, 1},
+		{bench.Strike{Kind: bench.StrikeClientThrottle}, 429, 0},
+		{bench.Strike{Kind: bench.StrikeClientDelay, When: bench.BeforeCommit, Delay: time.Millisecond}, 200, 1},
+		{bench.Strike{Kind: bench.StrikeClientDelay, When: bench.AfterCommit, Delay: time.Millisecond}, 200, 1},
 	} {
 		up := &fake{status: 200, body: `{}`}
 		in := &injector{strike: tt.strike}
@@ -187,7 +187,7 @@ func TestOnTheWay(t *testing.T) {
 func TestHeldLongerThanTheClientWaits(t *testing.T) {
 	for when, calls := range map[bench.When]int{bench.BeforeCommit: 0, bench.AfterCommit: 1} {
 		up := &fake{status: 200, body: `{}`}
-		in := &injector{strike: bench.Strike{Kind: StrikeClientDelay, When: when, Delay: time.Hour}}
+		in := &injector{strike: bench.Strike{Kind: bench.StrikeClientDelay, When: when, Delay: time.Hour}}
 		ended := make(chan struct{})
 		upstream := httptest.NewServer(up)
 		defer upstream.Close()
@@ -225,7 +225,7 @@ func TestHeldLongerThanTheClientWaits(t *testing.T) {
 
 // TestUnknownOnTheWay: a strike that the way does not know is an error, and no bite.
 func TestUnknownOnTheWay(t *testing.T) {
-	for _, s := range []bench.Strike{{Kind: "client.melt"}, {Kind: StrikeClientCut, When: bench.AfterCommit}} {
+	for _, s := range []bench.Strike{{Kind: "client.melt"}, {Kind: bench.StrikeClientCut, When: bench.AfterCommit}} {
 		in := &injector{strike: s}
 		api := start(t, bench.Streams, &fake{status: 200, body: `{}`}, func(c *Config) { c.Injector = in })
 		status, _, text := post(t, api.URL+"/items", "application/json", `{"id":"a"}`)

@@ -86,16 +86,17 @@ type Sign func(r *http.Request, body []byte, now time.Time) error
 
 // Config says how to send.
 type Config struct {
-	URL         string        // scheme and host, such as http://127.0.0.1:8080
-	Kinds       []Kind        // of requests: at least one
-	Ack         []int         // statuses that acknowledge
-	Refused     []int         // statuses that say for sure that nothing was done
-	Timeout     time.Duration // from due until a request is given up, and of each retry
-	Retries     Retries       // the zero value: none
-	Connections int           // at most, all to one host
-	Start       time.Time     // start of load: due times count from here
-	Dialer      bench.Dialer  // nil: the machine's network
-	Sign        Sign          // nil: requests are not signed
+	URL         string         // scheme and host, such as http://127.0.0.1:8080
+	Kinds       []Kind         // of requests: at least one
+	Ack         []int          // statuses that acknowledge
+	Refused     []int          // statuses that say for sure that nothing was done
+	Timeout     time.Duration  // from due until a request is given up, and of each retry
+	Retries     Retries        // the zero value: none
+	Connections int            // at most, all to one host
+	Start       time.Time      // start of load: due times count from here
+	Dialer      bench.Dialer   // nil: the machine's network
+	Sign        Sign           // nil: requests are not signed
+	Injector    bench.Injector // of strikes between client and API; nil: none
 	Clock       clock.Clock
 
 	// Workers bounds the requests under way; 0: [WorkerCap]. With a plan in which
@@ -142,6 +143,9 @@ type Attack struct {
 func New(cfg Config, plan Plan, book Book) *Attack {
 	if cfg.Workers == 0 {
 		cfg.Workers = WorkerCap
+	}
+	if cfg.Injector == nil {
+		cfg.Injector = bench.NoFaults{}
 	}
 	a := &Attack{cfg: cfg, plan: plan, book: book, ack: set(cfg.Ack), refused: set(cfg.Refused)}
 	if canBeLean(&a.cfg) {

@@ -214,7 +214,7 @@ func TestBothSendersAgreeAboutEveryMisbehaviour(t *testing.T) {
 				cfg := config("http://" + server.Addr().String())
 				cfg.Timeout = 30 * time.Second
 				if m.class == bench.ClassTimeout {
-					cfg.Timeout = 300 * time.Millisecond
+					cfg.Timeout = time.Second
 				}
 				if m.method != "" {
 					cfg.Kinds[0].Method = m.method

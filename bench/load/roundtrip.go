@@ -111,7 +111,7 @@ func (rt *roundTripper) reserve(t attempt) error {
 // attempt makes one attempt at a request, which was due at a time.
 func (rt *roundTripper) attempt(t attempt, due time.Duration) (bench.Attempt, error) {
 	a := rt.attack
-	x := a.sender.send(rt.ctx, t, a.cfg.Start.Add(due+a.cfg.Timeout))
+	x := a.send(rt.ctx, t, a.cfg.Start.Add(due+a.cfg.Timeout))
 	at := a.judge(t, x)
 	a.book.Done(at)
 	return at, x.err

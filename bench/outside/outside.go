@@ -5,7 +5,8 @@
 // through the public DynamoDB API alone: that its tables can be read by the run's
 // ids, and what comes into its stream, which is evidence that a request was stored.
 // How far its pipeline has come it does not show, and of faults it bears those that
-// the user's own commands make, and those for which it is given [Levers].
+// the user's own commands make, those for which it is given [Levers], and those
+// between client and API, which the load generator makes.
 package outside
 
 import (
@@ -29,6 +30,10 @@ import (
 	"github.com/ackproof/ackproof/bench/tail"
 )
 
+// nameAWS is the name of the target that is a stack. What a scenario says of its
+// processor says how it was deployed.
+const nameAWS = "aws"
+
 // Values of [bench.System.Stream] beside an ARN.
 const (
 	streamAuto = "auto"
@@ -44,8 +49,16 @@ const (
 
 // Faults is the language of the faults, as far as the target must know it.
 type Faults interface {
+	bench.Injector
 	// Place is where the i-th fault strikes.
 	Place(i int) bench.Place
+	// When is at which moment of a request; empty: it has none.
+	When(i int) bench.When
+	// Begin arms a fault, or adds one strike; End takes it away.
+	Begin(i int)
+	End(i int)
+	// Bites are those that the injector has counted.
+	Bites() []bench.Bites
 }
 
 // Levers break a system by the control plane of whoever runs it. They are used as a
@@ -53,12 +66,16 @@ type Faults interface {
 // commands are none of theirs.
 type Levers interface {
 	Lacks(stack bench.Stack) []string
+	// Pulls reports whether a lever makes a fault. One between client and API for
+	// which there is none is made by the load generator.
+	Pulls(fault int) bool
 	// Open looks at all that will be pulled, and changes nothing.
 	Open(ctx context.Context, stack bench.Stack) error
 	Begin(ctx context.Context, fault int) error
 	End(ctx context.Context, fault int) error
 	Bites(ctx context.Context) ([]bench.Bites, error)
-	bench.Outliving
+	Patience() time.Duration
+	Undoing() []string
 }
 
 // Options say how the target is run.
@@ -74,7 +91,7 @@ type Options struct {
 // Target is somebody else's system. It serves one run.
 type Target struct {
 	opts   Options
-	faults int // how many there are
+	faults Faults
 
 	mu     sync.Mutex
 	stop   func() // ends the reading of the stream; nil: none is read
@@ -105,8 +122,8 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 		lacks = append(lacks, t.opts.Levers.Lacks(stack)...)
 	}
 	for i := 0; err == nil && t.opts.Levers == nil && i < len(stack.Faults); i++ {
-		if faults.Place(i) != bench.PlaceExec {
-			lacks = append(lacks, fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), or leave the fault out", stack.Faults[i]))
+		if lack := lacksFault(faults, i, stack.Faults[i]); lack != "" {
+			lacks = append(lacks, lack)
 		}
 	}
 	for _, l := range []struct {
@@ -115,7 +132,7 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 	}{
 		{(stack.System.LetterQueue != "" || stack.System.LetterBucket != "") && stack.Architecture == bench.Sync, "target.deadLetters: an API that invokes its processor itself and waits has no on-failure destination; leave it out"},
 		{stack.Processor.Path != "", "--processor: the system has a processor of its own; leave it out"},
-		{len(stack.Processor.Env) > 0, "processor.env: the system's processor is not started here; leave it out"},
+		{len(stack.Processor.Env) > 0 && t.opts.Name != nameAWS, "processor.env: the system's processor is not started here; leave it out"},
 		{stack.Data != "", "--data and table.durable are of the embedded DynamoDB; leave them out"},
 	} {
 		if l.asked {
@@ -129,7 +146,10 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 // stream.
 func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Event)) (bench.Endpoints, error) {
 	s := stack.System
-	t.faults = len(stack.Faults)
+	var err error
+	if t.faults, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {
+		return bench.Endpoints{}, err
+	}
 	if t.opts.Levers != nil {
 		if err := t.opts.Levers.Open(ctx, stack); err != nil {
 			return bench.Endpoints{}, err
@@ -275,41 +295,6 @@ func idOf(r record, name string) string {
 	}
 	return ""
 }
-
-// Begin pulls a lever.
-func (t *Target) Begin(ctx context.Context, fault int) error {
-	if t.opts.Levers == nil {
-		return errors.New("a system that is not ours is broken by commands alone")
-	}
-	return t.opts.Levers.Begin(ctx, fault)
-}
-
-// End takes it back.
-func (t *Target) End(ctx context.Context, fault int) error {
-	if t.opts.Levers == nil {
-		return nil
-	}
-	return t.opts.Levers.End(ctx, fault)
-}
-
-// Bites are those of levers: the run counts those of commands itself.
-func (t *Target) Bites(ctx context.Context) ([]bench.Bites, error) {
-	if t.opts.Levers == nil {
-		return make([]bench.Bites, t.faults), nil
-	}
-	return t.opts.Levers.Bites(ctx)
-}
-
-// Patience is that of the levers.
-func (t *Target) Patience() time.Duration {
-	if t.opts.Levers == nil {
-		return 0
-	}
-	return t.opts.Levers.Patience()
-}
-
-// Undoing is the command that undoes what levers have left.
-func (t *Target) Undoing() []string { return t.opts.Levers.Undoing() }
 
 // Position is withheld.
 func (t *Target) Position(context.Context) (bench.Position, error) {

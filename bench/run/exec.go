@@ -31,7 +31,10 @@ func (r *Run) isOutside(fault int) bool {
 }
 
 // outlives reports whether a fault is one of the target's that outlives the run.
-func (r *Run) outlives(fault int) bool { return !r.isOutside(fault) && r.opts.patience() > 0 }
+func (r *Run) outlives(fault int) bool {
+	t, ok := r.opts.Target.(bench.Outliving)
+	return ok && !r.isOutside(fault) && t.Outlives(fault)
+}
 
 // patience bounds how long such a fault may take to begin and to end; 0: the target
 // has none.
@@ -59,7 +62,7 @@ func (o Options) checkOutside() error {
 // openJournal makes the journal of what will be open, if anything will.
 func (r *Run) openJournal() (err error) {
 	for i := range r.manifest.faults {
-		if r.isOutside(i) || r.outlives(i) {
+		if r.isOutside(i) || r.opts.patience() > 0 {
 			r.outside.broken, r.outside.before, r.outside.counted = map[int]*sync.WaitGroup{}, map[int]int64{}, map[int]int64{}
 			r.outside.journal, err = r.opts.Breakages.Create(r.id, r.dir)
 			return err

@@ -32,6 +32,7 @@ type outliving struct {
 }
 
 func (o *outliving) Patience() time.Duration { return 10 * time.Second }
+func (o *outliving) Outlives(int) bool       { return true }
 func (o *outliving) Undoing() []string       { return o.undo }
 
 func (o *outliving) Begin(_ context.Context, i int) error {

@@ -310,8 +310,12 @@ func (r *Run) attack(plan load.Plan, book load.Book, started time.Time, endpoint
 	for i, k := range r.opts.Scenario.RequestKinds() {
 		kinds = append(kinds, load.Kind{Method: k.Method, Path: prefix + k.Path, Header: r.headers[i]})
 	}
+	var injector bench.Injector
+	if t, ok := r.opts.Target.(bench.OnTheWay); ok {
+		injector = t.OnTheWay()
+	}
 	return load.New(load.Config{
-		URL: host, Kinds: kinds, Sign: r.sign,
+		URL: host, Kinds: kinds, Sign: r.sign, Injector: injector,
 		Ack: request.Ack, Refused: request.Refused, Timeout: request.Timeout, Connections: request.Connections,
 		Retries: load.Retries{Max: request.Retries.Max, On: request.Retries.Outcomes(), BackOff: r.plan.BackOff},
 		Start:   started, Clock: r.opts.Clock, Dialer: r.dialer(),

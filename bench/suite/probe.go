@@ -48,10 +48,17 @@ type Probe struct {
 	Poison []uint64
 }
 
+// Names of the probes that are not the same on a system of the user's own.
+const (
+	Control = "control"
+	Poison  = "poison"
+	Cut     = "cut"
+)
+
 // probes are all of them, in the order in which they are run and shown.
 var probes = []Probe{
-	{Name: "control", About: "nothing goes wrong"},
-	{Name: "poison", About: "four records can never be processed", Poison: []uint64{250, 251, 252, 380}},
+	{Name: Control, About: "nothing goes wrong"},
+	{Name: Poison, About: "four records can never be processed", Poison: []uint64{250, 251, 252, 380}},
 	{Name: "error", About: "invocations fail before the handler has begun", Set: faults("at 2s for 1500ms: processor.error")},
 	{Name: "kill", About: "the process is killed in the middle of a batch", Set: faults("at 2s for 2s every 500ms: processor.kill after-write 5")},
 	{Name: "after", About: "invocations fail after all effects are written", Set: faults("at 2s for 2s every 500ms: processor.error after-effects")},
@@ -62,7 +69,7 @@ var probes = []Probe{
 	{Name: "recreate", About: "the mapping is deleted and made anew", Set: faults("at 3s: mapping.recreate by=300ms")},
 	{Name: "outage", About: "invocations are throttled for more than a minute", Set: faults("at 2s for 2s: invoke.throttle", "at 3s: clock.skip by=61s")},
 	{Name: "throttle", About: "the items table refuses a third of the writes", Set: faults("at 2s for 2s: table.throttle 30%")},
-	{Name: "cut", About: "the client's connection breaks before the answer", Set: faults("at 2s for 2s: gateway.cut 10%")},
+	{Name: Cut, About: "the client's connection breaks before the answer", Set: faults("at 2s for 2s: gateway.cut 10%")},
 	{Name: "repeat", About: "requests reach the API twice", Set: faults("at 2s for 2s: gateway.repeat 20%")},
 }
 

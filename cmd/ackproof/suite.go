@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/bench/suite"
+	"github.com/ackproof/ackproof/faults"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -26,29 +28,41 @@ type suiteFlags struct {
 	skip     []string
 	only     []string
 	set, env []string
+
+	name     string // of a scenario that names a system of the user's own; empty: the local stack
+	breaks   []string
+	system   *scenarios.Scenario
+	faultsOf map[string][]faults.Fault // by probe: what breaks the user's own system so
 }
 
 func suiteCommand(w world, code *int) *cobra.Command {
 	var f suiteFlags
 	cmd := &cobra.Command{
-		Use:   "suite",
+		Use:   "suite [SCENARIO]",
 		Short: "Break one processor in a dozen ways and name its bug",
 		Long: `Break one processor in a dozen ways, one short run each, and tell from what became
 of the requests which bug it has: how sure that is, what speaks for it, and what
 to change. Where two bugs look the same from outside, both are named; where the
 evidence does not decide, that is said.
 
-The mapping has the settings that ackproof chooses, or that --set gives: they are
-told as settings, and not inferred. Exit codes: 0 nothing was seen, 1 something is
-wrong, 3 a probe could not decide. The probes run three at a time on stacks of
-their own (on --dynamodb one after the other): under a minute.`,
+A SCENARIO that names a system of your own (target) has that one broken, under the
+scenario's load, by its faults: commands of yours (exec.run), levers on AWS, strikes
+between client and API. --probe says which fault makes which probe; the others are
+unknown, and what they would tell apart stays open.
+
+On the local stack the mapping has the settings that ackproof chooses, or that --set
+gives: they are told as settings, and not inferred. Its probes run three at a time on
+stacks of their own (on --dynamodb one after the other): under a minute. Exit codes:
+0 nothing was seen, 1 something is wrong, 3 a probe could not decide.`,
 		Example: `  ackproof suite                                           the built-in processor, which is sound
   ackproof suite --processor ./bootstrap                   your own
   ackproof suite --processor 'node index.mjs' --skip poison
   ackproof suite --env ACKPROOF_DEFECT=report-last         a planted defect, to see it named
-  ackproof suite --set mapping.onFailure=none --set mapping.bisectBatchOnFunctionError=false`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  ackproof suite --set mapping.onFailure=none --set mapping.bisectBatchOnFunctionError=false
+  ackproof suite ours.yaml --probe deny=block-results --probe outage=pause-worker`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.name = strings.Join(args, "")
 			if !cmd.Flags().Changed("seed") {
 				f.runs.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
 			}
@@ -57,13 +71,15 @@ their own (on --dynamodb one after the other): under a minute.`,
 			return err
 		},
 	}
+	f.runs.account.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.runs.target, "target", "local", "the system under test: local")
+	fl.StringVar(&f.runs.target, "target", "", "the system under test: local; http or aws, with a SCENARIO (default: what that says, or local)")
+	fl.StringArrayVar(&f.breaks, "probe", nil, "PROBE=FAULT: the fault of the scenario that makes a probe, by its kind, its commands or\nits text; may be repeated")
 	fl.StringVar(&f.runs.processor, "processor", "", "a Lambda binary, a zip as deployed, or a command such as 'node index.mjs', instead of the built-in StreamProcessor")
 	fl.StringVar(&f.runs.dynamodb.URL, "dynamodb", "", "URL of a DynamoDB with Streams to use instead of the embedded one")
 	fl.BoolVar(&f.runs.dynamodb.Yes, "yes", false, "make tables at, and fire at, a host that is not this one")
 	fl.StringArrayVar(&f.env, "env", nil, "K=V for the processor; may be repeated")
-	fl.StringArrayVar(&f.set, "set", nil, "path=value of mapping, processor, gateway or table; may be repeated")
+	fl.StringArrayVar(&f.set, "set", nil, "path=value: on the local stack of mapping, processor, gateway or table; may be repeated")
 	fl.StringSliceVar(&f.only, "only", nil, "probes to run, such as control,deny (default: all)")
 	fl.StringSliceVar(&f.skip, "skip", nil, "probes to leave out: poison, where the processor refuses no record")
 	fl.StringVar(&f.runs.out, "out", "runs", "folder for the suite's folder, which holds a run directory for each probe")
@@ -76,9 +92,6 @@ their own (on --dynamodb one after the other): under a minute.`,
 // check says all that is wrong with the call, and gives what is to be done.
 func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 	var errs []error
-	if f.runs.target != "local" {
-		errs = append(errs, fmt.Errorf("--target %s: only local is supported yet", f.runs.target))
-	}
 	misnamed := false
 	for _, name := range slices.Concat(f.only, f.skip) {
 		if _, ok := suite.ProbeNamed(name); !ok {
@@ -96,7 +109,7 @@ func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 	}
 	for _, kv := range f.set {
 		root, _, _ := strings.Cut(kv, ".")
-		if !slices.Contains([]string{"mapping", "processor", "gateway", "table"}, root) {
+		if f.name == "" && !slices.Contains([]string{"mapping", "processor", "gateway", "table"}, root) {
 			errs = append(errs, fmt.Errorf("--set %s: only mapping, processor, gateway and table can be set; the rest is the probes' own", kv))
 			continue
 		}
@@ -110,7 +123,7 @@ func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 		}
 		set = append(set, "processor.env."+name+"="+value)
 	}
-	if err := errors.Join(append(errs, f.runs.dynamodb.Check())...); err != nil {
+	if err := errors.Join(append(errs, f.runs.dynamodb.Check(), f.checkSystem(set))...); err != nil {
 		return nil, nil, misuse{err}
 	}
 	return probes, set, nil
@@ -123,8 +136,12 @@ func probeNames(probes []suite.Probe) (names []string) {
 	return names
 }
 
-// scenario is that of a probe.
-func (f *suiteFlags) scenario(p suite.Probe, set []string) (*scenarios.Scenario, error) {
+// scenario is that of a probe; nil: it cannot be played. On a system of the user's own
+// the probe is told what it is made of there.
+func (f *suiteFlags) scenario(p *suite.Probe, set []string) (*scenarios.Scenario, error) {
+	if f.system != nil {
+		return f.onSystem(p)
+	}
 	s, err := scenarios.Load(suite.Base, p.Overrides(set...))
 	if err == nil && f.runs.dynamodb.URL != "" {
 		s, err = s.WithOneShard()
@@ -134,11 +151,22 @@ func (f *suiteFlags) scenario(p suite.Probe, set []string) (*scenarios.Scenario,
 
 // run carries out the probes and reports.
 func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
+	if f.name != "" {
+		f.runs.set = f.set
+		if err := f.runs.findStack(ctx, w, f.name); err != nil {
+			return 0, err
+		}
+		f.set = f.runs.set
+	}
 	probes, set, err := f.check()
 	if err != nil {
 		return 0, err
 	}
-	control, err := f.scenario(suite.Probes()[0], set)
+	plain := suite.Probes()[0]
+	control, err := f.scenario(&plain, set)
+	if err == nil {
+		err = f.runs.confirm(w, []configuration{{Scenario: control}})
+	}
 	if err != nil {
 		return 0, misuse{err}
 	}
@@ -147,7 +175,7 @@ func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
 		return 0, misuse{fmt.Errorf("make the folder of the suite: %w; choose another with --out", err)}
 	}
 	defer os.Remove(dir) // only if it is empty: nothing was run
-	report := suite.Report{Processor: f.runs.processor, Target: "local", Seed: f.runs.seed, Version: version(), Dir: display(dir)}
+	report := suite.Report{Processor: cmp.Or(f.runs.processor, f.name), Target: f.runs.onTarget(control), Seed: f.runs.seed, Version: version(), Dir: display(dir)}
 	report.Settings, err = f.settings(control)
 	if err != nil {
 		return 0, err
@@ -159,9 +187,11 @@ func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
 	case ctx.Err() != nil:
 		return exitInterrupted, nil
 	}
-	known, err := knownMapping(control)
-	if err != nil {
-		return 0, err
+	known := suite.MappingUnknown
+	if f.system == nil {
+		if known, err = knownMapping(control); err != nil {
+			return 0, err
+		}
 	}
 	report.Diagnosis = suite.Diagnose(report.Observations, known)
 	report.Judge()
@@ -178,7 +208,7 @@ const probesAtOnce = 3
 // others are carried out all the same; where all have failed, so has the call.
 func (f *suiteFlags) probes(ctx context.Context, w world, probes []suite.Probe, set []string, dir string) ([]suite.Observation, error) {
 	atOnce := probesAtOnce
-	if f.runs.dynamodb.URL != "" {
+	if f.runs.dynamodb.URL != "" || f.system != nil {
 		atOnce = 1 // they share it
 	}
 	observations, errs := make([]suite.Observation, len(probes)), make([]error, len(probes))
@@ -208,9 +238,12 @@ func (f *suiteFlags) probes(ctx context.Context, w world, probes []suite.Probe, 
 
 // probe carries out one probe.
 func (f *suiteFlags) probe(ctx context.Context, w world, p suite.Probe, set []string, dir string) (suite.Observation, error) {
-	s, err := f.scenario(p, set)
-	if err != nil {
+	s, err := f.scenario(&p, set)
+	switch {
+	case err != nil:
 		return suite.Observation{}, misuse{err}
+	case s == nil:
+		return suite.Observation{Probe: p.Name, Unknown: notBroken, Verdict: bench.VerdictUnknown}, nil
 	}
 	one := f.runs
 	one.quiet, one.json = true, false
@@ -243,7 +276,10 @@ func (f *suiteFlags) tell(w world, dir string, report *suite.Report) error {
 
 // settings lists what the mapping is set to, and who has set it.
 func (f *suiteFlags) settings(s *scenarios.Scenario) ([]suite.Setting, error) {
-	var all []suite.Setting
+	all := []suite.Setting{}
+	if f.system != nil {
+		return all, nil // nobody has told
+	}
 	m := reflect.ValueOf(s.Mapping)
 	for i := range m.NumField() {
 		name := m.Type().Field(i).Tag.Get("yaml")
