@@ -66,7 +66,7 @@ func TestConformanceCapacity(t *testing.T) {
 		t.Fatalf("compare: exit code %d: %s", code, &beside.stderr)
 	}
 	var compared bench.Comparison
-	if err := json.Unmarshal(beside.stdout.Bytes(), &compared); err != nil {
+	if err := json.Unmarshal([]byte(beside.stdout.String()), &compared); err != nil {
 		t.Fatal(err)
 	}
 	if k := compared.Capacity; len(k) != 1 || len(k[0].Runs) != 2 || *k[0].Backlog.Low != *a.Low || *k[0].Backlog.High != *a.High {
