@@ -44,6 +44,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.10 // the package of a processor on AWS, buckets that must be emptied
 	github.com/aws/aws-sdk-go-v2/service/sqs v1.53.0 // dead letters in a queue
 	github.com/aws/aws-sdk-go-v2/service/sts v1.51.9 // whose account a stack goes to
+	github.com/fxamacker/cbor/v2 v2.10.0 // the test account's CloudWatch speaks its protocol, without the SDK
 )
 
 require (
@@ -86,6 +87,7 @@ require (
 	github.com/pierrec/lz4/v4 v4.1.21 // indirect
 	github.com/rs/dnscache v0.0.0-20230804202142-fc85eb664529 // indirect
 	github.com/twpayne/go-geom v1.6.1 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/image v0.46.0 // indirect
 	golang.org/x/mod v0.41.0 // indirect

@@ -2,8 +2,10 @@ package reports
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -117,4 +119,19 @@ func newCost(c *bench.Cost) *htmlCost {
 		h.LeftOut = append(h.LeftOut, clean(s, lineLimit))
 	}
 	return h
+}
+
+// CostAhead tells what a system that is to be set up on AWS will cost, before anything is
+// done: while nothing is sent, and a million requests, by service.
+func CostAhead(w io.Writer, c *bench.Cost) error {
+	var services []string
+	for _, s := range c.Services {
+		services = append(services, clean(s.Service, nameLimit)+" "+estimate(s.PerMillion))
+	}
+	_, err := fmt.Fprintf(w, "cost      while nothing is sent: next to nothing. All is on demand; what is stored, logs, and\n"+
+		"          the package cost by the GB and month, and are not estimated here\n"+
+		"          a million requests: %s (%s)\n"+
+		"          prices of %s, %s; --prices FILE takes others\n",
+		estimate(c.PerMillion), strings.Join(services, ", "), clean(c.Prices.Region, nameLimit), clean(c.Prices.Date, nameLimit))
+	return err
 }

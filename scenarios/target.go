@@ -27,7 +27,8 @@ const (
 
 // TargetSettings names a system that is not ours.
 type TargetSettings struct {
-	URL         string         `yaml:"url,omitempty"` // of the API, in front of request.path
+	Stack       string         `yaml:"stack,omitempty"` // of CloudFormation, whose outputs ${output:NAME} stands for
+	URL         string         `yaml:"url,omitempty"`   // of the API, in front of request.path
 	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
 	Items       TargetItems    `yaml:"items,omitempty"`
 	Results     TargetResults  `yaml:"results,omitempty"`
@@ -83,8 +84,12 @@ type TargetLetters struct {
 	Bucket string `yaml:"bucket,omitempty"`
 }
 
-// named reports whether the scenario names a system that is not ours.
-func (t TargetSettings) named() bool { return t != TargetSettings{} }
+// named reports whether the scenario names a system that is not ours. What it bounds,
+// and how long it waits, names none.
+func (t TargetSettings) named() bool {
+	t.Canary, t.Limits, t.Stop = 0, TargetLimits{}, TargetStop{}
+	return t != TargetSettings{}
+}
 
 // complete fills in what follows from what is there.
 func (t *TargetSettings) complete() {
@@ -165,9 +170,12 @@ func (c *checker) checkTarget() {
 	if !t.named() {
 		return
 	}
+	if t.Stack != "" && !stackName.MatchString(t.Stack) {
+		c.failf("target.stack", "%.80q is no name of a stack: want letters, digits and hyphens, a letter first", t.Stack)
+	}
 	if t.URL == "" {
 		c.failf("target.url", "it is missing: nobody knows where to send requests")
-	} else if u, err := url.Parse(t.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(u.Path, "/") {
+	} else if !c.checkOutputs("target.url", t.URL) && !isAPI(t.URL) {
 		c.failf("target.url", "%q: want scheme and host, and the path in front of request.path without a slash at its end, such as https://api.example.com/prod; credentials go into request.headers as ${env:NAME}", t.URL)
 	}
 	if e := t.DynamoDB.Endpoint; e != "" {
@@ -176,11 +184,13 @@ func (c *checker) checkTarget() {
 		}
 	}
 	c.checkTargetTables()
+	c.checkOutputs("target.items.table", t.Items.Table)
+	c.checkOutputs("target.results.table", t.Results.Table)
 	c.checkLetters()
 	if a := t.Stop.Alarm; len(a) > 255 || strings.ContainsFunc(a, isControl) {
 		c.failf("target.stop.alarm", "%.40q is no name of an alarm: it has 1 to 255 characters", a)
 	}
-	if t.Stream != streamAuto && t.Stream != streamNone && !streamARN.MatchString(t.Stream) {
+	if t.Stream != streamAuto && t.Stream != streamNone && !c.checkOutputs("target.stream", t.Stream) && !streamARN.MatchString(t.Stream) {
 		c.failf("target.stream", "%q is no stream: want auto, none or the ARN of a DynamoDB stream", t.Stream)
 	}
 	if t.Stream != streamNone && t.Items.Table == "" {
@@ -198,6 +208,12 @@ func (c *checker) checkTarget() {
 	if c.readable("load") && c.length() > t.Limits.For {
 		c.failf("target.limits.for", "the load lasts %s, over the limit of %s for a system that is not ours; raise the limit if that is meant", c.length(), t.Limits.For)
 	}
+}
+
+// isAPI reports whether a text is the URL of an API, in front of request.path.
+func isAPI(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && !strings.HasSuffix(u.Path, "/")
 }
 
 var streamARN = regexp.MustCompile(`^arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]*:table/[A-Za-z0-9_.-]+/stream/.+$`)
@@ -234,8 +250,11 @@ func (c *checker) checkLetters() {
 	if l.Queue != "" && l.Bucket != "" {
 		c.failf("target.deadLetters", "it names a queue and a bucket, and there is one on-failure destination: leave one out")
 	}
-	if l.Bucket != "" {
+	if l.Bucket != "" && !c.checkOutputs("target.deadLetters.bucket", l.Bucket) {
 		c.bucket("target.deadLetters.bucket", l.Bucket)
+	}
+	if c.checkOutputs("target.deadLetters.queue", l.Queue) {
+		return
 	}
 	if u, err := url.Parse(l.Queue); err == nil && u.Scheme != "" {
 		if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {

@@ -14,19 +14,15 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-const (
-	// lookAgain lies between two looks at what AWS is doing.
-	lookAgain = 2 * time.Second
-	// cleanTimeout bounds the clean-up after a failure.
-	cleanTimeout = 15 * time.Minute
-)
+// cleanTimeout bounds the clean-up after a failure.
+const cleanTimeout = 15 * time.Minute
 
 // Deployment is a stack as it is to be.
 type Deployment struct {
 	Name           string // of the stack
 	Template, Code []byte
 	Owner, Expires string        // tags
-	Poll           time.Duration // between two looks; 0: two seconds
+	Poll           time.Duration // between two looks; 0: as [looks] has it
 }
 
 // Change is what a deployment would do. Apply carries it out, Discard leaves
@@ -49,32 +45,35 @@ type Step struct {
 // Plan makes a change set and tells what is in it. Nothing is made yet, but for the
 // name of a new stack.
 func (a *Account) Plan(ctx context.Context, d Deployment) (*Change, error) {
-	if d.Poll == 0 {
-		d.Poll = lookAgain
-	}
 	c := &Change{account: a, of: d}
 	now, err := a.describe(ctx, d.Name)
+	if err == nil {
+		err = a.ours(now, d.Name)
+	}
 	if err != nil {
 		return nil, err
 	}
 	kind := types.ChangeSetTypeUpdate
-	if now == nil || now.StackStatus == types.StackStatusReviewInProgress {
+	switch {
+	case now == nil || now.StackStatus == types.StackStatusReviewInProgress:
 		kind, c.New = types.ChangeSetTypeCreate, true
+	case !canUpdate(now.StackStatus):
+		return nil, fmt.Errorf("stack %s is %s and cannot be changed; 'ackproof destroy --stack %s' removes it, or wait until AWS has done with it", d.Name, now.StackStatus, d.Name)
 	}
 	parameters := []types.Parameter{}
 	for _, kv := range [][2]string{{"CodeBucket", a.codeBucket()}, {"CodeKey", codeKey(d.Name, d.Code)}, {"Owner", d.Owner}, {"Expires", d.Expires}} {
 		parameters = append(parameters, types.Parameter{ParameterKey: aws.String(kv[0]), ParameterValue: aws.String(kv[1])})
 	}
-	made, err := a.formation.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{
+	made, err := a.createChangeSet(ctx, &cloudformation.CreateChangeSetInput{
 		StackName: &d.Name, ChangeSetName: aws.String("ackproof"), ChangeSetType: kind, TemplateBody: aws.String(string(d.Template)),
 		Parameters: parameters, Capabilities: []types.Capability{types.CapabilityCapabilityIam},
-		Tags: []types.Tag{{Key: aws.String("ackproof:owner"), Value: &d.Owner}, {Key: aws.String("ackproof:expires"), Value: &d.Expires}},
+		Tags: []types.Tag{{Key: aws.String(tagOwner), Value: &d.Owner}, {Key: aws.String(tagExpires), Value: &d.Expires}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("plan stack %s: %w", d.Name, err)
 	}
 	c.set = aws.ToString(made.Id)
-	for {
+	for again := newLooks(d.Poll); ; {
 		set, err := a.formation.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{ChangeSetName: &c.set, StackName: &d.Name})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("plan stack %s: %w", d.Name, err), c.Discard(context.WithoutCancel(ctx)))
@@ -91,10 +90,47 @@ func (a *Account) Plan(ctx context.Context, d Deployment) (*Change, error) {
 			return c, c.Discard(ctx)
 		case set.Status == types.ChangeSetStatusFailed:
 			return nil, errors.Join(fmt.Errorf("plan stack %s: %s", d.Name, reason), c.Discard(context.WithoutCancel(ctx)))
-		case !pause(ctx, d.Poll):
+		case !again.pause(ctx):
 			return nil, errors.Join(ctx.Err(), c.Discard(context.WithoutCancel(ctx)))
 		}
 	}
+}
+
+// createChangeSet makes a change set. One of the same name that a killed deployment
+// has left is taken away.
+func (a *Account) createChangeSet(ctx context.Context, in *cloudformation.CreateChangeSetInput) (*cloudformation.CreateChangeSetOutput, error) {
+	out, err := a.formation.CreateChangeSet(ctx, in)
+	if e, ok := errors.AsType[smithy.APIError](err); ok && e.ErrorCode() == "AlreadyExistsException" {
+		if _, err := a.formation.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: in.ChangeSetName, StackName: in.StackName}); err != nil {
+			return nil, err
+		}
+		out, err = a.formation.CreateChangeSet(ctx, in)
+	}
+	return out, err
+}
+
+// canUpdate reports whether a stack can be changed.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+func canUpdate(s types.StackStatus) bool {
+	return slices.Contains([]types.StackStatus{
+		types.StackStatusCreateComplete, types.StackStatusUpdateComplete, types.StackStatusUpdateRollbackComplete,
+		types.StackStatusImportComplete, types.StackStatusImportRollbackComplete,
+	}, s)
+}
+
+// The tags of a stack of ackproof's.
+const (
+	tagOwner   = "ackproof:owner"
+	tagExpires = "ackproof:expires"
+)
+
+// ours says that a stack is not one of ackproof's: nothing is changed or removed that
+// somebody else has made. A stack of which there is no more than a plan has no tags.
+func (a *Account) ours(s *types.Stack, name string) error {
+	if s == nil || s.StackStatus == types.StackStatusReviewInProgress || slices.ContainsFunc(s.Tags, func(t types.Tag) bool { return aws.ToString(t.Key) == tagOwner }) {
+		return nil
+	}
+	return fmt.Errorf("stack %s in %s was not made by 'ackproof deploy' (it has no tag %s), and is left alone; name another with --stack", name, a, tagOwner)
 }
 
 // line tells what becomes of one resource.
@@ -102,7 +138,7 @@ func line(c *types.ResourceChange) string {
 	if c == nil {
 		return "something that is no resource"
 	}
-	text := fmt.Sprintf("%-8s %-14s %s", strings.ToLower(string(c.Action)), aws.ToString(c.LogicalResourceId), aws.ToString(c.ResourceType))
+	text := fmt.Sprintf("%-8s %-16s %s", strings.ToLower(string(c.Action)), aws.ToString(c.LogicalResourceId), aws.ToString(c.ResourceType))
 	if c.Replacement == types.ReplacementTrue || c.Replacement == types.ReplacementConditional {
 		text += ", replaced: what is in it is lost"
 	}
@@ -127,93 +163,78 @@ func (c *Change) Discard(ctx context.Context) error {
 // cannot be made is removed, with all that it had.
 func (c *Change) Apply(ctx context.Context, progress func(Step)) (map[string]string, error) {
 	a, name := c.account, c.of.Name
-	err := a.upload(ctx, name, c.of.Code)
-	if err == nil {
-		_, err = a.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &c.set, StackName: &name})
-	}
-	if err == nil {
-		err = a.follow(ctx, name, c.of.Poll, progress)
-	}
-	if err != nil && c.New {
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
-		defer cancel()
-		return nil, errors.Join(fmt.Errorf("deploy stack %s: %w; what there was of it is removed", name, err), a.Destroy(clean, name, c.of.Poll, progress))
-	}
-	if err != nil {
+	err := c.carryOut(ctx, progress)
+	switch {
+	case err == nil:
+		return a.Outputs(ctx, name)
+	case !c.New && ctx.Err() != nil:
+		return nil, fmt.Errorf("deploy stack %s: %w; CloudFormation goes on with it, and 'ackproof status --stack %s' says how it is", name, err, name)
+	case !c.New:
 		return nil, fmt.Errorf("deploy stack %s: %w", name, err)
 	}
-	return a.Outputs(ctx, name)
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
+	defer cancel()
+	if left := a.Destroy(clean, name, c.of.Poll, progress); left != nil {
+		return nil, errors.Join(fmt.Errorf("deploy stack %s: %w", name, err), fmt.Errorf("what there is of it is not all removed: %w; 'ackproof destroy --stack %s' tries again", left, name))
+	}
+	return nil, fmt.Errorf("deploy stack %s: %w; what there was of it is removed", name, err)
 }
 
-// follow tells of the steps of a stack until it has come to rest.
-func (a *Account) follow(ctx context.Context, name string, poll time.Duration, progress func(Step)) error {
-	seen, failed := map[string]bool{}, ""
-	for {
-		now, err := a.describe(ctx, name)
-		if err != nil {
-			return err
-		}
-		if now == nil {
-			return nil // deleted
-		}
-		// By its id a stack can be asked for also when it is gone.
-		out, err := a.formation.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: now.StackId})
-		if err != nil {
-			return err
-		}
-		for _, e := range slices.Backward(out.StackEvents) {
-			id := aws.ToString(e.EventId)
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			s := Step{At: aws.ToTime(e.Timestamp), Resource: aws.ToString(e.LogicalResourceId), Type: aws.ToString(e.ResourceType), Status: string(e.ResourceStatus), Reason: aws.ToString(e.ResourceStatusReason)}
-			if strings.HasSuffix(s.Status, "_FAILED") && failed == "" {
-				failed = s.Resource + ": " + s.Reason
-			}
-			progress(s)
-		}
-		switch status := string(now.StackStatus); {
-		case strings.HasSuffix(status, "_FAILED"), strings.Contains(status, "ROLLBACK") && !strings.HasSuffix(status, "_IN_PROGRESS"):
-			if failed == "" {
-				failed = aws.ToString(now.StackStatusReason)
-			}
-			return fmt.Errorf("it is %s (%s)", status, failed)
-		case strings.HasSuffix(status, "_COMPLETE"):
-			return nil
-		}
-		if !pause(ctx, poll) {
-			return ctx.Err()
-		}
+func (c *Change) carryOut(ctx context.Context, progress func(Step)) error {
+	a, name := c.account, c.of.Name
+	if err := a.upload(ctx, name, c.of.Code); err != nil {
+		return err
 	}
-}
-
-// Destroy removes a stack with everything in it: items, results, dead letters, logs
-// and the processor's package. One that is not there is removed.
-func (a *Account) Destroy(ctx context.Context, name string, poll time.Duration, progress func(Step)) error {
-	if poll == 0 {
-		poll = lookAgain
-	}
-	now, err := a.describe(ctx, name)
+	o, err := a.beginOn(ctx, name)
 	if err != nil {
 		return err
 	}
-	var errs []error
-	if now != nil {
-		// A policy of a fault would keep the role, a mapping that was made anew would stay.
-		errs = append(errs, a.UndoFaults(ctx, name, func(OpenFault) {}), a.removeStrays(ctx, name))
-		if err := a.emptyBuckets(ctx, name); err != nil {
-			errs = append(errs, err)
-		}
-		_, err := a.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name})
-		if err == nil {
-			err = a.follow(ctx, name, poll, progress)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("destroy stack %s: %w", name, err))
+	if _, err := a.formation.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{ChangeSetName: &c.set, StackName: &name}); err != nil {
+		return err
+	}
+	return o.follow(ctx, c.of.Poll, progress)
+}
+
+// Destroy removes a stack with everything in it: items, results, dead letters, logs
+// and the processor's package. One that is not there is removed. A bucket into which
+// a last dead letter came while the stack was deleted is emptied once more.
+func (a *Account) Destroy(ctx context.Context, name string, poll time.Duration, progress func(Step)) error {
+	now, err := a.describe(ctx, name)
+	if err == nil {
+		err = a.ours(now, name)
+	}
+	if err != nil {
+		return err
+	}
+	var before error
+	if now != nil { // a policy of a fault would keep the role, a mapping that was made anew would stay
+		before = errors.Join(a.UndoFaults(ctx, name, func(OpenFault) {}), a.removeStrays(ctx, name))
+	}
+	for tries := 1; now != nil && tries <= 2; tries++ {
+		if err = a.remove(ctx, name, poll, progress); !errors.Is(err, errDeleteFailed) {
+			break
 		}
 	}
-	return errors.Join(append(errs, a.removeCode(ctx, name))...)
+	if err != nil {
+		err = fmt.Errorf("destroy stack %s: %w", name, err)
+	}
+	return errors.Join(before, err, a.removeCode(ctx, name))
+}
+
+// remove has a stack deleted.
+func (a *Account) remove(ctx context.Context, name string, poll time.Duration, progress func(Step)) error {
+	o, err := a.beginOn(ctx, name)
+	if err == nil {
+		err = a.emptyBuckets(ctx, name)
+	}
+	if err == nil {
+		_, err = a.formation.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &o.id})
+	}
+	if err == nil {
+		o.deleting = true
+		err = o.follow(ctx, poll, progress)
+	}
+	return err
 }
 
 // emptyBuckets empties the buckets of a stack: one with something in it is not
@@ -257,9 +278,9 @@ func (a *Account) Status(ctx context.Context, name string) (*Status, error) {
 	}
 	for _, t := range now.Tags {
 		switch aws.ToString(t.Key) {
-		case "ackproof:owner":
+		case tagOwner:
 			s.Owner = aws.ToString(t.Value)
-		case "ackproof:expires":
+		case tagExpires:
 			s.Expires = aws.ToString(t.Value)
 		}
 	}
@@ -296,16 +317,4 @@ func notThere(err error) error {
 		return nil
 	}
 	return err
-}
-
-// pause waits; false: ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

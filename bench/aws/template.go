@@ -281,6 +281,9 @@ func (t *template) environment() object {
 	if d := t.stack.Processor.Burn; d > 0 {
 		vars["ACKPROOF_BURN"] = d.String()
 	}
+	if len(t.stack.Mapping.FunctionResponseTypes) > 0 && t.stack.Architecture == bench.Streams {
+		vars["ACKPROOF_PARTIAL"] = "true" // the built-in processor reports what failed where the mapping listens
+	}
 	for _, kv := range t.stack.Processor.Env {
 		name, value, _ := strings.Cut(kv, "=")
 		vars[name] = value

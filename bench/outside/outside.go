@@ -30,6 +30,10 @@ import (
 	"github.com/ackproof/ackproof/bench/tail"
 )
 
+// nameAWS is the name of the target that is a stack. What a scenario says of its
+// processor says how it was deployed.
+const nameAWS = "aws"
+
 // Values of [bench.System.Stream] beside an ARN.
 const (
 	streamAuto = "auto"
@@ -128,7 +132,7 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 	}{
 		{(stack.System.LetterQueue != "" || stack.System.LetterBucket != "") && stack.Architecture == bench.Sync, "target.deadLetters: an API that invokes its processor itself and waits has no on-failure destination; leave it out"},
 		{stack.Processor.Path != "", "--processor: the system has a processor of its own; leave it out"},
-		{len(stack.Processor.Env) > 0, "processor.env: the system's processor is not started here; leave it out"},
+		{len(stack.Processor.Env) > 0 && t.opts.Name != nameAWS, "processor.env: the system's processor is not started here; leave it out"},
 		{stack.Data != "", "--data and table.durable are of the embedded DynamoDB; leave them out"},
 	} {
 		if l.asked {

@@ -39,35 +39,72 @@ func (r *Run) canary(ctx context.Context, rd *reader) error {
 	if !r.opts.Scenario.Named() {
 		return nil
 	}
-	began, s := r.opts.Clock.Now(), canaries{}
+	s, err := r.deliver(ctx, rd, false)
+	if err == nil {
+		r.evidence(evidenceCanary, s)
+	}
+	return err
+}
+
+// Ready sends canaries to a system that is not ours until one is delivered, as a run
+// does before its load, and keeps nothing. A new API may refuse at first what it
+// takes a moment later: until target.canary is over, that is waited for. It says how
+// many canaries it took, and how long.
+func Ready(ctx context.Context, o Options) (sent int, after time.Duration, err error) {
+	r, err := newRun(o)
+	if err != nil {
+		return 0, 0, err
+	}
+	r.manifest.Endpoints, err = o.Target.Start(ctx, r.stack, func(bench.Event) {})
+	defer o.Target.Stop()
+	if err == nil {
+		err = r.openSigner(ctx)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	rd, err := newReader(ctx, r.manifest.Endpoints, r.plan, o.Scenario.Read, o.Clock, r.dialer())
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := r.deliver(ctx, rd, true)
+	return s.Sent, time.Duration(s.Ms * float64(time.Millisecond)), err
+}
+
+// deliver sends canaries until one is seen to be delivered. Patient, it also waits for
+// an API that does not take them yet.
+func (r *Run) deliver(ctx context.Context, rd *reader, patient bool) (s canaries, err error) {
+	began := r.opts.Clock.Now()
 	plan := scenarios.NewPlan(r.opts.Scenario, r.id, bench.CanaryAgent, r.opts.Seed)
 	// Agents that load one system have canaries of their own: one that is stored
 	// proves nothing about what another agent was told to load.
 	first := uint64(max(0, r.opts.Share.Agent-1)) * maxCanaries
 	items, effects := rd.endpoints.ItemsTable != "", rd.endpoints.ResultsTable != "" && r.opts.Scenario.Guarantee.Effects != scenarios.NoEffects
+	var refused error // the last canary was
 	for last := time.Duration(-canaryEvery); ; {
 		if at := r.since(began); at-last >= canaryEvery && s.Sent < maxCanaries {
 			last = at
-			if err := r.sendCanary(ctx, plan, first+uint64(s.Sent)); err != nil {
-				return err
+			refused = r.sendCanary(ctx, plan, first+uint64(s.Sent))
+			if refused != nil && !patient {
+				return s, refused
 			}
 			s.Sent++
 		}
-		var err error
 		if s.Items, err = r.seesCanary(ctx, rd, plan, first, s.Sent, rd.items); err == nil && effects {
 			s.Effects, err = r.seesCanary(ctx, rd, plan, first, s.Sent, rd.effects)
 		}
 		switch {
 		case err != nil:
-			return fmt.Errorf("look for a canary: %w", err)
-		case s.Items == items && (s.Effects || !effects):
+			return s, fmt.Errorf("look for a canary: %w", err)
+		case s.Items == items && (s.Effects || !effects) && refused == nil:
 			s.Ms = ms(r.since(began))
-			r.evidence(evidenceCanary, s)
-			return nil
+			return s, nil
+		case r.since(began) > r.opts.Scenario.Target.Canary && refused != nil:
+			return s, refused
 		case r.since(began) > r.opts.Scenario.Target.Canary:
-			return r.silent(s, items)
+			return s, r.silent(s, items)
 		case !wait(ctx, canaryLook):
-			return ctx.Err()
+			return s, ctx.Err()
 		}
 	}
 }

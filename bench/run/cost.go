@@ -100,6 +100,17 @@ func forecast(s *scenarios.Scenario, plan *scenarios.Plan, id bench.RunID, price
 	return workOf(s, s.Architecture, id).Forecast(plan.Len(), s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport).Cost(prices)
 }
 
+// Ahead says what so many requests cost on AWS, in a system as a scenario describes it, if
+// all goes well. The function has so many MB; 0: those of the scenario.
+func Ahead(s *scenarios.Scenario, requests int64, builtInProcessor bool, memoryMB int, prices *cost.Prices) *bench.Cost {
+	w := workOf(s, s.Architecture, bench.NewRunID(0)).Forecast(requests, false, false)
+	w.BuiltIn = builtInProcessor
+	if memoryMB > 0 {
+		w.MemoryMB = memoryMB
+	}
+	return w.Cost(prices)
+}
+
 // disturbed reports whether an event may have been tried again: something struck, or a
 // process of the function died.
 func (f *files) disturbed() bool {

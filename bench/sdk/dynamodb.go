@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -55,13 +57,18 @@ func Account(ctx context.Context, region, profile string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("read the AWS configuration: %w", err)
 	}
+	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); ok { // with the certificates that the configuration names
+		t := b.GetTransport()
+		t.MaxIdleConnsPerHost = keepAlive
+		c.HTTPClient = &http.Client{Transport: whole{t}}
+	}
 	return c, nil
 }
 
 // OpenDynamoDB finds credentials and region; it calls nobody. On this machine they
 // are fixed, since no stand-in asks for real ones, and real ones are nothing to be
 // handed to it. Elsewhere they are those of any AWS program. Endpoint may be
-// empty: AWS's own.
+// empty: AWS's own, or those that AWS_ENDPOINT_URL and its kin name.
 func OpenDynamoDB(ctx context.Context, endpoint, region, profile string, dial Dial) (DynamoDB, error) {
 	d := DynamoDB{Tables: strings.TrimSuffix(endpoint, "/")}
 	d.Streams = d.Tables
@@ -86,6 +93,10 @@ func OpenDynamoDB(ctx context.Context, endpoint, region, profile string, dial Di
 	}
 	if d.Config.Region == "" {
 		d.Config.Region = DefaultRegion
+	}
+	if endpoint == "" { // the environment or the profile may name others than AWS's own
+		d.Tables = aws.ToString(dynamodb.NewFromConfig(d.Config).Options().BaseEndpoint)
+		d.Streams = aws.ToString(dynamodbstreams.NewFromConfig(d.Config).Options().BaseEndpoint)
 	}
 	return d, nil
 }

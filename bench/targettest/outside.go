@@ -8,20 +8,31 @@ import (
 	"testing"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/sdk"
 )
 
 // RunOutside runs what is asked of a target that is somebody else's system, which
 // was there before and is there after it. newTarget gives a target and the system
-// that it is told of. Accepted differences from [Run]:
+// that it is told of; signed says that its API wants requests that are. Accepted
+// differences from [Run]:
 //
 //   - the system has one architecture, and its tables hold other runs' items;
 //   - no fault strikes inside it, and the target must say of each that it lacks it;
 //   - its position is withheld, and so are its processes: none is seen to start;
 //   - it still answers when the target was stopped.
-func RunOutside(t *testing.T, newTarget func(t *testing.T) (bench.Target, bench.System)) {
+func RunOutside(t *testing.T, newTarget func(t *testing.T) (bench.Target, bench.System), signed bool) {
 	t.Run("keeps every item, and is left as it was", func(t *testing.T) {
 		target, theirs := newTarget(t)
 		s := start(t, target, func(stack *bench.Stack) { stack.System = theirs })
+		if signed {
+			if got := s.post(0); got != http.StatusForbidden {
+				t.Errorf("status %d of a request that is not signed", got)
+			}
+			var err error
+			if s.sign, err = sdk.SignAPI(t.Context(), s.endpoints.API, s.endpoints.Region, s.endpoints.Profile); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if got := s.postAll(); got[http.StatusOK] != requests {
 			t.Errorf("statuses %v, want %d times 200", got, requests)
 		}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -97,6 +96,7 @@ type system struct {
 	endpoints bench.Endpoints
 	db        *dynamodb.Client
 	http      *http.Client
+	sign      func(*http.Request, []byte, time.Time) error // nil: requests are not signed
 
 	mu     sync.Mutex
 	events []bench.Event
@@ -149,7 +149,7 @@ func start(t *testing.T, target bench.Target, change func(*bench.Stack)) *system
 	t.Cleanup(s.http.CloseIdleConnections)
 	s.db = dynamodb.New(dynamodb.Options{
 		Region: endpoints.Region, BaseEndpoint: aws.String(endpoints.DynamoDB),
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Credentials: sdk.Local(endpoints.Region, nil).Credentials, // a stand-in for AWS knows them
 		HTTPClient:  s.http,
 	})
 	return s
@@ -165,7 +165,17 @@ func (s *system) post(seq uint64) int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	resp, err := s.http.Post(s.endpoints.API+"/items", "application/json", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.endpoints.API+"/items", bytes.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if s.sign != nil {
+		if err := s.sign(r, body, clock.Real{}.Now()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	resp, err := s.http.Do(r)
 	if err != nil {
 		return 0
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"os/user"
 	"slices"
 	"strings"
@@ -14,7 +15,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/aws"
+	"github.com/ackproof/ackproof/bench/cost"
+	"github.com/ackproof/ackproof/bench/run"
+	"github.com/ackproof/ackproof/reports"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -49,6 +54,8 @@ type deployFlags struct {
 	architecture, processor, arch, owner string
 	expires                              time.Duration
 	memory, retention                    int
+	readyWithin                          time.Duration
+	priceFile                            string
 	set                                  []string
 	print, public, recovery, yes         bool
 }
@@ -60,8 +67,10 @@ func deployCommand(w world) *cobra.Command {
 		Short: "Set the system of a scenario up on AWS",
 		Long: `Set the system of a scenario up on AWS with CloudFormation: a REST API that writes
 into DynamoDB, the table's stream, the StreamProcessor and a results table. What
-would change is shown, and nothing is made before it is confirmed. A stack that
-cannot be made is removed again. 'ackproof destroy' removes it with all its data.
+would change is shown, with what it will cost, and nothing is made before it is
+confirmed. A stack that cannot be made is removed again. It is ready when a canary,
+a request through its API, was stored and processed; exit code 3 says that none was
+seen. 'ackproof destroy' removes the stack with all its data.
 
 docs/aws.md says what permissions it takes and what it costs.`,
 		Example: `  ackproof deploy --print                       the template, to look at
@@ -90,6 +99,8 @@ docs/aws.md says what permissions it takes and what it costs.`,
 	fl.StringVar(&f.owner, "owner", "", "tag: who answers for the stack (default: the user's name)")
 	fl.DurationVar(&f.expires, "expires", 24*time.Hour, "tag: when nobody needs it any more, from now")
 	fl.StringArrayVar(&f.set, "set", nil, "path=value: override one value of the scenario; may be repeated")
+	fl.DurationVar(&f.readyWithin, "ready", 5*time.Minute, "how long to wait for a canary to be processed; 0: not at all")
+	fl.StringVar(&f.priceFile, "prices", "", "a price file to estimate the cost by, instead of the list in docs/aws.md")
 	fl.BoolVar(&f.print, "print", false, "print the template and do nothing")
 	fl.BoolVar(&f.yes, "yes", false, "do it unasked")
 	return cmd
@@ -112,6 +123,10 @@ func (f *deployFlags) deploy(ctx context.Context, w world, name string) error {
 		_, err := fmt.Fprintf(w.stdout, "%s\n", text)
 		return err
 	}
+	ahead, err := f.ahead(s)
+	if err != nil {
+		return misuse{err}
+	}
 	code, err := f.code(ctx)
 	if err != nil {
 		return misuse{err}
@@ -126,22 +141,50 @@ func (f *deployFlags) deploy(ctx context.Context, w world, name string) error {
 	if err != nil {
 		return misuse{err}
 	}
+	var out map[string]string
 	if len(change.Lines) == 0 {
 		fmt.Fprintf(w.stdout, "stack %s is as it should be\n", f.stack)
-		return nil
+		out, err = a.Outputs(ctx, f.stack)
+	} else {
+		out, err = f.apply(ctx, w, a, change, ahead)
 	}
-	for _, line := range change.Lines {
-		fmt.Fprintln(w.stdout, line)
-	}
-	if err := ask(w, f.yes, fmt.Sprintf("%d resources as above, in %s; they cost money while they are used", len(change.Lines), a)); err != nil {
-		return misuse{errors.Join(err, change.Discard(context.WithoutCancel(ctx)))}
-	}
-	out, err := change.Apply(ctx, w.step)
 	if err != nil {
 		return err
 	}
-	printOutputs(w, out)
-	return nil
+	return f.ready(ctx, w, a, s, out)
+}
+
+// apply shows what would be done and what it costs, asks, and does it.
+func (f *deployFlags) apply(ctx context.Context, w world, a *aws.Account, change *aws.Change, ahead *bench.Cost) (map[string]string, error) {
+	for _, line := range change.Lines {
+		fmt.Fprintln(w.stdout, line)
+	}
+	if err := reports.CostAhead(w.stdout, ahead); err != nil {
+		return nil, err
+	}
+	if err := ask(w, f.yes, fmt.Sprintf("%d resources as above, in %s; they cost money while they are used", len(change.Lines), a)); err != nil {
+		return nil, misuse{errors.Join(err, change.Discard(context.WithoutCancel(ctx)))}
+	}
+	out, err := change.Apply(ctx, w.step)
+	if err == nil {
+		printOutputs(w, out)
+	}
+	return out, err
+}
+
+// ahead estimates what a million requests will cost.
+func (f *deployFlags) ahead(s *scenarios.Scenario) (*bench.Cost, error) {
+	prices, _ := cost.List()
+	if f.priceFile != "" {
+		text, err := os.ReadFile(f.priceFile)
+		if err == nil {
+			prices, err = cost.ParsePrices(text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--prices %s: %w", f.priceFile, err)
+		}
+	}
+	return run.Ahead(s, 1_000_000, f.processor == "", f.memory, prices), nil
 }
 
 func (f *deployFlags) code(ctx context.Context) ([]byte, error) {
@@ -163,6 +206,9 @@ func (f *deployFlags) who() string {
 
 // step tells of one step of a stack.
 func (w world) step(s aws.Step) {
+	if s.Reason == "Resource creation Initiated" { // that it is under way was told when it was asked for
+		return
+	}
 	text := fmt.Sprintf("%s  %-22s %-16s %s", s.At.UTC().Format("15:04:05"), strings.ToLower(s.Status), s.Resource, s.Type)
 	if s.Reason != "" && strings.Contains(s.Status, "FAILED") {
 		text += ": " + s.Reason

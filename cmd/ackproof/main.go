@@ -141,6 +141,8 @@ func fail(w world, err error) int {
 	switch {
 	case errors.Is(err, errInterrupted), errors.Is(err, errExportInterrupted), errors.Is(err, errJudgingInterrupted):
 		code = exitInterrupted
+	case errors.As(err, new(notReady)):
+		code = exitUnknown
 	case errors.As(err, &m), strings.HasPrefix(err.Error(), "unknown command"):
 		code = exitMisuse
 	}

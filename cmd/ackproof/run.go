@@ -36,6 +36,8 @@ type runFlags struct {
 	prices                                     []byte // that it holds; nil: there is none
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
+	stackGiven, deployed                       bool              // --stack is given; the run goes to a stack of ackproof's
+	theirs                                     *onStack          // that the scenario runs on; nil: none of the user's own
 	onAWS                                      *aws.LeverOptions // how the stack is broken; nil: it is none on AWS
 	publishTo                                  *aws.Account      // whose CloudWatch is given the figures; nil: nobody's
 	cloud                                      *aws.Account      // of the exports, dead letters and alarm that scenarios name; nil: none does
@@ -81,7 +83,7 @@ those of the scenario's own architecture, since the others are controls.`,
 			default:
 				f.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
 			}
-			f.forGiven = cmd.Flags().Changed("for")
+			f.forGiven, f.stackGiven = cmd.Flags().Changed("for"), cmd.Flags().Changed("stack")
 			var err error
 			*code, err = f.run(cmd.Context(), w, name)
 			return err
@@ -115,7 +117,7 @@ those of the scenario's own architecture, since the others are controls.`,
 // run carries out all runs of one call. The exit code is the worst verdict among
 // those of the scenario's own architecture; the others are controls.
 func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
-	stack, err := f.findStack(ctx, w)
+	err := f.findStack(ctx, w, name)
 	if err != nil {
 		return 0, err
 	}
@@ -124,7 +126,6 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 			return 0, err
 		}
 	}
-	f.set = append(f.set, stack...)
 	own, all, err := f.scenarios(name)
 	if err == nil {
 		err = f.openCloud(ctx, w, all)
@@ -233,6 +234,9 @@ func (f *runFlags) checkFlags() (rate scenarios.Rate, set []string, errs []error
 func (f *runFlags) replace(s *scenarios.Scenario, architecture string, rate scenarios.Rate) (_ *scenarios.Scenario, err error) {
 	if architecture != "" {
 		s, err = s.WithArchitecture(architecture)
+	}
+	if err == nil && f.theirs != nil {
+		s, err = s.WithOutputs(f.theirs.name, f.theirs.outputs)
 	}
 	if err == nil && f.rate != "" {
 		s, err = s.WithLoad(rate, f.duration)

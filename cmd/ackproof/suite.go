@@ -152,11 +152,11 @@ func (f *suiteFlags) scenario(p *suite.Probe, set []string) (*scenarios.Scenario
 // run carries out the probes and reports.
 func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
 	if f.name != "" {
-		stack, err := f.runs.findStack(ctx, w)
-		if err != nil {
+		f.runs.set = f.set
+		if err := f.runs.findStack(ctx, w, f.name); err != nil {
 			return 0, err
 		}
-		f.set = append(f.set, stack...)
+		f.set = f.runs.set
 	}
 	probes, set, err := f.check()
 	if err != nil {

@@ -37,6 +37,9 @@ func (f *suiteFlags) checkSystem(set []string) error {
 	refuse(f.runs.processor != "", "--processor: the system has a processor of its own; leave it out")
 	refuse(len(f.env) > 0, "--env: the system's processor is not started here; leave it out")
 	system, err := scenarios.Load(f.name, set)
+	if err == nil {
+		system, err = f.runs.replace(system, f.runs.architecture, 0)
+	}
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}

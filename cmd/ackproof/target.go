@@ -31,6 +31,8 @@ func (f *runFlags) onTarget(s *scenarios.Scenario) string {
 	switch {
 	case f.target != "":
 		return f.target
+	case s.Target.Stack != "":
+		return targetAWS
 	case s.Named():
 		return targetHTTP
 	}
@@ -52,10 +54,12 @@ func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
 		refuse(!s.Named(), "--target http: the scenario names no system; say target: {url: ..., items: {table: ...}, results: {table: ...}}, or --set target.url=URL with --set guarantee.effects=none for a plain load test")
 		refuse(f.dynamodb.URL != "", "--dynamodb makes tables for the local stack; with --target http say target.dynamodb.endpoint")
 		refuse(f.architecture != "", "--architecture: the system has one already; say in the scenario which")
+		refuse(s.Target.Stack != "" || len(s.Outputs()) > 0, "--target http: the scenario names a stack of CloudFormation or its outputs, which only --target aws looks for")
 		refuse(f.hold, "--hold: nothing was started that could be kept up")
 	case targetAWS:
 		refuse(f.dynamodb.URL != "", "--dynamodb makes tables for the local stack; with --target aws they are the stack's")
 		refuse(f.hold, "--hold: the stack stays up anyway; 'ackproof destroy' removes it")
+		refuse(f.architecture != "" && !f.deployed, "--architecture: the system has one already; say in the scenario which")
 	default:
 		near := faults.Nearest(target, []string{targetLocal, targetHTTP, targetAWS})
 		if near != "" {
@@ -64,47 +68,6 @@ func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
 		errs = append(errs, fmt.Errorf("--target %s: want local, http or aws%s", target, near))
 	}
 	return errors.Join(errs...)
-}
-
-// findStack gives what the scenario must say to be run on a deployed stack, as
-// --set does.
-func (f *runFlags) findStack(ctx context.Context, w world) ([]string, error) {
-	if f.target != targetAWS {
-		return nil, nil
-	}
-	a, err := f.account.open(ctx, w)
-	if err != nil {
-		return nil, err
-	}
-	status, err := a.Status(ctx, f.account.stack)
-	if err != nil {
-		return nil, misuse{err}
-	}
-	if f.architecture != "" && f.architecture != status.Outputs[aws.OutArchitecture] {
-		return nil, misuse{fmt.Errorf("--architecture %s: the stack %s is of the architecture %s", f.architecture, f.account.stack, status.Outputs[aws.OutArchitecture])}
-	}
-	f.onAWS = &aws.LeverOptions{Account: a, Parts: status.Parts(), Undoing: f.account.undoing(a), Clock: w.clock}
-	set := []string{
-		"architecture=" + status.Outputs[aws.OutArchitecture], "request.sign=" + scenarios.SignSigV4,
-		"target.url=" + status.Outputs[aws.OutURL], "target.dynamodb.region=" + a.Region,
-		"target.items.table=" + status.Outputs[aws.OutItems], "target.items.payload=payload",
-		"target.results.table=" + status.Outputs[aws.OutResults], "target.results.processedAt=processedAt",
-		"target.results.count=count", "target.results.digest=digest", "target.results.sequence=sequence",
-		"target.canary=5m", // a new mapping may take minutes to poll
-	}
-	if queue := status.Outputs[aws.OutQueue]; queue != "" {
-		set = append(set, "target.deadLetters.queue="+queue)
-	}
-	if bucket := status.Outputs[aws.OutBucket]; bucket != "" {
-		set = append(set, "target.deadLetters.bucket="+bucket)
-	}
-	if f.account.profile != "" {
-		set = append(set, "target.dynamodb.profile="+f.account.profile)
-	}
-	if f.account.endpoint != "" {
-		set = append(set, "target.dynamodb.endpoint="+f.account.endpoint)
-	}
-	return set, nil
 }
 
 // newTarget makes the target of one run.
@@ -188,24 +151,39 @@ func foreignHosts(s *scenarios.Scenario) []string {
 			hosts = append(hosts, host)
 		}
 	}
-	for _, address := range []string{s.Target.URL, s.Target.DynamoDB.Endpoint} {
+	addresses := []string{s.Target.URL}
+	if s.Target.Items.Table != "" || s.Target.Results.Table != "" {
+		if tables := endpoint(s); tables != "" {
+			addresses = append(addresses, tables)
+		} else {
+			add(endpointName(s))
+		}
+	}
+	for _, address := range addresses {
 		if u, err := url.Parse(address); err == nil && address != "" && !sdk.OnThisHost(u) {
 			add(u.Hostname())
 		}
 	}
-	if (s.Target.Items.Table != "" || s.Target.Results.Table != "") && s.Target.DynamoDB.Endpoint == "" {
-		add(endpointName(s))
-	}
 	return hosts
+}
+
+// endpoint is where the tables are, as the scenario or the AWS configuration says; "":
+// AWS's own endpoint.
+func endpoint(s *scenarios.Scenario) string {
+	t := s.Target.DynamoDB
+	if d, err := sdk.OpenDynamoDB(context.Background(), t.Endpoint, t.Region, t.Profile, nil); err == nil {
+		return d.Tables // of an error the run tells
+	}
+	return t.Endpoint
 }
 
 // endpointName says where the tables are.
 func endpointName(s *scenarios.Scenario) string {
-	switch d := s.Target.DynamoDB; {
-	case d.Endpoint != "":
-		return d.Endpoint
-	case d.Region != "":
-		return "DynamoDB in " + d.Region
+	switch d := endpoint(s); {
+	case d != "":
+		return d
+	case s.Target.DynamoDB.Region != "":
+		return "DynamoDB in " + s.Target.DynamoDB.Region
 	}
 	return "DynamoDB in the region of the AWS configuration"
 }
