@@ -28,6 +28,14 @@ import (
 	"github.com/ackproof/ackproof/bench/standin"
 )
 
+// longConformance skips a test that is none of every day.
+func longConformance(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
+		t.Skip("set ACKPROOF_CONFORMANCE=all: " + why)
+	}
+}
+
 // function makes a function on moto.
 func function(t *testing.T, client *lambda.Client, roles *iam.Client, name string) {
 	t.Helper()
@@ -51,9 +59,7 @@ func function(t *testing.T, client *lambda.Client, roles *iam.Client, name strin
 // TestConformanceUndoOnAStack: what a dead run has left on a stack is undone by a call
 // on another machine, which knows the account alone; what may not be is told, and stays.
 func TestConformanceUndoOnAStack(t *testing.T) {
-	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
-		t.Skip("needs moto: set ACKPROOF_CONFORMANCE=all")
-	}
+	longConformance(t, "it needs moto")
 	moto := peer.Start(t, peer.MotoAWS)
 	resp, err := http.Post(moto.URL+"/moto-api/config", "application/json", strings.NewReader(`{"lambda":{"use_docker":false}}`))
 	if err != nil {
@@ -147,6 +153,7 @@ expect: ["lost == 0", "duplicated == 0"]
 // back, and nothing is lost. A run that is killed meanwhile is undone from another
 // machine, by the account alone, and its own machine finds nothing to do any more.
 func TestConformanceLeversOnAStack(t *testing.T) {
+	longConformance(t, "two runs, in 40 s")
 	u := newCloudUser(t, standin.Options{System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) }})
 	u.write("levers.yaml", leverScenario)
 	u.deploys("levers.yaml")
