@@ -29,6 +29,7 @@ func (s *story) join(o *story) {
 	s.clean = both(s.clean, o.clean)
 	s.joinFaults(o)
 	s.joinDrain(o)
+	s.joinCanaries(o)
 	switch {
 	case s.generator == nil || o.generator == nil:
 		s.generator = nil
@@ -77,6 +78,18 @@ func both(a, b *bool) *bool {
 		return nil
 	}
 	return b
+}
+
+// joinCanaries: each agent has sent its own.
+func (s *story) joinCanaries(o *story) {
+	c, d := s.canary, o.canary
+	switch {
+	case d == nil:
+	case c == nil:
+		s.canary = d
+	default:
+		s.canary = &canaries{Sent: c.Sent + d.Sent, Items: c.Items && d.Items, Effects: c.Effects && d.Effects, Ms: max(c.Ms, d.Ms)}
+	}
 }
 
 // joinFaults: where the agents load one system, the first one alone breaks it.

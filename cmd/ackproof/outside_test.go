@@ -164,7 +164,7 @@ var abroads = []abroad{
 	{name: "sent-anew", args: serial(0.1), check: checkOf("sent-anew")},
 	{name: "versions", args: serial(0.2), check: checkOf("versions")},
 	{name: "hot-keys", args: serial(0.2), check: checkOf("hot-keys")},
-	{name: "stale-overwrite", args: serial(0.2, "--set", "workload.keys=20"), check: checkOf("stale-overwrite")},
+	{name: "stale-overwrite", args: serial(0.2, "--set", "workload.keys=20", "--set", "gates.evidence=20"), check: checkOf("stale-overwrite")},
 	{name: "old-version", args: late("--set", "workload.poison=[25]"), check: checkVersions(25)},
 	{name: "replayed", args: serial(0.1), check: checkOf("replayed")},
 	{name: "retried-batch", args: late("--set", "workload.poison=[30, 45, 60]"), check: checkTwice(30, 45, 60)},
