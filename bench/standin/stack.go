@@ -169,6 +169,7 @@ func (s *stack) start() error {
 	}
 	s.dir = dir
 	stack.Run, stack.Seed, stack.Dir, stack.Faults = bench.NewRunID(clock.Entropy()), clock.Entropy()>>12, dir, s.account.options.Faults
+	stack.Mapping.StartDelay = s.account.options.Polls
 	stack.Processor.Path = filepath.Join(dir, "package.zip")
 	if err := os.WriteFile(stack.Processor.Path, s.account.buckets[s.parameters["CodeBucket"]][s.parameters["CodeKey"]], 0o600); err != nil {
 		return err
