@@ -171,6 +171,7 @@ func (s *stack) start() error {
 	s.dir = dir
 	stack.Run, stack.Seed, stack.Dir = bench.NewRunID(clock.Entropy()), clock.Entropy()>>12, dir
 	s.withLevers(&stack)
+	stack.Mapping.StartDelay = s.account.options.Polls
 	stack.Processor.Path = filepath.Join(dir, "package.zip")
 	if err := os.WriteFile(stack.Processor.Path, s.account.buckets[s.parameters["CodeBucket"]][s.parameters["CodeKey"]], 0o600); err != nil {
 		return err
