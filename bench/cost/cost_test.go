@@ -366,3 +366,19 @@ func TestForecast(t *testing.T) {
 		t.Errorf("an export of which nobody knows the price costs %s", show(&c.Run))
 	}
 }
+
+// TestForecastOfSomebodysProcessor: what a processor of the user's own will take nobody
+// can say, and no bound is made up.
+func TestForecastOfSomebodysProcessor(t *testing.T) {
+	prices, _ := List()
+	for _, architecture := range bench.Architectures() {
+		w := (Work{Architecture: architecture, IDBytes: 22, Payload: 256, BatchSize: 100, Tries: 3, Timeout: 3 * time.Second, MemoryMB: 256}).Forecast(1e6, false, false)
+		if c := w.Cost(prices); c.PerMillion.High == nil {
+			t.Errorf("%s: ours has no bound: %s", architecture, show(c.PerMillion))
+		}
+		w.BuiltIn = false
+		if c := w.Cost(prices); c.PerMillion.High != nil || c.PerMillion.Low < 4 {
+			t.Errorf("%s: somebody's processor costs %s", architecture, show(c.PerMillion))
+		}
+	}
+}
