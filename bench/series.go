@@ -8,8 +8,8 @@ const SeriesSchema = "ackproof.series/v1"
 const (
 	MaxSeriesRows   = 600  // of the load; what follows it adds half as many at most, or those of 10 s
 	MaxMarks        = 1000 // moments told one by one; the rows count all
-	MaxTraces       = 60   // lives of findings
-	MaxTracesOfKind = 12   // of one verdict
+	MaxTraces       = 200  // lives of findings
+	MaxTracesOfKind = 100  // of one verdict
 )
 
 // Series is series.json: what reports show and result.json does not carry. It is

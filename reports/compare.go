@@ -54,13 +54,13 @@ var comparedFigures = []comparedFigure{
 		}
 		return ms
 	}, func(r *bench.Result) bool { _, _, never := slowest(r.Faults); return never }},
-	{"cost.per_million.low", "cost of a million requests on AWS, at least", unitUSD, func(r *bench.Result) *float64 {
+	{"cost.per_million.low", "AWS cost per million, at least", unitUSD, func(r *bench.Result) *float64 {
 		if r.Cost == nil || r.Cost.PerMillion == nil {
 			return nil
 		}
 		return &r.Cost.PerMillion.Low
 	}, nil},
-	{"cost.per_million.high", "cost of a million requests on AWS, at most", unitUSD, func(r *bench.Result) *float64 {
+	{"cost.per_million.high", "AWS cost per million, at most", unitUSD, func(r *bench.Result) *float64 {
 		if r.Cost == nil || r.Cost.PerMillion == nil {
 			return nil
 		}
@@ -259,6 +259,9 @@ func comparedValue(f *bench.ComparedFigure, i int) string {
 	if i >= len(f.Values) || f.Values[i] == nil {
 		return absent(f, i)
 	}
+	if f.Name == "recovery" && *f.Values[i] == 0 {
+		return "at once"
+	}
 	return inUnit(f.Unit, *f.Values[i])
 }
 
@@ -293,6 +296,9 @@ type side struct {
 	runs []int
 }
 
+// isControl marks a control.
+const isControl = " (control)"
+
 // maxColumns is how many runs stand beside each other. More are put together by
 // their sides, if there is anything to put together.
 const maxColumns = 4
@@ -301,7 +307,7 @@ const maxColumns = 4
 func comparedSides(c *bench.Comparison) []side {
 	mark := func(name string, i int) string {
 		if c.Runs[i].Control {
-			return name + " (control)"
+			return name + isControl
 		}
 		return name
 	}

@@ -3,7 +3,6 @@ package reports
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -40,7 +39,8 @@ func capacityOf(c *bench.Comparison, s side) *bench.ComparedCapacity {
 	return nil
 }
 
-// comparedCapacityRows are the rows of capacity; none where no search is known.
+// comparedCapacityRows are the rows of capacity, without those of which no search
+// tells.
 func comparedCapacityRows(c *bench.Comparison, columns []side) [][]string {
 	if len(c.Capacity) == 0 {
 		return nil
@@ -54,7 +54,7 @@ func comparedCapacityRows(c *bench.Comparison, columns []side) [][]string {
 	}
 	var rows [][]string
 	for _, a := range answers {
-		row := []string{a.title}
+		row, seen := []string{a.title}, false
 		var first *bench.CapacityAnswer
 		for i, s := range columns {
 			k := capacityOf(c, s)
@@ -63,6 +63,7 @@ func comparedCapacityRows(c *bench.Comparison, columns []side) [][]string {
 				continue
 			}
 			text := capacityInterval(a.of(k))
+			seen = seen || text != notObserved
 			if i == 0 {
 				first = a.of(k)
 			} else if first != nil && apart(first, a.of(k)) {
@@ -70,7 +71,9 @@ func comparedCapacityRows(c *bench.Comparison, columns []side) [][]string {
 			}
 			row = append(row, text)
 		}
-		rows = append(rows, row)
+		if seen {
+			rows = append(rows, row)
+		}
 	}
 	row, seen := []string{"a spike drains in"}, false
 	for _, s := range columns {
@@ -91,11 +94,11 @@ func capacityInterval(a *bench.CapacityAnswer) string {
 	between := func() string {
 		switch {
 		case a.Low == nil:
-			return "below " + rate(*a.High)
+			return "below " + significant(*a.High) + "/s"
 		case a.High == nil:
-			return "at least " + rate(*a.Low)
+			return "at least " + significant(*a.Low) + "/s"
 		}
-		return strings.TrimSuffix(rate(*a.Low), "/s") + " to " + rate(*a.High)
+		return significant(*a.Low) + " to " + significant(*a.High) + "/s"
 	}
 	switch {
 	case a.Status == bench.CapacityNone || a.Low == nil && a.High == nil:

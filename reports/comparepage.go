@@ -44,7 +44,7 @@ func CompareHTML(c *bench.Comparison, runs []Run) ([]byte, error) {
 	for i, s := range comparedSides(c) {
 		one := htmlSide{Name: s.name, Verdict: sideVerdict(c, s), Tone: tone(worst(c, s))}
 		if i < len(said) {
-			one.Claim = strings.TrimPrefix(said[i], s.name+": ")
+			one.Claim = strings.ReplaceAll(strings.TrimPrefix(said[i], s.name+": "), " %", "\u00a0%")
 		}
 		page.Sides = append(page.Sides, one)
 	}
@@ -77,34 +77,31 @@ func runLabel(c *bench.Comparison, i int) string {
 		name = clean(own, nameLimit) + " " + name
 	}
 	if c.Runs[i].Control {
-		name += " (control)"
+		name += isControl
 	}
 	return name
 }
 
 // scatter is the picture of response time against loss: the best architecture
-// stands at the lower left. Positions are in the units of the SVG's view box.
+// stands at the lower left. X is in per cent of the width, Y in pixels.
 type scatter struct {
-	Dots     []scatterDot
-	XTicks   []scatterTick
-	YTicks   []scatterTick
-	Unplaced string // runs without one of the two figures
+	Tall, Foot int // of the picture, and of its axis
+	Alt        string
+	Dots       []scatterDot
+	XTicks     []tick
+	YTicks     []tick
+	Unplaced   string // runs without one of the two figures
 }
 
 type scatterDot struct {
-	X, Y, TextX, TextY float64
-	Anchor             string
-	Label, Tone        string
-	Shape              string // of the verdict: circle, square or diamond, so that colour is not needed
+	X, Y, Rise  float64 // Rise is that of the label's base line
+	Anchor      string
+	Label, Tone string
+	Shape       string // of the verdict: circle, square or diamond, so that colour is not needed
 }
 
-type scatterTick struct {
-	At   float64
-	Text string
-}
-
-// The plotting area within the view box of 720 × 320.
-const scatterLeft, scatterRight, scatterTop, scatterBottom = 90, 690, 24, 262
+// The plotting area.
+const scatterLeft, scatterRight, scatterTop, scatterFoot = 8, 96, 24, 250
 
 // newScatter places the runs; nil where none has both figures.
 func newScatter(c *bench.Comparison) *scatter {
@@ -132,7 +129,7 @@ func newScatter(c *bench.Comparison) *scatter {
 	if math.IsInf(lo, 1) {
 		return nil
 	}
-	s := &scatter{Unplaced: strings.Join(unplaced, ", ")}
+	s := &scatter{Tall: scatterFoot + 26, Foot: scatterFoot, Alt: "Each run by its response time p99 and the share of acknowledged requests that it lost", Unplaced: strings.Join(unplaced, ", ")}
 	from, to := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi))
 	if to <= from {
 		to = from + 1
@@ -141,12 +138,12 @@ func newScatter(c *bench.Comparison) *scatter {
 	x := func(ms float64) float64 {
 		return scatterLeft + (math.Log10(ms)-from)/(to-from)*(scatterRight-scatterLeft)
 	}
-	y := func(v float64) float64 { return scatterBottom - v/most*(scatterBottom-scatterTop) }
+	y := func(v float64) float64 { return scatterFoot - v/most*(scatterFoot-scatterTop) }
 	for e := from; e <= to; e++ {
-		s.XTicks = append(s.XTicks, scatterTick{round1(x(math.Pow(10, e))), shortDuration(math.Pow(10, e))})
+		s.XTicks = append(s.XTicks, tick{round1(x(math.Pow(10, e))), shortDuration(math.Pow(10, e))})
 	}
 	for _, t := range stepTicks(0, most, 4, number) {
-		s.YTicks = append(s.YTicks, scatterTick{round1(y(t.Value)), t.Label + " %"})
+		s.YTicks = append(s.YTicks, tick{round1(y(t.Value)), t.Label + " %"})
 	}
 	for _, side := range comparedSides(c) {
 		if !slices.ContainsFunc(side.runs, func(i int) bool { return !has(i) }) { // one dot for all trials of a side
@@ -154,7 +151,9 @@ func newScatter(c *bench.Comparison) *scatter {
 			if len(side.runs) == 1 {
 				label = runLabel(c, side.runs[0])
 			}
-			s.place(round1(x(middleOf(p99, side.runs))), round1(y(middleOf(share, side.runs))), label, worst(c, side))
+			ms, gone := middleOf(p99, side.runs), middleOf(share, side.runs)
+			s.place(round1(x(ms)), round1(y(gone)), label, worst(c, side))
+			s.Alt += "; " + label + ": " + duration(ms) + ", " + percent(gone/100) + " lost"
 		}
 	}
 	return s
@@ -162,16 +161,16 @@ func newScatter(c *bench.Comparison) *scatter {
 
 // place adds a dot, with its label where it covers no earlier one.
 func (s *scatter) place(x, y float64, label string, v bench.Verdict) {
-	d := scatterDot{X: x, Y: y, TextX: x + 12, TextY: y - 8, Anchor: "start", Label: cut(label, 42), Tone: tone(v)}
+	d := scatterDot{X: x, Y: y, Rise: -8, Anchor: "start", Label: cut(label, 42), Tone: tone(v)}
 	d.Shape = map[string]string{"pass": "circle", "fail": "diamond"}[d.Tone]
 	if x > (scatterLeft+scatterRight)/2 {
-		d.TextX, d.Anchor = x-12, "end"
+		d.Anchor = "end"
 	}
 	for again := true; again; {
 		again = false
 		for _, o := range s.Dots {
-			if math.Abs(o.TextY-d.TextY) < 15 && math.Abs(o.TextX-d.TextX) < 300 {
-				d.TextY, again = o.TextY-15, true
+			if above := o.Y + o.Rise; math.Abs(above-d.Y-d.Rise) < 15 && math.Abs(o.X-d.X) < 40 {
+				d.Rise, again = above-15-d.Y, true
 			}
 		}
 	}

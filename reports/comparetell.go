@@ -20,6 +20,14 @@ func CompareTerminal(w io.Writer, c *bench.Comparison, opt Options) error {
 	}
 	b.WriteString("\n")
 	rows := append([][]string{append([]string{""}, comparisonColumns(c)...)}, comparisonRows(c)...)
+	legend := rowsLegend(c)
+	for i, name := range rows[0] { // columns are narrow here
+		if short, ok := strings.CutSuffix(name, isControl); ok {
+			if rows[0][i] = short + "*"; !strings.HasPrefix(legend, "* ") {
+				legend = joinNonEmpty("; ", "* control: its verdict does not count", legend)
+			}
+		}
+	}
 	widths := make([]int, len(rows[0]))
 	total := 0
 	for i := range widths {
@@ -41,7 +49,6 @@ func CompareTerminal(w io.Writer, c *bench.Comparison, opt Options) error {
 		}
 	}
 	settings := settingRows(c)
-	legend := rowsLegend(c)
 	if len(c.Notes)+len(c.FailIf)+len(settings)+len(legend) > 0 {
 		b.WriteString("\n")
 	}

@@ -152,7 +152,8 @@ func (l *Live) sparklines() []string {
 		marks += mark
 	}
 	if struck {
-		rows = append(rows, fmt.Sprintf("%-*s%s", liveLabel, "  faults", marks))
+		row := fmt.Sprintf("%-*s%s", liveLabel, "  faults", marks)
+		rows = append(rows, joinNonEmpty("  ", append([]string{row}, faultLabels(&now)...)...))
 	}
 	return rows
 }
@@ -224,10 +225,21 @@ func (l *Live) line(p bench.Progress, bar bool) string {
 	if p.Bitten > 0 {
 		parts = append(parts, plural(p.Bitten, "strike"))
 	}
-	for _, f := range p.Faults {
-		parts = append(parts, "! "+clean(faultLabel(f), nameLimit))
+	if !(bar && p.Step == loadStep) { // the block has them below, too
+		for _, f := range faultLabels(&p) {
+			parts = append(parts, "! "+f)
+		}
 	}
 	return strings.Join(parts, "  ")
+}
+
+// faultLabels name the faults in force.
+func faultLabels(p *bench.Progress) []string {
+	var names []string
+	for _, f := range p.Faults {
+		names = append(names, clean(faultLabel(f), nameLimit))
+	}
+	return names
 }
 
 // seconds writes whole seconds: 75s.

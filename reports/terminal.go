@@ -119,7 +119,11 @@ func Terminal(w io.Writer, r *bench.Result, opt Options) error {
 		b.WriteString("\n")
 		// Never cut: these are there to be copied.
 		b.WriteString(opt.paint(dim, "  report      "+dir+"/report.html") + "\n")
-		b.WriteString(opt.paint(dim, "  next        "+nextStep(r, dir)) + "\n")
+		next := "  next        " + nextStep(r, dir)
+		if command, _, ok := strings.Cut(next, "   #"); ok && utf8.RuneCountInString(next) > width {
+			next = command
+		}
+		b.WriteString(opt.paint(dim, next) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

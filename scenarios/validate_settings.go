@@ -248,6 +248,9 @@ func (c *checker) checkExport() {
 	if !c.Target.named() {
 		c.failf("read.by", "DynamoDB on AWS exports tables, and the embedded one does not: name a system under target, or say scan")
 	}
+	if c.Target.named() && !c.Target.HasItems() && !c.Target.HasResults() {
+		c.failf("read.by", "no table is named under target that could be exported")
+	}
 	if r.Bucket == "" {
 		c.failf("read.bucket", "it is missing: which bucket of S3 are the tables exported to?")
 	} else {

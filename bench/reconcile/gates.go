@@ -136,12 +136,12 @@ func (j *judge) gateFaultsBit() (bool, string) {
 	var parts []string
 	for _, f := range j.e.Faults {
 		planned := ""
-		if f.Planned != nil {
-			planned = " of " + num(*f.Planned) + " planned"
+		if f.Planned != nil { // a share of the operations strikes more often than its mean, too
+			planned = ", " + num(*f.Planned) + " expected"
 		}
 		if f.Bitten <= 0 {
 			ok = false
-			parts = append(parts, fmt.Sprintf("fault %q never struck%s", f.Text, strings.Replace(planned, " of ", ", with ", 1)))
+			parts = append(parts, fmt.Sprintf("fault %q never struck%s", f.Text, planned))
 			continue
 		}
 		struck := fmt.Sprintf("fault %q struck %s%s", f.Text, plural(f.Bitten, "time"), planned)

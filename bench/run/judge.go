@@ -206,7 +206,7 @@ func (f *files) judge(found func(bench.Finding)) (*bench.Result, *bench.Series) 
 		neverNull(list)
 	}
 	series := f.series(figures)
-	series.Traces = append(series.Traces, f.traces(&account, lives.all)...)
+	series.Traces = append(series.Traces, f.traces(&account, lives.told())...)
 	return r, series
 }
 

@@ -84,7 +84,7 @@ func readSeries(dir string, result []byte) (*bench.Series, error) {
 	return s, nil
 }
 
-// chosen are the findings whose lives a series tells: the first of each verdict.
+// chosen are the findings whose lives a series may tell: the first of each verdict.
 type chosen struct {
 	of  map[bench.ItemVerdict]int
 	all []bench.Finding
@@ -94,10 +94,27 @@ func (c *chosen) finding(f bench.Finding) {
 	if c.of == nil {
 		c.of = map[bench.ItemVerdict]int{}
 	}
-	if c.of[f.Verdict] < bench.MaxTracesOfKind && len(c.all) < bench.MaxTraces {
+	if c.of[f.Verdict] < bench.MaxTracesOfKind {
 		c.of[f.Verdict]++
 		c.all = append(c.all, f)
 	}
+}
+
+// told are those whose lives are told: no verdict that is often leaves another one out.
+func (c *chosen) told() []bench.Finding {
+	most := bench.MaxTracesOfKind
+	for together := len(c.all); together > bench.MaxTraces; {
+		most--
+		together = 0
+		for _, n := range c.of {
+			together += min(n, most)
+		}
+	}
+	n := map[bench.ItemVerdict]int{}
+	return slices.DeleteFunc(c.all, func(f bench.Finding) bool {
+		n[f.Verdict]++
+		return n[f.Verdict] > most
+	})
 }
 
 // notes says what a reader must know to read the figures right.

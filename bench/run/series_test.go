@@ -57,7 +57,7 @@ func TestTellWithAndWithoutItsSeries(t *testing.T) {
 // The rows count every finding that fails a run, and the lives are those of the
 // first of each verdict, as `trace` tells them.
 func TestSeriesOfFindings(t *testing.T) {
-	const each = 20
+	const each = 40
 	made := makeRun(t, t.TempDir(), synth.Options{Requests: 20_000, Seed: 4, Each: each, Watched: true})
 	r, s, err := run.Judge(made.Dir, run.JudgeOptions{})
 	if err != nil {
@@ -87,7 +87,7 @@ func TestSeriesOfFindings(t *testing.T) {
 	for _, life := range s.Traces {
 		told[life.Verdict]++
 	}
-	if len(s.Traces) != bench.MaxTraces || told["lost_write"] == 0 || told["lost_write"] > bench.MaxTracesOfKind {
+	if len(s.Traces) != bench.MaxTraces || len(told) != 8 || told["lost_write"] != bench.MaxTraces/8 {
 		t.Errorf("%d lives: %v", len(s.Traces), told)
 	}
 	for _, life := range []bench.Trace{s.Traces[0], s.Traces[len(s.Traces)-1]} {

@@ -42,7 +42,7 @@ type stops struct {
 // end; "": it need not.
 func (s *stops) look(now load.Counts, attempts int64) string {
 	if spent := float64(attempts) * s.attempt; s.limit > 0 && spent > s.limit {
-		return fmt.Sprintf("%d attempts were sent, which cost %.2f USD by the estimate, and target.limits.cost is %s", attempts, spent, scenarios.Dollars(s.limit))
+		return fmt.Sprintf("%d attempts were sent, which cost %s by the estimate, and target.limits.cost is %s", attempts, inDollars(spent), scenarios.Dollars(s.limit))
 	}
 	s.seen = append(s.seen, now)
 	if most := int(stopWindow/stopLook) + 1; len(s.seen) > most {
@@ -150,10 +150,18 @@ func (r *Run) checkCost() error {
 	r.attemptCost = usd / float64(plan.Len())
 	r.costLimit = float64(limit) * float64(r.plan.Len()) / float64(plan.Len())
 	if usd > float64(limit) {
-		return fmt.Errorf("target.limits.cost: the plan of %d requests costs %s%.2f USD by the estimate, over the limit of %s; send less, or raise the limit if that is meant (the estimate: %s, prices of %s)",
-			plan.Len(), at, usd, limit, c.Prices.Source, c.Prices.Date)
+		return fmt.Errorf("target.limits.cost: the plan of %d requests costs %s%s by the estimate, with prices of %s in %s, over the limit of %s; send less, or raise the limit if that is meant",
+			plan.Len(), at, inDollars(usd), c.Prices.Date, c.Prices.Region, limit)
 	}
 	return nil
+}
+
+// inDollars writes an amount to the cent, or where it is less than a dollar to two digits.
+func inDollars(usd float64) string {
+	if usd < 1 {
+		return fmt.Sprintf("%.2g USD", usd)
+	}
+	return fmt.Sprintf("%.2f USD", usd)
 }
 
 // checkCloud says what the scenario asks of an account of AWS where none is open.

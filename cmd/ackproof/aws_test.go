@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/aws"
@@ -78,11 +79,14 @@ func (u *cloudUser) write(name, text string) {
 	}
 }
 
+// hostArch is what a function must be built for to run here.
+var hostArch = map[string]string{"arm64": aws.ARM64, "amd64": aws.X8664}[runtime.GOARCH]
+
 // deploys a scenario for the processors that run here. The StreamProcessor's package is
 // built as for any user in the long conformance alone: it takes half a minute.
 func (u *cloudUser) deploys(file string, more ...string) *session {
 	u.t.Helper()
-	args := append([]string{"deploy", file, "--yes", "--arch", map[string]string{"arm64": aws.ARM64, "amd64": aws.X8664}[runtime.GOARCH]}, more...)
+	args := append([]string{"deploy", file, "--yes", "--arch", hostArch}, more...)
 	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
 		args = append(args, "--processor", built(u.t, "cmd/streamprocessor"))
 	}
@@ -111,10 +115,17 @@ expect: ["lost == 0", "duplicated == 0"]
 func TestConformanceAWS(t *testing.T) {
 	t.Run("errors are let out", func(t *testing.T) {
 		t.Parallel()
-		u := newCloudUser(t, deniedWrites(t))
+		o := deniedWrites(t)
+		o.Polls = time.Hour
+		u := newCloudUser(t, o)
 		u.write("aws.yaml", awsScenario)
+		if s := u.types(nil, "deploy", "aws.yaml", "--yes", "--ready", "1s", "--arch", hostArch, "--processor", built(t, "cmd/streamprocessor"), "--stack", "late"); s.cmd.ProcessState.ExitCode() != exitUnknown || !strings.Contains(s.stderr.String(), "no effect of them appeared in table") {
+			t.Errorf("a mapping that does not poll yet: exit %d, %s", s.cmd.ProcessState.ExitCode(), &s.stderr)
+		}
+		u.must(exitPass, "destroy", "--yes", "--stack", "late")
+		u.account.PollAfter(time.Second)
 		d := u.deploys("aws.yaml")
-		for _, want := range []string{"add      Mapping ", "a million requests: ", "ready: a canary was processed after"} {
+		for _, want := range []string{"add      Mapping ", "a million requests: at least $4.7", "ready: a canary was processed after"} {
 			if !strings.Contains(d.stdout.String(), want) {
 				t.Errorf("deploy says nothing of %q:\n%s", want, &d.stdout)
 			}

@@ -176,6 +176,7 @@ func TestConformanceCloud(t *testing.T) {
 		if code != exitPass || r.Items.Processed != 399 || r.Items.DeadLettered != 1 || *r.Deliveries.DeadLettered != 1 || *r.Items.Unexpected != 0 {
 			t.Errorf("exit %d, %+v, %v, notes %q: %s", code, r.Items, r.Reasons, r.Notes, &s.stderr)
 		}
+		t.Logf("%s", &s.stdout)
 		if !strings.Contains(s.stderr.String(), "exports in bucket kept, dead letters in letters, alarm too-many-errors in account 123456789012, region us-east-1") {
 			t.Errorf("nobody says what is asked of which account: %s", &s.stderr)
 		}

@@ -36,7 +36,7 @@ func TestConformanceServeInABrowser(t *testing.T) {
 	if got := browser.Ask[bool](p, "document.querySelector('#zoom-all').disabled"); got {
 		t.Error("the report does not zoom")
 	}
-	p.Do(chromedp.NavigateBack(), chromedp.WaitReady("#table"))
+	p.Do(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady("#table"))
 	p.Do(chromedp.Evaluate("document.querySelectorAll('#table input[type=checkbox]').forEach(box => box.click())", nil))
 	p.Do(chromedp.Submit("form[action='/compare']"), chromedp.WaitReady(".sides"))
 	if got := title(); got != "Comparison of 2 runs" {

@@ -43,6 +43,7 @@ function timeline() {
       const left = (Math.max(a, from) - from) / wide * 100, right = (Math.min(b, to) - from) / wide * 100
       const end = left > 55
       text.setAttribute("text-anchor", end ? "end" : "start")
+      text.setAttribute("dx", end ? -3 : 3)
       text.setAttribute("x", (end ? Math.max(left, right) : left) + "%")
     }
     const second = 1000 / data.width, raw = wide / second / 8, power = 10 ** Math.floor(Math.log10(raw))
@@ -50,8 +51,9 @@ function timeline() {
     axis.replaceChildren()
     for (let i = Math.ceil(from / second / step); i * step * second <= to; i++) {
       const text = document.createElementNS("http://www.w3.org/2000/svg", "text")
-      text.setAttribute("class", "x")
-      text.setAttribute("x", (i * step * second - from) / wide * 100 + "%")
+      const x = (i * step * second - from) / wide * 100
+      text.setAttribute("class", x > 96 ? "x last" : "x")
+      text.setAttribute("x", x + "%")
       text.setAttribute("y", 15)
       text.textContent = Number((i * step).toPrecision(10)) + " s"
       axis.append(text)
@@ -161,6 +163,7 @@ function findings() {
   if (!table) return
   const body = table.tBodies[0], rows = [...body.rows], filter = byId("filter"), verdict = byId("verdict")
   const cell = (row, i) => row.cells[i] ? row.cells[i].textContent : ""
+  const kind = [...table.tHead.rows[0].cells].findIndex(head => head.textContent === "verdict")
   const collator = new Intl.Collator("en", {numeric: true})
   const close = () => body.querySelectorAll("tr.told").forEach(row => {
     const life = row.querySelector(".life")
@@ -189,7 +192,7 @@ function findings() {
     let n = 0
     for (const row of rows) {
       const text = row.textContent.toLowerCase()
-      row.hidden = verdict.value !== "" && cell(row, 0) !== verdict.value || !words.every(w => text.includes(w))
+      row.hidden = verdict.value !== "" && cell(row, kind) !== verdict.value || !words.every(w => text.includes(w))
       if (!row.hidden) n++
     }
     byId("matches").textContent = count(n) + " of " + count(rows.length)
