@@ -157,7 +157,7 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 	case "sts", "cloudformation":
 		a.serveQuery(w, body)
 	case "lambda":
-		a.serveMappings(w, r)
+		a.serveLambda(w, r, body)
 	case "monitoring":
 		a.serveMetrics(w, r, body)
 	default:

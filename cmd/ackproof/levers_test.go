@@ -8,8 +8,11 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -19,9 +22,19 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	ours "github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/peer"
 	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/bench/standin"
 )
+
+// longConformance skips a test that is none of every day.
+func longConformance(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
+		t.Skip("set ACKPROOF_CONFORMANCE=all: " + why)
+	}
+}
 
 // function makes a function on moto.
 func function(t *testing.T, client *lambda.Client, roles *iam.Client, name string) {
@@ -46,9 +59,7 @@ func function(t *testing.T, client *lambda.Client, roles *iam.Client, name strin
 // TestConformanceUndoOnAStack: what a dead run has left on a stack is undone by a call
 // on another machine, which knows the account alone; what may not be is told, and stays.
 func TestConformanceUndoOnAStack(t *testing.T) {
-	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
-		t.Skip("needs moto: set ACKPROOF_CONFORMANCE=all")
-	}
+	longConformance(t, "it needs moto")
 	moto := peer.Start(t, peer.MotoAWS)
 	resp, err := http.Post(moto.URL+"/moto-api/config", "application/json", strings.NewReader(`{"lambda":{"use_docker":false}}`))
 	if err != nil {
@@ -124,5 +135,63 @@ func TestUndoFlags(t *testing.T) {
 		if code := execute(t.Context(), w); code != exitMisuse || !strings.Contains(out.String(), "--stack") {
 			t.Errorf("%q: exit code %d, %s", args, code, &out)
 		}
+	}
+}
+
+const leverScenario = `load: [{name: steady, for: 16s, rate: 50/s}]
+processor: {work: 0ms, timeout: 3s}
+drain: {proof: sentinels}
+faults:
+  - "at 2s for 4s: invoke.disable"
+  - "at 10s for 2s: mapping.disable"
+expect: ["lost == 0", "duplicated == 0"]
+`
+
+// TestConformanceLeversOnAStack strikes a deployed system by AWS's levers, as a user
+// types it, in an account that is played on this machine: the function is stopped and
+// the mapping disabled in truth, CloudWatch counts what was refused, all of it is put
+// back, and nothing is lost. A run that is killed meanwhile is undone from another
+// machine, by the account alone, and its own machine finds nothing to do any more.
+func TestConformanceLeversOnAStack(t *testing.T) {
+	longConformance(t, "two runs, in 40 s")
+	u := newCloudUser(t, standin.Options{System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) }})
+	u.write("levers.yaml", leverScenario)
+	u.deploys("levers.yaml")
+	s := u.must(exitPass, "run", "--target", "aws", "levers.yaml")
+	r := resultOf(t, s.latest())
+	if len(r.Faults) != 2 || r.Faults[0].Bitten < 1 || r.Faults[1].Bitten != 1 || !r.Faults[0].Undone || !r.Faults[1].Undone || r.Items.Lost() != 0 {
+		t.Errorf("faults %+v, items %+v", r.Faults, r.Items)
+	}
+	if lag := r.Lag; lag == nil || lag.Max == nil || *lag.Max < 3000 {
+		t.Errorf("the function was stopped for 4 s, and the longest lag is %v ms", lag)
+	}
+	if stopped, disabled := u.account.Pulled("ackproof"); stopped || disabled {
+		t.Errorf("left: stopped %v, disabled %v", stopped, disabled)
+	}
+	killed := startAckproofWith(t, u.dir, slices.Concat(u.account.Environ(), []string{"ACKPROOF_STATE=" + filepath.Join(u.dir, "state")}), "run", "--target", "aws", "levers.yaml")
+	deadline := time.After(time.Minute)
+	for stopped := false; !stopped; stopped, _ = u.account.Pulled("ackproof") {
+		select {
+		case <-deadline:
+			t.Fatal("the lever was never pulled")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	killed.cmd.Process.Kill()
+	killed.code()
+	another := startAckproofWith(t, t.TempDir(), u.account.Environ(), "faults", "undo", "--stack", "ackproof")
+	if code := another.code(); code != exitPass || !strings.Contains(another.stdout.String(), `"at 2s for 4s: invoke.disable" of run `) {
+		t.Errorf("another machine: exit %d, %s%s", code, &another.stdout, &another.stderr)
+	}
+	if stopped, _ := u.account.Pulled("ackproof"); stopped {
+		t.Error("it is still stopped")
+	}
+	own := u.must(exitPass, "faults", "undo")
+	if !strings.Contains(own.stderr.String(), `had left "at 2s for 4s: invoke.disable" open: undone, and confirmed`) {
+		t.Errorf("its own machine: %s%s", &own.stdout, &own.stderr)
+	}
+	u.must(exitPass, "destroy", "--yes")
+	if b, refused := u.account.Buckets(), u.account.Refused(); len(b) > 0 || len(refused) > 0 {
+		t.Errorf("left %v, refused %v", b, refused)
 	}
 }
