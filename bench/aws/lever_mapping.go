@@ -130,6 +130,10 @@ func (m *mappingUpdate) pull(ctx context.Context, h *hand) error {
 	if err != nil {
 		return err
 	}
+	// LastModified may be in whole seconds: within one of them a change is not seen.
+	if d := h.clock.Now().Sub(m.Modified).Abs(); d < 2*time.Second && !pause(ctx, 2*time.Second-d) {
+		return ctx.Err()
+	}
 	if err := m.change(ctx, h, &lambda.UpdateEventSourceMappingInput{UUID: now.UUID, BatchSize: &m.BatchSize}); err != nil {
 		return err
 	}

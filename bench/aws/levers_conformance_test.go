@@ -244,14 +244,16 @@ func TestConformanceLevers(t *testing.T) {
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
 			s := s.in(t)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
 			l, stack := s.levers(tt.fault)
-			if err := errorsOf(l.Lacks(stack), l.Open(t.Context(), stack)); err != nil {
+			if err := errorsOf(l.Lacks(stack), l.Open(ctx, stack)); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.boto(tt.look); got != tt.before {
 				t.Errorf("before: %s, want %s", got, tt.before)
 			}
-			if err := l.Begin(t.Context(), 0); err != nil {
+			if err := l.Begin(ctx, 0); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.boto(tt.look); got != tt.in {
@@ -263,8 +265,6 @@ func TestConformanceLevers(t *testing.T) {
 			if tt.strike != nil {
 				tt.strike()
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
 			if err := l.End(ctx, 0); err != nil {
 				t.Fatal(err)
 			}

@@ -41,7 +41,7 @@ func variants(t *testing.T) map[string][]byte {
 		}
 		all[name] = text
 	}
-	arm, x86 := Settings{Arch: ARM64}, Settings{Arch: X8664, Memory: 512, Public: true, Retention: 1}
+	arm, x86 := Settings{Arch: ARM64}, Settings{Arch: X8664, Memory: 512, Public: true, Retention: 1, Recovery: true}
 	add("streams", bench.Streams, arm, nil)
 	add("streams-x86-public", bench.Streams, x86, nil)
 	add("streams-bucket", bench.Streams, arm, func(s *bench.Stack) { s.Mapping.OnFailure = "payload" })

@@ -320,7 +320,7 @@ func FuzzPrices(f *testing.F) {
 			return
 		}
 		c := p.Of(Quantities{Calls: Exactly(1e6), ItemWrites: Exactly(1e6), EffectWrites: Exactly(1e6), Together: Exactly(1e6), Invocations: Exactly(1e6),
-			GBSeconds: Exactly(1e6), Puts: Exactly(1e6), Messages: Exactly(1e6), Reads: Exactly(1e6), ExportedGB: Exactly(1e6)}, 1)
+			GBSeconds: Exactly(1e6), Puts: Exactly(1e6), Messages: Exactly(1e6), Reads: Exactly(1e6)}, 1) // exports may have no price
 		if c.Run.High == nil || math.IsNaN(c.Run.Low) || c.Run.Low < 0 || c.Run.Low > maxPrice*float64(len(bill)) {
 			t.Errorf("%q: %s", b, show(&c.Run))
 		}
@@ -364,5 +364,21 @@ func TestForecast(t *testing.T) {
 	}
 	if c := whole.Forecast(1e6, false, true).Cost(older); c.Run.High != nil || c.PerMillion.High == nil {
 		t.Errorf("an export of which nobody knows the price costs %s", show(&c.Run))
+	}
+}
+
+// TestForecastOfSomebodysProcessor: what a processor of the user's own will take nobody
+// can say, and no bound is made up.
+func TestForecastOfSomebodysProcessor(t *testing.T) {
+	prices, _ := List()
+	for _, architecture := range bench.Architectures() {
+		w := (Work{Architecture: architecture, IDBytes: 22, Payload: 256, BatchSize: 100, Tries: 3, Timeout: 3 * time.Second, MemoryMB: 256}).Forecast(1e6, false, false)
+		if c := w.Cost(prices); c.PerMillion.High == nil {
+			t.Errorf("%s: ours has no bound: %s", architecture, show(c.PerMillion))
+		}
+		w.BuiltIn = false
+		if c := w.Cost(prices); c.PerMillion.High != nil || c.PerMillion.Low < 4 {
+			t.Errorf("%s: somebody's processor costs %s", architecture, show(c.PerMillion))
+		}
 	}
 }

@@ -130,9 +130,9 @@ func (w *Work) stream(q *Quantities) {
 func (w *Work) handed() (invocations, records, seconds Amount) {
 	if w.Foreseen { // in batches between full ones and single records
 		n := float64(w.Requests)
-		return Between(math.Ceil(n/float64(max(1, w.BatchSize))), n), Exactly(n), Between(n*w.PerRecord.Seconds(), n*billed(w.PerRecord))
-	}
-	if w.Handed != nil {
+		invocations, records = Between(math.Ceil(n/float64(max(1, w.BatchSize))), n), Exactly(n)
+		seconds = Between(n*w.PerRecord.Seconds(), n*billed(w.PerRecord))
+	} else if w.Handed != nil {
 		invocations, records, seconds = w.Handed.sums()
 	} else {
 		stored, applied := w.seen(w.Stored, float64(w.Acknowledged)).Low, w.seen(w.Applied, 0).Low

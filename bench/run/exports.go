@@ -141,7 +141,9 @@ func (r *Run) export(ctx context.Context, rd *reader) (exports, error) {
 	// The time that an answer bears has no fractions: the second may have passed by now.
 	first := e.Proven.Truncate(exportSecond).Add(exportSecond)
 	second := first.Add(max(exportSecond, restBetweenReads))
-	r.showExports(0, 2*len(tables))
+	done := 0
+	show := func() { r.showExports(done, 2*len(tables)) }
+	show()
 	if !wait(ctx, second.Add(exportSecond).Sub(e.Proven)) { // nobody asks for a time to come
 		return e, ctx.Err()
 	}
@@ -154,14 +156,13 @@ func (r *Run) export(ctx context.Context, rd *reader) (exports, error) {
 			e.Reads[n] = append(e.Reads[n], one)
 		}
 	}
-	done := 0
 	for n := range e.Reads {
 		for i := range e.Reads[n] {
-			if err := r.awaitExport(ctx, rd, &e.Reads[n][i]); err != nil {
+			if err := r.awaitExport(ctx, rd, &e.Reads[n][i], show); err != nil {
 				return e, err
 			}
 			done++
-			r.showExports(done, 2*len(tables))
+			show()
 		}
 	}
 	r.evidence(evidenceExports, e)
@@ -221,8 +222,9 @@ func exportBackOff(attempt int) time.Duration {
 	return min(exportEvery, firstBackOff<<min(attempt, 10))
 }
 
-// awaitExport waits until an export is complete, and finds its files.
-func (r *Run) awaitExport(ctx context.Context, rd *reader, one *oneExport) error {
+// awaitExport waits until an export is complete, and finds its files. It shows now and
+// then how far that has come.
+func (r *Run) awaitExport(ctx context.Context, rd *reader, one *oneExport, show func()) error {
 	for attempt := 1; ; attempt++ {
 		var out *dynamodb.DescribeExportOutput
 		err := rd.patiently(ctx, func(ctx context.Context) (err error) {
@@ -241,6 +243,7 @@ func (r *Run) awaitExport(ctx context.Context, rd *reader, one *oneExport) error
 		case types.ExportStatusFailed:
 			return fmt.Errorf("the export of table %s failed: %s: %s; the bucket is %s", one.Table, aws.ToString(d.FailureCode), aws.ToString(d.FailureMessage), one.Bucket)
 		}
+		show()
 		if !wait(ctx, exportBackOff(attempt)) {
 			return fmt.Errorf("the export of table %s is not done: %w; a longer read.timeout waits longer", one.Table, ctx.Err())
 		}

@@ -99,6 +99,7 @@ func leaveOut(numbers ...int) func([]string) []string {
 }
 
 func TestTablesAreReadFromExports(t *testing.T) {
+	run.Long(t)
 	t.Parallel()
 	dir, front, err := fromExports(t, byExport, func(x *targettest.Exporter) { x.Early = 3 })
 	if err != nil {

@@ -32,6 +32,8 @@ type Options struct {
 	System func() bench.Target
 	// Faults are armed in the system as soon as it is up, and stay.
 	Faults []string
+	// Polls is how long a mapping that says Enabled takes until it polls: minutes in AWS.
+	Polls time.Duration
 	// Fail names resources that cannot be made, and why.
 	Fail map[string]string
 	// Stuck names resources that cannot be deleted at the first time, or ForGood, and
@@ -105,6 +107,14 @@ func (a *Account) Refused() []string {
 	return append([]string(nil), a.refused...)
 }
 
+// PollAfter changes how long the mappings of stacks that are made from now on take
+// until they poll.
+func (a *Account) PollAfter(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.options.Polls = d
+}
+
 // System is where the system of the stack that runs can be reached without a
 // signature, for somebody who looks into its tables with a client of his own.
 func (a *Account) System() bench.Endpoints {
@@ -147,7 +157,7 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 	case "sts", "cloudformation":
 		a.serveQuery(w, body)
 	case "lambda":
-		a.serveMappings(w, r)
+		a.serveLambda(w, r, body)
 	case "monitoring":
 		a.serveMetrics(w, r, body)
 	default:

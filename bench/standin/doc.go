@@ -5,7 +5,7 @@
 //
 //	AWS_ENDPOINT_URL ─► Account ─┬─ CloudFormation   change sets, steps, outputs, what goes wrong
 //	                             ├─ S3, STS          the processor's package; who asks
-//	                             ├─ Lambda            the mappings of a function, to be listed
+//	                             ├─ Lambda            reserved concurrency 0, a mapping disabled: done to the system
 //	                             ├─ CloudWatch       what came through the API
 //	                             └─ DynamoDB         forwarded to the system
 //	the output ApiUrl ─► API ───── the stage, and behind it the system's gateway
@@ -23,6 +23,6 @@
 //   - the output ApiUrl names this machine, since nothing else leads here;
 //   - a stack is made in as many looks as it takes, not in minutes;
 //   - permissions are not looked at: whoever has signed may do everything;
-//   - CloudWatch has Count, 4XXError and 5XXError of the API, at once, and of
-//     everything else no data.
+//   - CloudWatch has Count, 4XXError and 5XXError of the API, and Throttles of the
+//     function, at once, and of everything else no data.
 package standin

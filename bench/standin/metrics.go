@@ -89,6 +89,13 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 				result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 			}
 		}
+		if m.Namespace == "AWS/Lambda" && m.MetricName == "Throttles" && q.MetricStat.Stat == "Sum" && len(m.Dimensions) == 1 {
+			for _, s := range a.stacks { // all in the minute in which it is asked
+				if n, told := s.throttles(m.Dimensions[0].Value); told {
+					result.Timestamps, result.Values = append(result.Timestamps, a.clock.Now().UTC().Truncate(time.Minute)), append(result.Values, n)
+				}
+			}
+		}
 		out.MetricDataResults = append(out.MetricDataResults, result)
 	}
 	a.mu.Unlock()

@@ -60,6 +60,10 @@ func (a *Account) serveObjects(w http.ResponseWriter, r *http.Request, body []by
 		}
 		l.KeyCount = len(l.Contents)
 		writeXML(w, l)
+	case r.Method == http.MethodGet && objects[key] == nil:
+		fault(w, http.StatusNotFound, "NoSuchKey")
+	case r.Method == http.MethodGet:
+		w.Write(objects[key])
 	default:
 		fault(w, http.StatusNotImplemented, "NotImplemented")
 	}

@@ -34,6 +34,7 @@ type stack struct {
 	endpoints        bench.Endpoints
 	stage, dir       string
 	public           bool
+	levers           pulled
 }
 
 // create makes all resources, and the system at the end. The first that cannot be made
@@ -168,7 +169,9 @@ func (s *stack) start() error {
 		return err
 	}
 	s.dir = dir
-	stack.Run, stack.Seed, stack.Dir, stack.Faults = bench.NewRunID(clock.Entropy()), clock.Entropy()>>12, dir, s.account.options.Faults
+	stack.Run, stack.Seed, stack.Dir = bench.NewRunID(clock.Entropy()), clock.Entropy()>>12, dir
+	s.withLevers(&stack)
+	stack.Mapping.StartDelay = s.account.options.Polls
 	stack.Processor.Path = filepath.Join(dir, "package.zip")
 	if err := os.WriteFile(stack.Processor.Path, s.account.buckets[s.parameters["CodeBucket"]][s.parameters["CodeKey"]], 0o600); err != nil {
 		return err
@@ -184,7 +187,7 @@ func (s *stack) start() error {
 	}
 	s.target = target
 	s.made["Items"], s.made["Results"] = s.endpoints.ItemsTable, s.endpoints.ResultsTable
-	for i := range stack.Faults {
+	for i := range s.account.options.Faults {
 		if err := target.Begin(ctx, i); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/ackproof/ackproof/bench"
@@ -73,6 +74,7 @@ func (c client) installed(t *testing.T) (command, dir string) {
 	}
 	cache := filepath.Join(caches, "ackproof-test", fmt.Sprintf("%s-%x", c.code, sha256.Sum256(lock))[:24])
 	complete := filepath.Join(cache, "complete")
+	defer alone(t, cache+".lock")()
 	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(code)); err != nil {
 		t.Fatal(err)
@@ -101,6 +103,23 @@ func (c client) installed(t *testing.T) (command, dir string) {
 		}
 	}
 	return c.command(code, cache), dir
+}
+
+// alone waits until no other test process holds the lock, and gives what lets it go.
+func alone(t *testing.T, lock string) (release func()) {
+	t.Helper()
+	err := os.MkdirAll(filepath.Dir(lock), 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(lock)
+	if err == nil {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { f.Close() }
 }
 
 // zipBootstrap makes the package that is deployed.

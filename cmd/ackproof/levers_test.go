@@ -8,8 +8,10 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -18,10 +20,21 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	ours "github.com/ackproof/ackproof/bench/aws"
+	"github.com/ackproof/ackproof/bench/breakable"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/peer"
 	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/bench/standin"
 )
+
+// longConformance skips a test that is none of every day.
+func longConformance(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
+		t.Skip("set ACKPROOF_CONFORMANCE=all: " + why)
+	}
+}
 
 // function makes a function on moto.
 func function(t *testing.T, client *lambda.Client, roles *iam.Client, name string) {
@@ -46,9 +59,7 @@ func function(t *testing.T, client *lambda.Client, roles *iam.Client, name strin
 // TestConformanceUndoOnAStack: what a dead run has left on a stack is undone by a call
 // on another machine, which knows the account alone; what may not be is told, and stays.
 func TestConformanceUndoOnAStack(t *testing.T) {
-	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
-		t.Skip("needs moto: set ACKPROOF_CONFORMANCE=all")
-	}
+	longConformance(t, "it needs moto")
 	moto := peer.Start(t, peer.MotoAWS)
 	resp, err := http.Post(moto.URL+"/moto-api/config", "application/json", strings.NewReader(`{"lambda":{"use_docker":false}}`))
 	if err != nil {
@@ -124,5 +135,112 @@ func TestUndoFlags(t *testing.T) {
 		if code := execute(t.Context(), w); code != exitMisuse || !strings.Contains(out.String(), "--stack") {
 			t.Errorf("%q: exit code %d, %s", args, code, &out)
 		}
+	}
+}
+
+const leverScenario = `load: [{name: steady, for: 16s, rate: 50/s}]
+processor: {work: 0ms, timeout: 3s}
+drain: {proof: sentinels}
+faults:
+  - "at 2s for 4s: invoke.disable"
+  - "at 10s for 2s: mapping.disable"
+expect: ["lost == 0", "duplicated == 0"]
+`
+
+// TestConformanceLeversOnAStack strikes a deployed system by AWS's levers, as a user
+// types it, in an account that is played on this machine: the function is stopped and
+// the mapping disabled in truth, CloudWatch counts what was refused, all of it is put
+// back, and nothing is lost. A run that is killed meanwhile is undone from another
+// machine, by the account alone, and its own machine finds nothing to do any more.
+func TestConformanceLeversOnAStack(t *testing.T) {
+	longConformance(t, "two runs, in 40 s")
+	u := newCloudUser(t, standin.Options{System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) }})
+	u.write("levers.yaml", leverScenario)
+	u.deploys("levers.yaml")
+	s := u.must(exitPass, "run", "--target", "aws", "levers.yaml")
+	r := resultOf(t, s.latest())
+	if len(r.Faults) != 2 || r.Faults[0].Bitten < 1 || r.Faults[1].Bitten != 1 || !r.Faults[0].Undone || !r.Faults[1].Undone || r.Items.Lost() != 0 {
+		t.Errorf("faults %+v, items %+v", r.Faults, r.Items)
+	}
+	if lag := r.Lag; lag == nil || lag.Max == nil || *lag.Max < 3000 {
+		t.Errorf("the function was stopped for 4 s, and the longest lag is %v ms", lag)
+	}
+	if stopped, disabled := u.account.Pulled("ackproof"); stopped || disabled {
+		t.Errorf("left: stopped %v, disabled %v", stopped, disabled)
+	}
+	// To whoever owns it, it is a stack of his own.
+	u.write("orders.yaml", leverScenario+`request: {sign: sigv4}
+target:
+  stack: ackproof
+  url: "${output:ApiUrl}"
+  function: "${output:FunctionName}"
+  items:   {table: "${output:ItemsTable}", payload: payload}
+  results: {table: "${output:ResultsTable}", processedAt: processedAt, count: count, digest: digest, sequence: sequence}
+`)
+	killed := startAckproofWith(t, u.dir, u.account.Environ(), "run", "orders.yaml")
+	deadline := time.After(time.Minute)
+	for stopped := false; !stopped; stopped, _ = u.account.Pulled("ackproof") {
+		select {
+		case <-deadline:
+			t.Fatal("the lever was never pulled")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	killed.cmd.Process.Kill()
+	killed.code()
+	another := startAckproofWith(t, t.TempDir(), u.account.Environ(), "faults", "undo", "--stack", "ackproof")
+	if code := another.code(); code != exitPass || !strings.Contains(another.stdout.String(), `"at 2s for 4s: invoke.disable" of run `) {
+		t.Errorf("another machine: exit %d, %s%s", code, &another.stdout, &another.stderr)
+	}
+	if stopped, _ := u.account.Pulled("ackproof"); stopped {
+		t.Error("it is still stopped")
+	}
+	own := u.must(exitPass, "faults", "undo")
+	if !strings.Contains(own.stderr.String(), `had left "at 2s for 4s: invoke.disable" open: undone, and confirmed`) {
+		t.Errorf("its own machine: %s%s", &own.stdout, &own.stderr)
+	}
+	u.must(exitPass, "destroy", "--yes")
+	if b, refused := u.account.Buckets(), u.account.Refused(); len(b) > 0 || len(refused) > 0 {
+		t.Errorf("left %v, refused %v", b, refused)
+	}
+}
+
+// TestConformanceABreakableProcessor strikes the StreamProcessor's binary by what is set
+// in its environment, as on AWS, in processes that really die: each strike is one line
+// of its log, a sound processor loses nothing, and one that is not idempotent is found.
+func TestConformanceABreakableProcessor(t *testing.T) {
+	longConformance(t, "two runs, in 10 s")
+	bootstrap := built(t, "cmd/streamprocessor")
+	built(t, "cmd/ackproof")
+	until := clock.Real{}.Now().Add(20 * time.Second).UnixMilli() // behind it the flags sleep, though nobody has removed them
+	kill := breakable.Flag{Run: "01234567", Kind: breakable.Kill, Placement: breakable.AfterWrite, Writes: 4, Share: 100, Once: true, EveryMs: 1000, UntilMs: until}
+	fail := breakable.Flag{Run: "01234567", Fault: 1, Kind: breakable.Error, Placement: breakable.AfterEffects, Share: 20, UntilMs: until}
+	for defect, verdict := range map[string]int{"": exitPass, "non-idempotent": exitFail} {
+		t.Run(defect, func(t *testing.T) {
+			t.Parallel()
+			s := startAckproofIn(t, t.TempDir(), "run", "baseline", "--rate", "100/s", "--for", "6s", "--quiet", "--processor", bootstrap,
+				"--set", "mapping.batchSize=10", "--env", kill.Variable()+"="+kill.Encode(), "--env", fail.Variable()+"="+fail.Encode(), "--env", "ACKPROOF_DEFECT="+defect)
+			if code := s.code(); code != verdict {
+				t.Errorf("exit code %d, want %d", code, verdict)
+			}
+			log, err := os.ReadFile(filepath.Join(s.latest(), "processor.log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			deaths := 0
+			for _, e := range lines[map[string]any](t, filepath.Join(s.latest(), "events.jsonl")) {
+				if e["kind"] == string(bench.EventProcessorDeath) {
+					deaths++
+				}
+			}
+			killed, failed := strings.Count(string(log), kill.Line()), strings.Count(string(log), fail.Line())
+			if killed == 0 || failed == 0 || deaths != killed {
+				t.Errorf("%d lines of kills and %d of errors, %d deaths", killed, failed, deaths)
+			}
+			r := resultOf(t, s.latest())
+			if lost, again := r.Items.Lost(), *r.Deliveries.Redelivered; lost != 0 || again == 0 {
+				t.Errorf("%d lost, %d delivered again", lost, again)
+			}
+		})
 	}
 }

@@ -57,6 +57,10 @@ func serial(factor float64, more ...string) []string {
 	return scaled(factor, append([]string{"--set", "request.connections=1", "--set", "mapping.batchSize=20", "--set", "processor.timeout=20s"}, more...)...)
 }
 
+// unhurried drops what a scenario asks of the recovery: how soon a slow engine
+// recovers on a busy machine is not compared.
+const unhurried = "--set=expect=['lost == 0', 'duplicated == 0']"
+
 // poisoned scales where the 600th request is a bad one: it is the 60th then.
 func poisoned(more ...string) []string {
 	return serial(0.1, append([]string{"--set", "workload.poison=[60]"}, more...)...)
@@ -79,7 +83,7 @@ var tenth = serial(0.1, "--set", "faults=['on PutItem 31 to 90: table.throttle 3
 // the gateway's limit, which is a rate of its own.
 var abroads = []abroad{
 	{name: "baseline", args: serial(0.1), exact: true, check: checkOf("baseline")},
-	{name: "crash", args: serial(0.1), check: func(t *testing.T, r *bench.Result, _ string) {
+	{name: "crash", args: serial(0.1, unhurried), check: func(t *testing.T, r *bench.Result, _ string) {
 		if r.Items.Lost() != 0 || *r.Items.Duplicated != 0 || r.Items.Processed != r.Requests.Acknowledged {
 			t.Errorf("of %d acknowledged, %d processed once, %d lost, %d duplicated", r.Requests.Acknowledged, r.Items.Processed, r.Items.Lost(), *r.Items.Duplicated)
 		}
@@ -91,7 +95,7 @@ var abroads = []abroad{
 	{name: "shapes", args: serial(0.1), exact: true, check: checkOf("shapes")},
 	{name: "lossy", args: serial(0.1), check: checkOf("lossy")},
 	{name: "poison", args: poisoned("--set", "drain.timeout=4s"), check: checkPoison(60)},
-	{name: "outage", args: serial(0.2), exact: true, check: checkOf("outage")},
+	{name: "outage", args: serial(0.2, unhurried), exact: true, check: checkOf("outage")},
 	{name: "outage", args: scaled(0.2, "--architecture", "fire-and-forget"), check: func(t *testing.T, r *bench.Result, _ string) {
 		if r.Items.LostWrite == 0 {
 			t.Error("nothing was lost")
@@ -117,11 +121,11 @@ var abroads = []abroad{
 			t.Errorf("%d lost in processing, the first is %d, %d pending", n, r.Findings[0].Seq, r.Items.Pending)
 		}
 	}},
-	{name: "lanes", args: serial(0.2), exact: true, check: checkOf("lanes")},
+	{name: "lanes", args: serial(0.2, unhurried), exact: true, check: checkOf("lanes")},
 	{name: "naive-mapping", args: tenth, exact: true, check: checkOf("naive-mapping")},
 	{name: "throttled", args: tenth, exact: true, check: checkOf("throttled")},
-	{name: "gateway-limit", args: serial(0.2, "--set", "gateway.throttle.rate=40/s", "--set", "gateway.throttle.burst=20", "--set", "expect=['lost == 0', 'requests.refused > 60']"), check: checkOf("gateway-limit")},
-	{name: "late-answer", args: scaled(0.2), check: checkOf("late-answer")},
+	{name: "gateway-limit", args: serial(0.1, "--set", "gateway.throttle.rate=20/s", "--set", "gateway.throttle.burst=10", "--set", "expect=['lost == 0', 'requests.refused > 30']"), check: checkOf("gateway-limit")},
+	{name: "late-answer", args: scaled(0.2, "--set", "gateway.integrationTimeout=1s", "--set", "faults=['at 2500ms for 1s: processor.slow by=1500ms']"), check: checkOf("late-answer")},
 	{name: "overwrite", args: serial(0.2), exact: true, check: checkOf("overwrite")},
 	{name: "escape", args: serial(0.2), exact: true, check: checkOf("escape")},
 	{name: "passthrough", args: serial(0.2), exact: true, check: checkOf("passthrough")},
@@ -155,15 +159,15 @@ var abroads = []abroad{
 	{name: "done-twice", args: serial(0.1), check: checkOf("done-twice")},
 	{name: "new-id", args: serial(0.1), check: checkOf("new-id")},
 	// As same-again: a put that changes nothing leaves a record there.
-	{name: "sent-again", args: serial(0.1), check: checkOf("sent-again"), but: &ending{
+	{name: "sent-again", args: serial(0.1, "--set", "gates.evidence=10"), check: checkOf("sent-again"), but: &ending{
 		[]string{peer.Dynoxide, peer.Moto}, "fail[duplicated expectation_missed]", func(t *testing.T, r *bench.Result, dir string) {
 			if again, _ := retried(t, dir, r.Requests.Planned); len(again) == 0 || *r.Items.Duplicated != int64(len(again)) {
 				t.Errorf("%d sent again, %d duplicated", len(again), *r.Items.Duplicated)
 			}
 		}}},
-	{name: "sent-anew", args: serial(0.1), check: checkOf("sent-anew")},
+	{name: "sent-anew", args: serial(0.1, "--set", "gates.evidence=10"), check: checkOf("sent-anew")},
 	{name: "versions", args: serial(0.2), check: checkOf("versions")},
-	{name: "hot-keys", args: serial(0.2), check: checkOf("hot-keys")},
+	{name: "hot-keys", args: serial(0.2, unhurried), check: checkOf("hot-keys")},
 	{name: "stale-overwrite", args: serial(0.2, "--set", "workload.keys=20", "--set", "gates.evidence=20"), check: checkOf("stale-overwrite")},
 	{name: "old-version", args: late("--set", "workload.poison=[25]"), check: checkVersions(25)},
 	{name: "replayed", args: serial(0.1), check: checkOf("replayed")},
