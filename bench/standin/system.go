@@ -26,15 +26,15 @@ type resource struct {
 
 func parseTemplate(text string) (t template, err error) {
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return t, fmt.Errorf("Template format error: %w", err)
+		return t, invalid("Template format error: %v", err)
 	}
 	if len(t.Resources) == 0 {
-		return t, fmt.Errorf("Template format error: At least one Resources member must be defined.")
+		return t, invalid("Template format error: At least one Resources member must be defined.")
 	}
 	for id, r := range t.Resources {
 		for _, other := range needs(r) {
 			if _, ok := t.Resources[other]; !ok {
-				return t, fmt.Errorf("Template format error: Unresolved resource dependency %s of %s", other, id)
+				return t, invalid("Template format error: Unresolved resource dependency %s of %s", other, id)
 			}
 		}
 	}
