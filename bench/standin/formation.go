@@ -94,7 +94,7 @@ func (a *Account) createChangeSet(q url.Values) (*changeSet, error) {
 	}
 	t, err := parseTemplate(q.Get("TemplateBody"))
 	if err != nil {
-		return nil, err
+		return nil, invalid("%s", err)
 	}
 	if len(t.of("AWS::IAM::Role")) > 0 && q.Get("Capabilities.member.1") != "CAPABILITY_IAM" {
 		return nil, problem{"InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_IAM]"}
