@@ -122,3 +122,27 @@ func TestCompareVaried(t *testing.T) {
 		t.Errorf("beside another group: sides %q", names)
 	}
 }
+
+// Two runs of one architecture are told apart in the pictures as they are in the table;
+// the trials of a side are not.
+func TestOverlaysAreTheColumns(t *testing.T) {
+	runs := settled()
+	runs[1].Result.Run.Architecture = runs[0].Result.Run.Architecture
+	classes := func(runs []Run) (out []string) {
+		c := Compare(runs, "")
+		for _, o := range overlays(&c, runs) {
+			out = append(out, o.class+" "+o.name)
+		}
+		return out
+	}
+	id := func(r Run) string { return string(r.Result.Run.ID) }
+	if got, want := classes(runs), []string{"side0 " + id(runs[0]) + " streams", "side1 " + id(runs[1]) + " streams"}; !slices.Equal(got, want) {
+		t.Errorf("two runs: %q, want %q", got, want)
+	}
+	for i := range runs {
+		runs[i].Group = "group"
+	}
+	if got, want := classes(runs), []string{"side0 group, 2 runs", "side0 "}; !slices.Equal(got, want) {
+		t.Errorf("two trials: %q, want %q", got, want)
+	}
+}

@@ -48,19 +48,19 @@ type overlaid struct {
 	class, name string // of its side; the name is empty for all but the first of a side
 }
 
-// overlays gives the runs with a series; each side has a line of its own.
+// overlays gives the runs with a series; each column of the table has a line of its
+// own.
 func overlays(c *bench.Comparison, runs []Run) []overlaid {
-	names, members := sides(c)
 	var out []overlaid
-	for k, name := range names {
+	for k, s := range comparedSides(c) {
 		first := true
-		for _, i := range members[name] {
+		for _, i := range s.runs {
 			if i >= len(runs) || runs[i].Series == nil || len(runs[i].Series.Rows) == 0 {
 				continue
 			}
 			o := overlaid{Run: runs[i], class: fmt.Sprintf("side%d", k%6)}
 			if first {
-				o.name, first = clean(name, nameLimit), false
+				o.name, first = s.name, false
 			}
 			out = append(out, o)
 		}

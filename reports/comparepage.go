@@ -2,6 +2,7 @@ package reports
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func CompareHTML(c *bench.Comparison, runs []Run) ([]byte, error) {
 	for i, s := range comparedSides(c) {
 		one := htmlSide{Name: s.name, Verdict: sideVerdict(c, s), Tone: tone(worst(c, s))}
 		if i < len(said) {
-			one.Claim = strings.ReplaceAll(strings.TrimPrefix(said[i], s.name+": "), " %", "\u00a0%")
+			one.Claim = unitOf.ReplaceAllString(strings.TrimPrefix(said[i], s.name+": "), "$1\u00a0$2")
 		}
 		page.Sides = append(page.Sides, one)
 	}
@@ -59,6 +60,9 @@ func CompareHTML(c *bench.Comparison, runs []Run) ([]byte, error) {
 	}
 	return execute("compare", "comparison.html", page)
 }
+
+// unitOf finds a number with its unit, which stay in one line.
+var unitOf = regexp.MustCompile(`(\d) (%|(?:µs|ms|s|min|h)\b)`)
 
 // worst is the worst verdict of a side.
 func worst(c *bench.Comparison, s side) bench.Verdict {

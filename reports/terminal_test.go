@@ -21,6 +21,10 @@ func TestTerminalKeepsItsRules(t *testing.T) {
 			r.Reasons = append(r.Reasons, bench.Reason{Code: "x", Text: evil})
 			r.Notes = append(r.Notes, evil)
 		}
+		for i := range 10 {
+			r.Faults = append(r.Faults, bench.FaultResult{Text: evil, Bitten: int64(i), Undone: i%2 == 0, PredictedLoss: ptr(int64(i))})
+			r.Expectations = append(r.Expectations, bench.Expectation{Expect: evil, OK: ptr(false), Why: evil})
+		}
 		for _, width := range []int{0, 40, 80, 200} {
 			var b bytes.Buffer
 			opt := Options{Width: width, Dir: "runs/latest"}

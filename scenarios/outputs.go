@@ -22,7 +22,7 @@ var (
 // outputs are the settings in which outputs may stand, by their paths.
 func (t *TargetSettings) outputs() map[string]*string {
 	return map[string]*string{
-		"target.url": &t.URL, "target.stream": &t.Stream, "target.items.table": &t.Items.Table, "target.results.table": &t.Results.Table,
+		"target.url": &t.URL, "target.stream": &t.Stream, "target.function": &t.Function, "target.items.table": &t.Items.Table, "target.results.table": &t.Results.Table,
 		"target.deadLetters.queue": &t.DeadLetters.Queue, "target.deadLetters.bucket": &t.DeadLetters.Bucket,
 	}
 }

@@ -32,7 +32,8 @@ type TargetSettings struct {
 	DynamoDB    TargetDynamoDB `yaml:"dynamodb,omitempty"`
 	Items       TargetItems    `yaml:"items,omitempty"`
 	Results     TargetResults  `yaml:"results,omitempty"`
-	Stream      string         `yaml:"stream,omitempty"` // auto, none, or an ARN
+	Stream      string         `yaml:"stream,omitempty"`   // auto, none, or an ARN
+	Function    string         `yaml:"function,omitempty"` // of Lambda, that processes: what AWS's levers are pulled at
 	DeadLetters TargetLetters  `yaml:"deadLetters,omitempty"`
 	Canary      time.Duration  `yaml:"canary,omitempty"` // how long the first request may take until its effect is seen
 	Limits      TargetLimits   `yaml:"limits,omitempty"`
@@ -164,11 +165,18 @@ func (s *Scenario) system() bench.System {
 	}
 }
 
+// functionName is the form of
+// https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+var functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 // checkTarget checks what names a system that is not ours.
 func (c *checker) checkTarget() {
 	t := c.Target
 	if !t.named() {
 		return
+	}
+	if !c.checkOutputs("target.function", t.Function) && t.Function != "" && !functionName.MatchString(t.Function) {
+		c.failf("target.function", "%.80q is no name of a function: want 1 to 64 letters, digits, hyphens and underscores", t.Function)
 	}
 	if t.Stack != "" && !stackName.MatchString(t.Stack) {
 		c.failf("target.stack", "%.80q is no name of a stack: want letters, digits and hyphens, a letter first", t.Stack)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +33,19 @@ func (s *Status) Parts() Parts {
 		Stack: s.Name, API: apiOf(s.Outputs[OutURL]), Stage: stageName, Function: s.Outputs[outFunction],
 		Items: s.Outputs[OutItems], Results: s.Outputs[OutResults], Stream: s.Outputs[outStream],
 	}
+}
+
+// PartsOf are those of a system of somebody's own, by the URL of its API and the names
+// that it has; a stream that is not named by its ARN is that of the items table.
+func PartsOf(stack, address, function, items, results, stream string) Parts {
+	p := Parts{Stack: stack, API: apiOf(address), Function: function, Items: items, Results: results}
+	if u, err := url.Parse(address); err == nil {
+		p.Stage, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	}
+	if strings.HasPrefix(stream, "arn:") {
+		p.Stream = stream
+	}
+	return p
 }
 
 // LeverOptions say what is broken and how.
@@ -77,6 +92,9 @@ func (l *Levers) Undoing() []string { return l.opts.Undoing }
 // is not its own doing. All that is wrong is said at once.
 func (l *Levers) Open(ctx context.Context, stack bench.Stack) error {
 	l.stack, l.pulls = stack, nil
+	if err := l.findStream(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	any := false
 	for i, text := range stack.Faults {
@@ -101,6 +119,20 @@ func (l *Levers) Open(ctx context.Context, stack bench.Stack) error {
 		errs = append(errs, fmt.Errorf("run %s on %s has left %q open since %s: 'ackproof faults undo --stack %s' undoes it", o.Run, o.Host, o.Text, o.Since.Format(time.RFC3339), o.Stack))
 	}
 	return errors.Join(append(errs, err)...)
+}
+
+// findStream finds the stream of the items table, where a fault takes it and nobody has
+// named it.
+func (l *Levers) findStream(ctx context.Context) error {
+	p := &l.opts.Parts
+	if p.Stream != "" || p.Items == "" || l.stack.Architecture != bench.Streams || len(l.stack.Faults) == 0 {
+		return nil
+	}
+	t, err := (&capacity{Table: p.Items}).now(ctx, l.hand)
+	if err == nil {
+		p.Stream = text(t.LatestStreamArn)
+	}
+	return err
 }
 
 // entry is what the journal says of a fault.

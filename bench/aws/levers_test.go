@@ -20,7 +20,7 @@ const disabled = "at 3s for 20s: invoke.disable"
 // leversOn makes the levers of some faults on a function called processor.
 func leversOn(t *testing.T, a *Account, texts ...string) (*Levers, bench.Stack) {
 	t.Helper()
-	l := NewLevers(LeverOptions{Account: a, Parts: Parts{Stack: "ackproof", Function: "processor"}, Clock: clock.Real{}})
+	l := NewLevers(LeverOptions{Account: a, Parts: Parts{Stack: "ackproof", Function: "processor", API: "a1b2c3", Stage: "run", Items: "items", Results: "results", Stream: "arn:aws:dynamodb:::stream"}, Clock: clock.Real{}})
 	l.hand.poll = quickly
 	return l, bench.Stack{Run: "01234567", Architecture: bench.Streams, Faults: texts}
 }
@@ -288,6 +288,20 @@ func TestAPIOf(t *testing.T) {
 		if got := apiOf(address); got != want {
 			t.Errorf("%s: API %q, want %q", address, got, want)
 		}
+	}
+}
+
+// TestPartsOf: what a system of somebody's own does not tell is said.
+func TestPartsOf(t *testing.T) {
+	p := PartsOf("orders", "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod/v1", "f", "i", "r", "auto")
+	if p != (Parts{Stack: "orders", API: "a1b2c3", Stage: "prod", Function: "f", Items: "i", Results: "r"}) {
+		t.Errorf("parts %+v", p)
+	}
+	l, stack := leversOn(t, &Account{}, "at 1s for 9s: client.throttle", "at 1s for 9s: table.deny", "at 1s for 9s: results.deny", disabled)
+	l.opts.Parts = PartsOf("orders", "https://orders.example.com", "f", "i", "", "none")
+	lacks := l.Lacks(stack)
+	if len(lacks) != 3 || !strings.Contains(lacks[0], "execute-api") || !strings.Contains(lacks[1], "execute-api") || !strings.Contains(lacks[2], "target: {results: {table: NAME}}") {
+		t.Errorf("it lacks %q", lacks)
 	}
 }
 

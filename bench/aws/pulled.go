@@ -24,7 +24,7 @@ func (l *Levers) Lacks(stack bench.Stack) (lacks []string) {
 		all = append(all, f)
 	}
 	for i, f := range all {
-		for _, why := range lacksOf(f, stack.Architecture) {
+		for _, why := range append(lacksOf(f, stack.Architecture), l.lacksPart(f, stack.Architecture)...) {
 			lacks = append(lacks, fmt.Sprintf("the fault %q: %s", stack.Faults[i], why))
 		}
 		for j := range i {
@@ -41,6 +41,24 @@ func meet(f, g faults.Fault) bool {
 	from, to := f.Window()
 	a, b := g.Window()
 	return from <= b && a <= to
+}
+
+// lacksPart says what of the system a lever is pulled at and is not known.
+func (l *Levers) lacksPart(f faults.Fault, architecture string) (lacks []string) {
+	p := l.opts.Parts
+	atAPI := atStage(f) || f.Kind.Name == "table.deny" && architecture == bench.Streams
+	if atAPI && p.API == "" {
+		lacks = append(lacks, "it is pulled at the stage of the API, which a URL of another form than https://ID.execute-api.REGION.amazonaws.com/STAGE does not tell: leave the fault out, or name that URL")
+	}
+	for _, part := range []struct {
+		place     bench.Place
+		name, key string
+	}{{bench.PlaceTable, p.Items, "items"}, {bench.PlaceTableWay, p.Items, "items"}, {bench.PlaceResults, p.Results, "results"}} {
+		if _, on := f.Kind.OnAWS(); on && f.Kind.Place == part.place && part.name == "" {
+			lacks = append(lacks, fmt.Sprintf("no table is named that it is pulled at: say target: {%s: {table: NAME}}", part.key))
+		}
+	}
+	return lacks
 }
 
 // lacksOf says what of a fault AWS has no lever for.

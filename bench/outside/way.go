@@ -21,7 +21,7 @@ func lacksFault(faults Faults, i int, text string) string {
 		}
 		return ""
 	}
-	return fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), strike between client and API (client.cut and its like), or leave the fault out", text)
+	return fmt.Sprintf("the fault %q strikes inside the system, which is not ackproof's: break it with commands of your own (exec.run), strike between client and API (client.cut and its like), on AWS name its function (target.function, --target aws), or leave the fault out", text)
 }
 
 // OnTheWay decides which requests are struck between client and API.

@@ -37,7 +37,7 @@ func parseSigned(header string) (s signed, err error) {
 	}
 	rest, ok := strings.CutPrefix(header, algorithm+" ")
 	if !ok {
-		return s, fmt.Errorf("Authorization: want %s", algorithm)
+		return s, fmt.Errorf("the header Authorization does not say %s", algorithm)
 	}
 	for part := range strings.SplitSeq(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
@@ -45,7 +45,7 @@ func parseSigned(header string) (s signed, err error) {
 		case "Credential":
 			scope := strings.Split(value, "/")
 			if len(scope) != 5 || scope[4] != "aws4_request" {
-				return s, fmt.Errorf("Credential %q is no scope", value)
+				return s, fmt.Errorf("the Credential %q is no scope", value)
 			}
 			s.key, s.date, s.region, s.service = scope[0], scope[1], scope[2], scope[3]
 		case "SignedHeaders":
@@ -55,7 +55,7 @@ func parseSigned(header string) (s signed, err error) {
 		}
 	}
 	if s.key == "" || len(s.headers) == 0 || s.signature == "" {
-		return s, errors.New("Authorization lacks Credential, SignedHeaders or Signature")
+		return s, errors.New("the header Authorization lacks Credential, SignedHeaders or Signature")
 	}
 	return s, nil
 }

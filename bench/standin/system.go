@@ -24,17 +24,22 @@ type resource struct {
 	DependsOn  []string
 }
 
+// templateError is what CloudFormation says of a template that it cannot read.
+type templateError string
+
+func (e templateError) Error() string { return "Template format error: " + string(e) }
+
 func parseTemplate(text string) (t template, err error) {
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
-		return t, fmt.Errorf("Template format error: %w", err)
+		return t, templateError(err.Error())
 	}
 	if len(t.Resources) == 0 {
-		return t, fmt.Errorf("Template format error: At least one Resources member must be defined.")
+		return t, templateError("At least one Resources member must be defined.")
 	}
 	for id, r := range t.Resources {
 		for _, other := range needs(r) {
 			if _, ok := t.Resources[other]; !ok {
-				return t, fmt.Errorf("Template format error: Unresolved resource dependency %s of %s", other, id)
+				return t, templateError(fmt.Sprintf("Unresolved resource dependency %s of %s", other, id))
 			}
 		}
 	}

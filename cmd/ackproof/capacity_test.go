@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,6 +59,18 @@ func TestConformanceCapacity(t *testing.T) {
 		if last := r.Phases[len(r.Phases)-1]; p.P99 == nil || *last.ResponseTime.P99 != *p.P99 {
 			t.Errorf("%s: the p99 of the probe is not that of its run", p.Dir)
 		}
+	}
+	// Beside runs of that system, which its own probes are.
+	beside := startAckproofIn(t, s.dir, "compare", filepath.Join(dir, c.Probes[0].Dir), filepath.Join(dir, c.Probes[1].Dir), "--capacity", dir, "--json")
+	if code := beside.code(); code != exitPass {
+		t.Fatalf("compare: exit code %d: %s", code, &beside.stderr)
+	}
+	var compared bench.Comparison
+	if err := json.Unmarshal([]byte(beside.stdout.String()), &compared); err != nil {
+		t.Fatal(err)
+	}
+	if k := compared.Capacity; len(k) != 1 || len(k[0].Runs) != 2 || *k[0].Backlog.Low != *a.Low || *k[0].Backlog.High != *a.High {
+		t.Errorf("beside two runs: %+v", k)
 	}
 	for _, name := range []string{"capacity.html", "capacity.md", "plots/capacity-lag.svg", "plots/capacity-response.png"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	ours "github.com/ackproof/ackproof/bench/aws"
+	"github.com/ackproof/ackproof/bench/breakable"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/peer"
@@ -168,7 +168,16 @@ func TestConformanceLeversOnAStack(t *testing.T) {
 	if stopped, disabled := u.account.Pulled("ackproof"); stopped || disabled {
 		t.Errorf("left: stopped %v, disabled %v", stopped, disabled)
 	}
-	killed := startAckproofWith(t, u.dir, slices.Concat(u.account.Environ(), []string{"ACKPROOF_STATE=" + filepath.Join(u.dir, "state")}), "run", "--target", "aws", "levers.yaml")
+	// To whoever owns it, it is a stack of his own.
+	u.write("orders.yaml", leverScenario+`request: {sign: sigv4}
+target:
+  stack: ackproof
+  url: "${output:ApiUrl}"
+  function: "${output:FunctionName}"
+  items:   {table: "${output:ItemsTable}", payload: payload}
+  results: {table: "${output:ResultsTable}", processedAt: processedAt, count: count, digest: digest, sequence: sequence}
+`)
+	killed := startAckproofWith(t, u.dir, u.account.Environ(), "run", "orders.yaml")
 	deadline := time.After(time.Minute)
 	for stopped := false; !stopped; stopped, _ = u.account.Pulled("ackproof") {
 		select {
@@ -193,5 +202,45 @@ func TestConformanceLeversOnAStack(t *testing.T) {
 	u.must(exitPass, "destroy", "--yes")
 	if b, refused := u.account.Buckets(), u.account.Refused(); len(b) > 0 || len(refused) > 0 {
 		t.Errorf("left %v, refused %v", b, refused)
+	}
+}
+
+// TestConformanceABreakableProcessor strikes the StreamProcessor's binary by what is set
+// in its environment, as on AWS, in processes that really die: each strike is one line
+// of its log, a sound processor loses nothing, and one that is not idempotent is found.
+func TestConformanceABreakableProcessor(t *testing.T) {
+	longConformance(t, "two runs, in 10 s")
+	bootstrap := built(t, "cmd/streamprocessor")
+	built(t, "cmd/ackproof")
+	until := clock.Real{}.Now().Add(20 * time.Second).UnixMilli() // behind it the flags sleep, though nobody has removed them
+	kill := breakable.Flag{Run: "01234567", Kind: breakable.Kill, Placement: breakable.AfterWrite, Writes: 4, Share: 100, Once: true, EveryMs: 1000, UntilMs: until}
+	fail := breakable.Flag{Run: "01234567", Fault: 1, Kind: breakable.Error, Placement: breakable.AfterEffects, Share: 20, UntilMs: until}
+	for defect, verdict := range map[string]int{"": exitPass, "non-idempotent": exitFail} {
+		t.Run(defect, func(t *testing.T) {
+			t.Parallel()
+			s := startAckproofIn(t, t.TempDir(), "run", "baseline", "--rate", "100/s", "--for", "6s", "--quiet", "--processor", bootstrap,
+				"--set", "mapping.batchSize=10", "--env", kill.Variable()+"="+kill.Encode(), "--env", fail.Variable()+"="+fail.Encode(), "--env", "ACKPROOF_DEFECT="+defect)
+			if code := s.code(); code != verdict {
+				t.Errorf("exit code %d, want %d", code, verdict)
+			}
+			log, err := os.ReadFile(filepath.Join(s.latest(), "processor.log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			deaths := 0
+			for _, e := range lines[map[string]any](t, filepath.Join(s.latest(), "events.jsonl")) {
+				if e["kind"] == string(bench.EventProcessorDeath) {
+					deaths++
+				}
+			}
+			killed, failed := strings.Count(string(log), kill.Line()), strings.Count(string(log), fail.Line())
+			if killed == 0 || failed == 0 || deaths != killed {
+				t.Errorf("%d lines of kills and %d of errors, %d deaths", killed, failed, deaths)
+			}
+			r := resultOf(t, s.latest())
+			if lost, again := r.Items.Lost(), *r.Deliveries.Redelivered; lost != 0 || again == 0 {
+				t.Errorf("%d lost, %d delivered again", lost, again)
+			}
+		})
 	}
 }

@@ -49,6 +49,9 @@ func TestConformanceServeInABrowser(t *testing.T) {
 	if lanes := browser.Ask[int](p, "document.querySelectorAll('#timeline .lane').length"); lanes != 3 {
 		t.Errorf("%d timelines lie over each other", lanes)
 	}
+	if lines := browser.Ask[string](p, "[...document.querySelectorAll('#lane-p99 path.line')].map(e => e.className.baseVal).join()"); lines != "line side0,line side1" {
+		t.Errorf("the two runs are drawn as %s", lines)
+	}
 	b.Accessible(p)
 	p.Do(chromedp.Click("section:last-of-type table a"), chromedp.WaitReady("#timeline")) // a run of the comparison
 	if got := title(); !strings.Contains(got, "requests acknowledged") {

@@ -129,6 +129,8 @@ func (f *runFlags) findTheirs(ctx context.Context, w world, s *scenarios.Scenari
 	if err != nil {
 		return err
 	}
+	where.stack = cmp.Or(t, s.Target.Function)
+	f.onAWS = &aws.LeverOptions{Account: a, Parts: aws.Parts{Stack: where.stack}, Undoing: where.undoing(a), Clock: w.clock}
 	if t != "" {
 		status, err := a.Status(ctx, t)
 		if err != nil {

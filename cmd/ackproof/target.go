@@ -74,8 +74,8 @@ func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
 func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 	if target := f.onTarget(s); target != targetLocal {
 		options := outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }}
-		if f.onAWS != nil {
-			options.Levers = aws.NewLevers(*f.onAWS)
+		if levers := f.levers(s); levers != nil {
+			options.Levers = levers
 		}
 		if f.cloud != nil {
 			options.Letters = f.cloud.Letters
@@ -83,6 +83,19 @@ func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 		return outside.New(options)
 	}
 	return local.New(local.Options{NewFaults: newFaults, DynamoDB: f.dynamodb, Log: w.stderr})
+}
+
+// levers makes those of one run; nil: the system is none on AWS, or does not name the
+// function that they are pulled at.
+func (f *runFlags) levers(s *scenarios.Scenario) *aws.Levers {
+	if f.onAWS == nil || !f.deployed && s.Target.Function == "" {
+		return nil
+	}
+	o := *f.onAWS
+	if !f.deployed {
+		o.Parts = aws.PartsOf(o.Parts.Stack, s.Target.URL, s.Target.Function, s.Target.Items.Table, s.Target.Results.Table, s.Target.Stream)
+	}
+	return aws.NewLevers(o)
 }
 
 // openCloud opens the account of AWS, if a scenario has something to do with it beside
