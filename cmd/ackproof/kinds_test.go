@@ -39,7 +39,7 @@ faults:
   - "at 2s for 3s every 1s: results.late by=3s"
   - "at 2s for 3s: stream.throttle 30%"
   - "at 2s for 3s: stream.expire 30%"
-  - "at 2s for 3s: stream.deny 30%"
+  - "at 5s for 2s: stream.deny 30%"
   - "at 2s for 3s every 1s: stream.split"
   - "at 2s for 3s: mapping.repeat 60%"
 `

@@ -17,7 +17,7 @@ import (
 // ackproof's: an API and a stream handler of a few lines of Node.js, started by
 // serverless-offline, whose plug-in serverless-offline-dynamodb-streams plays the
 // event source mapping, and dynoxide for DynamoDB; once the embedded engine, whose
-// streams somebody else reads then. For three seconds a quarter of the orders fail when
+// streams somebody else reads then. For six seconds a quarter of the orders fail when
 // they are first tried. Each handler keeps a diary of what it did, and the verdict must
 // name exactly the orders that the diary does.
 //
@@ -141,13 +141,13 @@ func openShop(t *testing.T, handler string, db *peer.Server) *shop {
 		t.Fatal(err)
 	}
 	service := peer.StartService(t, s.dir, "WORKER="+handler, "ORDERS="+orders, "DONE="+done, "AWS_ENDPOINT_URL_DYNAMODB="+db.URL)
-	scenario := fmt.Sprintf(`about: Somebody else's shop, in which a quarter of the orders fail for two seconds.
+	scenario := fmt.Sprintf(`about: Somebody else's shop, in which a quarter of the orders fail for six seconds.
 load:
   - {name: warm-up, for: 2s, rate: 10/s, warmup: true}
-  - {name: steady, for: 8s, rate: 30/s}
+  - {name: steady, for: 12s, rate: 25/s}
 request: {path: /orders}
 gates: {evidence: 50}
-faults: ["at 4s for 3s: exec.run command=outage"]
+faults: ["at 4s for 6s: exec.run command=outage"]
 commands:
   - name: outage
     do: {run: [touch, outage]}
