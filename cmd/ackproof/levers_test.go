@@ -157,6 +157,12 @@ func TestConformanceLeversOnAStack(t *testing.T) {
 	u := newCloudUser(t, standin.Options{System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) }})
 	u.write("levers.yaml", leverScenario)
 	u.deploys("levers.yaml")
+	refused := u.must(exitMisuse, "run", "--target", "aws", "levers.yaml", "--set", `faults=["at 2s for 4s: invoke.disable 50%", "at 8s for 2s: gateway.cut 10%"]`)
+	for _, want := range []string{"leave the share out", "AWS has no lever for gateway.cut", "2 errors, nothing was started"} {
+		if !strings.Contains(refused.stderr.String(), want) {
+			t.Errorf("what AWS cannot do: nothing is said of %q: %s", want, &refused.stderr)
+		}
+	}
 	s := u.must(exitPass, "run", "--target", "aws", "levers.yaml")
 	r := resultOf(t, s.latest())
 	if len(r.Faults) != 2 || r.Faults[0].Bitten < 1 || r.Faults[1].Bitten != 1 || !r.Faults[0].Undone || !r.Faults[1].Undone || r.Items.Lost() != 0 {
