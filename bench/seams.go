@@ -402,7 +402,7 @@ type FunctionError struct {
 type Progress struct {
 	Elapsed      time.Duration // since the start of load
 	Total        time.Duration // of the load
-	Step         string        // starting, load, draining, reading, judging
+	Step         string        // starting, load, undoing, draining, reading, judging
 	Stage        string        // of the load
 	Rate         float64       // requests sent in the last second
 	Sent         int64

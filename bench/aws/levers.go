@@ -96,7 +96,7 @@ func (l *Levers) Open(ctx context.Context, stack bench.Stack) error {
 		return err
 	}
 	var errs []error
-	any := false
+	some := false
 	for i, text := range stack.Faults {
 		f, err := faults.Parse(text)
 		if err != nil {
@@ -104,14 +104,14 @@ func (l *Levers) Open(ctx context.Context, stack bench.Stack) error {
 		}
 		p := &pull{fault: f}
 		if p.lever = l.lever(i, f); p.lever != nil {
-			any = true
+			some = true
 			if err := p.lever.look(ctx, l.hand); err != nil {
 				errs = append(errs, fmt.Errorf("the fault %q: %w", text, err))
 			}
 		}
 		l.pulls = append(l.pulls, p)
 	}
-	if !any {
+	if !some {
 		return nil
 	}
 	open, err := l.opts.Account.OpenFaults(ctx, l.opts.Parts.Stack)

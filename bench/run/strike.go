@@ -126,6 +126,9 @@ func (r *Run) undoing() time.Duration {
 // undo takes away what is still armed, and asks how often each fault has struck.
 func (r *Run) undo(ctx context.Context) error {
 	var errs []error
+	if r.outside.journal != nil && r.opts.patience() > 0 {
+		r.view.step("undoing") // and counting, which may take minutes
+	}
 	for _, fault := range r.view.armed() {
 		errs = append(errs, r.end(ctx, fault))
 	}
