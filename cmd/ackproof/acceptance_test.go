@@ -80,13 +80,19 @@ func startAckproofIn(t *testing.T, dir string, args ...string) *session {
 	return startAckproofWith(t, dir, nil, args...)
 }
 
-// startAckproofWith starts a call with further variables in its environment. What is
-// built without the race detector is left out with -short, which goes with -race.
-func startAckproofWith(t *testing.T, dir string, env []string, args ...string) *session {
+// live skips what plays with the built ackproof where -short is said, which goes with
+// -race: it is built without the race detector.
+func live(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("plays with the built ackproof: without -short")
 	}
+}
+
+// startAckproofWith starts a call with further variables in its environment.
+func startAckproofWith(t *testing.T, dir string, env []string, args ...string) *session {
+	t.Helper()
+	live(t)
 	s := &session{t: t, dir: dir}
 	s.cmd = exec.Command(built(t, "cmd/ackproof"), args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, &s.stdout, &s.stderr

@@ -39,6 +39,7 @@ const answerSlack = 250 * time.Millisecond
 //
 // One run by default, ACKPROOF_SOAK of them in a campaign.
 func TestSoakAKilledRunKeepsEveryAnswer(t *testing.T) {
+	live(t)
 	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv("ACKPROOF_SOAK"))
 	if err != nil || n < 1 {

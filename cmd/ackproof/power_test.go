@@ -145,6 +145,7 @@ mapping: {pollInterval: 20ms}
 //
 // One run by default, ACKPROOF_SOAK of them in a campaign.
 func TestSoakKilledCloud(t *testing.T) {
+	live(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("asks /proc which process plays which role")
 	}
