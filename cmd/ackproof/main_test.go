@@ -1,8 +1,10 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -31,9 +33,16 @@ var buildDir string
 
 type cleaned struct{ *testing.M }
 
-// Run runs the tests and removes what they have built.
+// Run runs the tests and removes what they have built. Runs of ackproof mostly wait,
+// so that there may be more of them at once than there are cores.
 func (m cleaned) Run() int {
 	defer os.RemoveAll(buildDir)
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
 	return m.M.Run()
 }
 
