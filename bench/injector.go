@@ -1,6 +1,9 @@
 package bench
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Place is where a fault strikes.
 type Place string
@@ -71,6 +74,21 @@ const (
 	StrikeClientError    = "client.error"
 	StrikeClientThrottle = "client.throttle"
 )
+
+// Answer is the status with which something between client and API answers in its
+// place: a limit, a load balancer that has reached nobody, or one that has waited too
+// long. 0: it answers nothing of its own.
+func (s Strike) Answer() int {
+	switch {
+	case s.Kind == StrikeClientThrottle:
+		return http.StatusTooManyRequests
+	case s.Kind == StrikeClientError && s.When == AfterCommit:
+		return http.StatusGatewayTimeout
+	case s.Kind == StrikeClientError:
+		return http.StatusServiceUnavailable
+	}
+	return 0
+}
 
 // When is the moment of a request at which a strike hits it.
 type When string

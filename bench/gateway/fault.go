@@ -41,10 +41,8 @@ func (g *gateway) arrives(w http.ResponseWriter, hr *http.Request, s bench.Strik
 	case bench.StrikeClientDelay:
 		whole(hr)
 		return g.hold(w, hr, s)
-	case bench.StrikeClientError:
-		g.turnBack(w, s, http.StatusServiceUnavailable)
-	case bench.StrikeClientThrottle:
-		g.turnBack(w, s, http.StatusTooManyRequests)
+	case bench.StrikeClientError, bench.StrikeClientThrottle:
+		g.turnBack(w, s)
 	default:
 		send(w, request{id: g.newID()}, unknownStrike(s))
 	}
@@ -62,7 +60,7 @@ func (g *gateway) returns(w http.ResponseWriter, hr *http.Request, s bench.Strik
 	case bench.StrikeClientDelay:
 		return g.hold(w, hr, s)
 	case bench.StrikeClientError:
-		g.turnBack(w, s, http.StatusGatewayTimeout)
+		g.turnBack(w, s)
 	default:
 		send(w, request{id: g.newID()}, unknownStrike(s))
 	}
@@ -75,9 +73,9 @@ func unknownStrike(s bench.Strike) answer {
 }
 
 // turnBack answers in the place of the API.
-func (g *gateway) turnBack(w http.ResponseWriter, s bench.Strike, status int) {
+func (g *gateway) turnBack(w http.ResponseWriter, s bench.Strike) {
 	g.injector.Struck(s)
-	http.Error(w, http.StatusText(status), status)
+	http.Error(w, http.StatusText(s.Answer()), s.Answer())
 }
 
 // hold waits, and reports whether the client still does. Who has given up takes

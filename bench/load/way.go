@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"net/http"
 	"syscall"
 	"time"
 
@@ -25,15 +24,11 @@ func (a *Attack) send(ctx context.Context, t attempt, deadline time.Time) exchan
 
 // struckOnTheWay has an attempt not arrive, or late. Its client has sent it.
 func (a *Attack) struckOnTheWay(ctx context.Context, s bench.Strike, t attempt, deadline time.Time) exchange {
-	x := exchange{sent: a.handed(t), firstByte: never}
+	x := exchange{status: s.Answer(), sent: a.handed(t), firstByte: never}
 	a.cfg.Injector.Struck(s)
 	switch s.Kind {
 	case bench.StrikeClientCut:
 		x.err = syscall.ECONNRESET
-	case bench.StrikeClientThrottle:
-		x.status = http.StatusTooManyRequests
-	case bench.StrikeClientError:
-		x.status = http.StatusServiceUnavailable
 	case bench.StrikeClientDelay:
 		if x.err = hold(ctx, s.Delay, deadline, a.cfg.Clock.Now()); x.err == nil {
 			sent := x.sent
@@ -58,7 +53,7 @@ func (a *Attack) struckOnReturn(ctx context.Context, s bench.Strike, x exchange,
 	a.cfg.Injector.Struck(s)
 	switch s.Kind {
 	case bench.StrikeClientError:
-		x.status = http.StatusGatewayTimeout
+		x.status = s.Answer()
 	case bench.StrikeClientDelay:
 		if x.err = hold(ctx, s.Delay, deadline, a.cfg.Clock.Now()); x.err != nil {
 			x.status, x.firstByte = 0, never

@@ -13,7 +13,6 @@ import (
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/outside"
 	"github.com/ackproof/ackproof/bench/run"
-	"github.com/ackproof/ackproof/faults"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -168,7 +167,7 @@ func (f *deployFlags) ready(ctx context.Context, w world, a *aws.Account, s *sce
 	if err != nil {
 		return misuse{err}
 	}
-	target := outside.New(outside.Options{Name: targetAWS, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }})
+	target := outside.New(outside.Options{Name: targetAWS, Clock: w.clock, NewFaults: outsideFaults})
 	options := run.Options{Scenario: s, Target: target, Seed: clock.Entropy() >> 12, Clock: w.clock}
 	if err := run.Check(options); err != nil {
 		return misuse{err}

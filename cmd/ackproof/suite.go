@@ -63,6 +63,7 @@ stacks of their own (on --dynamodb one after the other): under a minute. Exit co
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.name = strings.Join(args, "")
+			f.runs.stackGiven = cmd.Flags().Changed("stack")
 			if !cmd.Flags().Changed("seed") {
 				f.runs.seed = clock.Entropy() >> 12 // 52 bits: exact in every JSON reader
 			}
@@ -164,6 +165,9 @@ func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
 	}
 	plain := suite.Probes()[0]
 	control, err := f.scenario(&plain, set)
+	if err == nil {
+		err = f.runs.openCloud(ctx, w, []configuration{{Scenario: control}})
+	}
 	if err == nil {
 		err = f.runs.confirm(w, []configuration{{Scenario: control}})
 	}

@@ -70,10 +70,15 @@ func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
 	return errors.Join(errs...)
 }
 
+// outsideFaults is the language of the faults for a system that is not ours.
+func outsideFaults(seed uint64, texts []string) (outside.Faults, error) {
+	return faults.ParseSet(seed, texts)
+}
+
 // newTarget makes the target of one run.
 func (f *runFlags) newTarget(w world, s *scenarios.Scenario) bench.Target {
 	if target := f.onTarget(s); target != targetLocal {
-		options := outside.Options{Name: target, Clock: w.clock, NewFaults: func(seed uint64, texts []string) (outside.Faults, error) { return faults.ParseSet(seed, texts) }}
+		options := outside.Options{Name: target, Clock: w.clock, NewFaults: outsideFaults}
 		if levers := f.levers(s); levers != nil {
 			options.Levers = levers
 		}
