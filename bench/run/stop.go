@@ -142,7 +142,7 @@ func (r *Run) checkCost() error {
 		return nil // that is told already
 	}
 	plan := scenarios.NewPlan(r.opts.Scenario, r.id, 0, r.opts.Seed) // of all agents together
-	c := forecast(r.opts.Scenario, plan, r.id, prices)
+	c := foreseen(r.opts.Scenario, plan.Len(), r.id).Cost(prices)
 	usd, at := c.Run.Low, "at least "
 	if c.Run.High != nil {
 		usd, at = *c.Run.High, ""
