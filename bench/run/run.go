@@ -60,6 +60,7 @@ type Options struct {
 	Version   string
 	Prices    []byte // the price file; nil: the list that comes with ackproof
 	Clock     clock.Clock
+	Deployed  *bench.Deployed      // how the system on AWS is set; nil: nobody has asked
 	Cloud     Cloud                // the account of AWS that the scenario has something to do with; nil: none
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
