@@ -15,6 +15,12 @@ func TestVirtualStandsStillUntilItIsMoved(t *testing.T) {
 	if got := v.Now().Sub(start); got != 24*time.Hour {
 		t.Fatalf("it moved by %v, want a day", got)
 	}
+	if got := Since(v, start); got != 24*time.Hour {
+		t.Errorf("%v have passed since, want a day", got)
+	}
+	if began := (Real{}).Now(); Since(Real{}, began) < 0 || Since(Real{}, began.Add(-time.Hour)) < time.Hour {
+		t.Error("the wall clock went back")
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("it went back in time")

@@ -237,7 +237,7 @@ func (p *pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 // Rate is not used by the attack; vegeta's interface asks for it.
 func (p *pacer) Rate(time.Duration) float64 { return 0 }
 
-func (a *Attack) elapsed() time.Duration { return a.cfg.Clock.Now().Sub(a.cfg.Start) }
+func (a *Attack) elapsed() time.Duration { return clock.Since(a.cfg.Clock, a.cfg.Start) }
 
 // Counts is how many requests are over, by outcome.
 type Counts struct{ Acknowledged, Refused, Unknown int64 }
