@@ -37,6 +37,23 @@ func Since(c Clock, t time.Time) time.Duration {
 	return c.Now().Sub(t)
 }
 
+// Wait lets d pass, and reports whether it has: false where stop was closed before.
+func Wait(d time.Duration, stop <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-stop:
+		return false
+	default: // of both, stop comes first
+	}
+	select {
+	case <-timer.C:
+		return true
+	case <-stop:
+		return false
+	}
+}
+
 // Virtual is a clock that stands still until it is moved. It is safe for
 // concurrent use.
 type Virtual struct {

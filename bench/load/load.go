@@ -224,14 +224,7 @@ func (p *pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 	if wait <= 0 {
 		return 0, false // behind: send at once, the delay is on the record
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return 0, false
-	case <-p.ctx.Done():
-		return 0, true
-	}
+	return 0, !clock.Wait(wait, p.ctx.Done())
 }
 
 // Rate is not used by the attack; vegeta's interface asks for it.
