@@ -396,6 +396,7 @@ type Cost struct {
 	Incurred    bool          `json:"incurred"` // true: it was done on AWS, and cost this; false: this load would cost it there
 	Prices      PriceList     `json:"prices"`
 	Run         Estimate      `json:"run"`         // of everything, the final reads included
+	Foreseen    *Estimate     `json:"foreseen"`    // what the run was estimated at before it began, by its plan, if all goes well; null: of no run
 	PerMillion  *Estimate     `json:"per_million"` // of a million requests sent, the system alone; null: none was sent
 	Services    []ServiceCost `json:"services"`
 	Assumptions []string      `json:"assumptions"` // what the estimate takes for granted

@@ -80,6 +80,16 @@ type Mark struct {
 	Text string  `json:"text"`
 }
 
+// Deployed is how a system on AWS was set when a run of it began, as its control plane
+// told it then.
+type Deployed struct {
+	Settings []Fact   `json:"settings"`         // by the keys of a scenario where it has them
+	Unread   []string `json:"unread,omitempty"` // what could not be read, and why
+}
+
+// DeployedFact begins the names of the facts that are settings of [Deployed].
+const DeployedFact = "deployed: "
+
 // Fact is something that is told as it is.
 type Fact struct {
 	Name  string `json:"name"`

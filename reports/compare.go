@@ -214,6 +214,9 @@ func comparisonNotes(runs []Run, c *bench.Comparison) []string {
 	differs("target", func(r *bench.RunInfo) string { return r.Target })
 	differs("host", func(r *bench.RunInfo) string { return fmt.Sprint(r.Host) })
 	differs("version of ackproof", func(r *bench.RunInfo) string { return r.Version })
+	if names := deployedOtherwise(c.Settings); len(names) > 0 {
+		notes = append(notes, "the systems on AWS were not set alike ("+strings.Join(names, ", ")+"): a difference may come from there")
+	}
 	if len(runs) == 2 { // trials have a seed each, as they should
 		differs("seed", func(r *bench.RunInfo) string { return fmt.Sprint(r.Seed) })
 	}

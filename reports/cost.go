@@ -2,10 +2,8 @@ package reports
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -95,8 +93,12 @@ func costText(c *bench.Cost) string {
 	if c.Incurred {
 		what = "What the run cost on AWS, by estimate: look at your bill"
 	}
-	return fmt.Sprintf("%s. List prices of %s as known on %s. This run includes the final reads; a million requests are those of the system alone",
-		what, clean(c.Prices.Region, nameLimit), clean(c.Prices.Date, nameLimit))
+	before := ""
+	if c.Foreseen != nil {
+		before = ". Foreseen before it began, if all goes well: " + estimate(c.Foreseen)
+	}
+	return fmt.Sprintf("%s%s. List prices of %s as known on %s. This run includes the final reads; a million requests are those of the system alone",
+		what, before, clean(c.Prices.Region, nameLimit), clean(c.Prices.Date, nameLimit))
 }
 
 // htmlCost is the section of the page.
@@ -119,19 +121,4 @@ func newCost(c *bench.Cost) *htmlCost {
 		h.LeftOut = append(h.LeftOut, clean(s, lineLimit))
 	}
 	return h
-}
-
-// CostAhead tells what a system that is to be set up on AWS will cost, before anything is
-// done: while nothing is sent, and a million requests, by service.
-func CostAhead(w io.Writer, c *bench.Cost) error {
-	var services []string
-	for _, s := range c.Services {
-		services = append(services, clean(s.Service, nameLimit)+" "+estimate(s.PerMillion))
-	}
-	_, err := fmt.Fprintf(w, "cost      while nothing is sent: next to nothing. All is on demand; what is stored, logs, and\n"+
-		"          the package cost by the GB and month, and are not estimated here\n"+
-		"          a million requests: %s (%s)\n"+
-		"          prices of %s, %s; --prices FILE takes others\n",
-		estimate(c.PerMillion), strings.Join(services, ", "), clean(c.Prices.Region, nameLimit), clean(c.Prices.Date, nameLimit))
-	return err
 }

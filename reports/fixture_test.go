@@ -165,7 +165,7 @@ func failing() (*bench.Result, *bench.Series) {
 	}
 	r.Run.Architecture, r.Run.ID = bench.FireAndForget, "7hq2m0zd"
 	r.Cost = costs(0.0521, nil)
-	r.Cost.Incurred = true
+	r.Cost.Incurred, r.Cost.Foreseen = true, &bench.Estimate{Low: 0.0519, High: ptr(0.0531)}
 	r.Items.Processed -= gone
 	r.Items.LostProcessing = gone
 	r.Faults[0].ObservedLoss = ptr(int64(gone))

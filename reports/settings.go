@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -34,19 +35,34 @@ func differingSettings(runs []Run) []bench.ComparedSetting {
 	return differing
 }
 
+// ofTheRun begins the names of settings that are none of the scenario's.
+const ofTheRun = "run: "
+
+// deployedOtherwise names the settings in which the systems differ that the runs found on
+// AWS. What one of them has not read is none.
+func deployedOtherwise(settings []bench.ComparedSetting) []string {
+	var names []string
+	for _, s := range settings {
+		if name, is := strings.CutPrefix(s.Name, ofTheRun+bench.DeployedFact); is && !slices.Contains(s.Values, "") {
+			names = append(names, clean(name, nameLimit))
+		}
+	}
+	return names
+}
+
 // settingsOf lists the settings of a run. What no two runs share, such as its
 // address and its seed, is none.
 func settingsOf(run Run) map[string]string {
 	r := run.Result.Run
 	out := map[string]string{
-		"run: target": r.Target, "run: version": r.Version, "run: host": fmt.Sprintf("%s/%s, %d CPUs", r.Host.OS, r.Host.Arch, r.Host.CPUs), "run: dynamodb": r.DynamoDB,
+		ofTheRun + "target": r.Target, ofTheRun + "version": r.Version, ofTheRun + "host": fmt.Sprintf("%s/%s, %d CPUs", r.Host.OS, r.Host.Arch, r.Host.CPUs), ofTheRun + "dynamodb": r.DynamoDB,
 	}
 	if run.Series == nil {
 		return out
 	}
 	for _, f := range run.Series.Environment {
 		if f.Name != "API" {
-			out["run: "+f.Name] = f.Value
+			out[ofTheRun+f.Name] = f.Value
 		}
 	}
 	var scenario any

@@ -87,5 +87,8 @@ func OpenAccount(ctx context.Context, endpoint, region, profile string) (*Accoun
 	}, nil
 }
 
+// Asked says where that is, and who asks there.
+func (a *Account) Asked() string { return fmt.Sprintf("%s, as %s", a, a.Caller) }
+
 // String says where that is.
 func (a *Account) String() string { return "account " + a.ID + ", region " + a.Region }

@@ -75,7 +75,7 @@ func (h *hand) until(ctx context.Context, what string, look func() (ok bool, is 
 		switch {
 		case ok:
 			return nil
-		case ctx.Err() != nil, err == nil && !pause(ctx, h.poll):
+		case ctx.Err() != nil, err == nil && !clock.Wait(h.poll, ctx.Done()):
 			return fmt.Errorf("%s: it is still %s: %w", what, last, ctx.Err())
 		case err != nil:
 			return err

@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // States of an event source mapping.
@@ -131,7 +133,7 @@ func (m *mappingUpdate) pull(ctx context.Context, h *hand) error {
 		return err
 	}
 	// LastModified may be in whole seconds: within one of them a change is not seen.
-	if d := h.clock.Now().Sub(m.Modified).Abs(); d < 2*time.Second && !pause(ctx, 2*time.Second-d) {
+	if d := h.clock.Now().Sub(m.Modified).Abs(); d < 2*time.Second && !clock.Wait(2*time.Second-d, ctx.Done()) {
 		return ctx.Err()
 	}
 	if err := m.change(ctx, h, &lambda.UpdateEventSourceMappingInput{UUID: now.UUID, BatchSize: &m.BatchSize}); err != nil {

@@ -219,7 +219,7 @@ func (l *Levers) bitten(ctx context.Context, p *pull) (int64, error) {
 	}
 	for {
 		n, err := p.lever.count(ctx, l.hand, p.from, to)
-		if n > 0 || err != nil || l.hand.clock.Now().Sub(to) >= p.lever.late() || !pause(ctx, l.hand.poll) {
+		if n > 0 || err != nil || l.hand.clock.Now().Sub(to) >= p.lever.late() || !clock.Wait(l.hand.poll, ctx.Done()) {
 			return n, err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // errDeleteFailed says that a stack could not be deleted.
@@ -151,17 +153,5 @@ func newLooks(poll time.Duration) *looks {
 func (l *looks) pause(ctx context.Context) bool {
 	d := l.next
 	l.next = min(l.most, l.next+l.next/2)
-	return pause(ctx, d)
-}
-
-// pause waits; false: ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return clock.Wait(d, ctx.Done())
 }

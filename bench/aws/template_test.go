@@ -26,20 +26,35 @@ func stackOf(architecture string) bench.Stack {
 	}
 }
 
+// variant is a stack with what else its template takes.
+type variant struct {
+	stack    bench.Stack
+	settings Settings
+}
+
 // variants are templates of every kind that a scenario can ask for.
 func variants(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
+	for name, v := range stacks() {
+		text, err := Template(v.stack, v.settings)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all[name] = text
+	}
+	return all
+}
+
+// stacks are those that variants are made of.
+func stacks() map[string]variant {
+	all := map[string]variant{}
 	add := func(name, architecture string, s Settings, change func(*bench.Stack)) {
 		stack := stackOf(architecture)
 		if change != nil {
 			change(&stack)
 		}
-		text, err := Template(stack, s)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		all[name] = text
+		all[name] = variant{stack, s}
 	}
 	arm, x86 := Settings{Arch: ARM64}, Settings{Arch: X8664, Memory: 512, Public: true, Retention: 1, Recovery: true}
 	add("streams", bench.Streams, arm, nil)

@@ -28,6 +28,32 @@ type Real struct{}
 // Now tells the time of day.
 func (Real) Now() time.Time { return time.Now() }
 
+// Since tells how long ago t was, by a clock. Of [Real] it asks for the monotonic
+// reading alone, which costs half of what Now does.
+func Since(c Clock, t time.Time) time.Duration {
+	if _, real := c.(Real); real {
+		return time.Since(t)
+	}
+	return c.Now().Sub(t)
+}
+
+// Wait lets d pass, and reports whether it has: false where stop was closed before.
+func Wait(d time.Duration, stop <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-stop:
+		return false
+	default: // of both, stop comes first
+	}
+	select {
+	case <-timer.C:
+		return true
+	case <-stop:
+		return false
+	}
+}
+
 // Virtual is a clock that stands still until it is moved. It is safe for
 // concurrent use.
 type Virtual struct {

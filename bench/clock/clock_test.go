@@ -2,6 +2,7 @@ package clock
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -14,6 +15,12 @@ func TestVirtualStandsStillUntilItIsMoved(t *testing.T) {
 	v.Advance(24 * time.Hour)
 	if got := v.Now().Sub(start); got != 24*time.Hour {
 		t.Fatalf("it moved by %v, want a day", got)
+	}
+	if got := Since(v, start); got != 24*time.Hour {
+		t.Errorf("%v have passed since, want a day", got)
+	}
+	if began := (Real{}).Now(); Since(Real{}, began) < 0 || Since(Real{}, began.Add(-time.Hour)) < time.Hour {
+		t.Error("the wall clock went back")
 	}
 	defer func() {
 		if recover() == nil {
@@ -61,4 +68,23 @@ func TestDrawsAreUniform(t *testing.T) {
 	if hits < 30_000-870 || hits > 30_000+870 {
 		t.Errorf("%d of %d draws are below %v", hits, n, share)
 	}
+}
+
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, stop := time.Now(), make(chan struct{})
+		if !Wait(time.Hour, stop) || time.Since(began) != time.Hour {
+			t.Errorf("an hour has not passed, but %v", time.Since(began))
+		}
+		time.AfterFunc(time.Minute, func() { close(stop) })
+		if Wait(time.Hour, stop) || time.Since(began) != time.Hour+time.Minute {
+			t.Errorf("it was not stopped after a minute: %v", time.Since(began))
+		}
+		if Wait(0, stop) {
+			t.Error("nothing was to pass, and that after the stop")
+		}
+		if !Wait(-time.Hour, nil) {
+			t.Error("an hour ago has not passed")
+		}
+	})
 }

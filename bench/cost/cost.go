@@ -55,6 +55,16 @@ type Quantities struct {
 	ExportedGB   Amount // of the tables, by the final reads: of the measurement too
 }
 
+// Plus adds what two works used.
+func (q Quantities) Plus(o Quantities) Quantities {
+	return Quantities{
+		Calls:      q.Calls.Plus(o.Calls),
+		ItemWrites: q.ItemWrites.Plus(o.ItemWrites), EffectWrites: q.EffectWrites.Plus(o.EffectWrites), Together: q.Together.Plus(o.Together),
+		Invocations: q.Invocations.Plus(o.Invocations), GBSeconds: q.GBSeconds.Plus(o.GBSeconds),
+		Puts: q.Puts.Plus(o.Puts), Messages: q.Messages.Plus(o.Messages), Reads: q.Reads.Plus(o.Reads), ExportedGB: q.ExportedGB.Plus(o.ExportedGB),
+	}
+}
+
 // line is one row of the bill.
 type line struct {
 	service, what, unit, price string

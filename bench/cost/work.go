@@ -3,6 +3,7 @@ package cost
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -82,11 +83,25 @@ func (w *Work) effectBytes() int {
 }
 
 // Cost says what the work costs at the prices.
-func (w *Work) Cost(p *Prices) *bench.Cost {
-	q := w.quantities()
-	c := p.Of(q, w.Requests)
-	c.Incurred = w.Incurred
-	c.Assumptions = append(c.Assumptions, w.assumptions()...)
+func (w *Work) Cost(p *Prices) *bench.Cost { return Sum(p, w) }
+
+// Sum says what several works cost together.
+func Sum(p *Prices, works ...*Work) *bench.Cost {
+	var used Quantities
+	var requests int64
+	for _, w := range works {
+		used = used.Plus(w.quantities())
+		requests += w.Requests
+	}
+	c := p.Of(used, requests)
+	for _, w := range works {
+		c.Incurred = c.Incurred || w.Incurred
+		for _, a := range w.assumptions() {
+			if !slices.Contains(c.Assumptions, a) {
+				c.Assumptions = append(c.Assumptions, a)
+			}
+		}
+	}
 	c.LeftOut = append(c.LeftOut, leftOut...)
 	return c
 }
@@ -254,6 +269,9 @@ func (w *Work) assumptions() []string {
 	out := []string{
 		"every price is that of its first tier",
 		"a request that was refused may have been throttled by API Gateway, which is not charged, or not",
+	}
+	if w.Foreseen {
+		out = append(out, "nothing has been sent yet: it is taken that each request is sent, stored and processed once, and that nothing is tried again")
 	}
 	switch {
 	case w.Payload < 0:

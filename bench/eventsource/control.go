@@ -3,9 +3,9 @@ package eventsource
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // State is what AWS calls the state of a mapping.
@@ -179,7 +179,7 @@ func (m *Mapping) begin(lost bool) {
 	}
 	m.running.Go(func() {
 		if delay > 0 {
-			if !pause(reading, delay) {
+			if !clock.Wait(delay, reading.Done()) {
 				return
 			}
 			m.look(reading)
@@ -216,17 +216,5 @@ func (m *Mapping) restart(lost *From) {
 	defer m.mu.Unlock()
 	for _, s := range m.shards {
 		s.restart(m.config.Settings, lost)
-	}
-}
-
-// pause waits. It reports false where ctx ended before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // The kinds of strikes that the gateway knows. A cut resets the connection after
@@ -82,15 +82,11 @@ func (g *gateway) turnBack(w http.ResponseWriter, s bench.Strike) {
 // what was held along: it never arrives.
 func (g *gateway) hold(w http.ResponseWriter, hr *http.Request, s bench.Strike) bool {
 	g.injector.Struck(s)
-	timer := time.NewTimer(s.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
+	if clock.Wait(s.Delay, hr.Context().Done()) {
 		return true
-	case <-hr.Context().Done():
-		_ = Cut(w) // it is gone already
-		return false
 	}
+	_ = Cut(w) // it is gone already
+	return false
 }
 
 // whole reads a request to its end: only then does net/http see a client leave.

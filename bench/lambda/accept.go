@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // This file is the second half of the Runtime API: what a process posts, and how
@@ -44,7 +45,7 @@ func (p *process) accept(w http.ResponseWriter, r *http.Request, c call, id stri
 	if status == http.StatusBadRequest {
 		// Broken off. If because the process died, that is the news; death
 		// takes a moment to be noticed.
-		wait(truncationGrace, p.dead)
+		clock.Wait(truncationGrace, p.dead)
 	}
 	switch s := h.ask(bench.OpAnswer, p); s.Kind {
 	case "":

@@ -3,7 +3,6 @@ package lambda
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/ackproof/ackproof/bench"
 )
@@ -76,14 +75,4 @@ func (h *Host) event(kind bench.EventKind, p *process, c cause, text string) {
 		e.Fault = &fault
 	}
 	h.cfg.Observer.Event(e)
-}
-
-// wait lets d pass, or less where stop is closed before.
-func wait(d time.Duration, stop <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-stop:
-	}
 }

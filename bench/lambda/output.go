@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 const (
@@ -109,4 +111,4 @@ func (o *output) tail() string {
 }
 
 // wait waits for the end of the output, but not for ever.
-func (o *output) wait() { wait(outputGrace, o.ended) }
+func (o *output) wait() { clock.Wait(outputGrace, o.ended) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // The kinds of strikes that this package can carry out.
@@ -65,7 +66,7 @@ func unknownStrike(s bench.Strike, place bench.Place, op string) *bench.Function
 // the time-out cuts short must be on the books before the answer is out.
 func (h *Host) slow(p *process, s bench.Strike) {
 	h.struck(s, p.pid)
-	wait(s.Delay, p.dead)
+	clock.Wait(s.Delay, p.dead)
 }
 
 // killNow kills the process by a fault and returns when it is buried. Where it

@@ -108,10 +108,16 @@ func decodeCell(c []byte) (entry, bool) {
 	}}, true
 }
 
-// cellOf reads the cell of a request: one that holds another request is torn.
+// cellOf reads the cell of a request. One that holds a request of another block is
+// left from the block that had the slot before: a power failure can bring it back,
+// since a slot is handed on before its cleared cells are on the disk. One that holds
+// another request of the same block is torn.
 func cellOf(c []byte, seq uint64) entry {
 	e, ok := decodeCell(c)
-	if !ok || e.mark != markNever && (e.Seq != seq || e.Retry != 0) {
+	switch {
+	case ok && e.mark != markNever && e.Seq/blockRows != seq/blockRows:
+		e = entry{}
+	case !ok || e.mark != markNever && (e.Seq != seq || e.Retry != 0):
 		e = entry{mark: markTorn}
 	}
 	e.Seq = seq

@@ -168,6 +168,11 @@ func TestAbandonedLedger(t *testing.T) {
 		if err := writeSealed(filepath.Join(dir, headerFile), header); err != nil {
 			t.Fatal(err)
 		}
+		// The slot's cells, cleared when it was handed on, are those of before again.
+		edit(t, filepath.Join(dir, cellsFile), func(b []byte) []byte {
+			copy(b[cellAt(b, 2, 0):][:slotSize], b[cellAt(b, 1, 0):][:slotSize])
+			return b
+		})
 		l := open(t, dir)
 		if a, s := l.At(2*blockRows + 7); s != Reserved || a.Outcome != bench.Unknown {
 			t.Errorf("what may have been on the wire is %v: %+v", s, a)
@@ -186,10 +191,14 @@ func TestAbandonedLedger(t *testing.T) {
 		"a block that was being sealed": {attemptsFile, func(b []byte) []byte { return append(b, b[nth(b, "apbA", 1):][:900]...) }, "", nil},
 		"the sealed block is damaged":   {attemptsFile, func(b []byte) []byte { b[nth(b, "apbA", 1)+500] ^= 1; return b }, "requests 0 to 4095", numbers(0, blockRows)},
 		"a cell is damaged":             {cellsFile, func(b []byte) []byte { b[cellAt(b, 1, 77)+9] ^= 1; return b }, "of request 4173", []uint64{blockRows + 77}},
-		"a head is damaged":             {cellsFile, func(b []byte) []byte { b[headAt(b, 1)+9] ^= 1; return b }, "the head of slot", numbers(blockRows, 2*blockRows)},
-		"a block that was never begun":  {cellsFile, func(b []byte) []byte { clear(b[headAt(b, 3):][:headSize]); return b }, "requests 12288 to 12387", numbers(3*blockRows, 3*blockRows+100)},
-		"the cells are cut off":         {cellsFile, func(b []byte) []byte { return b[:windowHeads+77] }, "is cut off", nil},
-		"the heads are cut off":         {cellsFile, func(b []byte) []byte { return b[:99] }, "99 bytes", nil},
+		"a cell holds its neighbour": {cellsFile, func(b []byte) []byte {
+			copy(b[cellAt(b, 1, 77):][:cellSize], b[cellAt(b, 1, 78):])
+			return b
+		}, "of request 4173", []uint64{blockRows + 77}},
+		"a head is damaged":            {cellsFile, func(b []byte) []byte { b[headAt(b, 1)+9] ^= 1; return b }, "the head of slot", numbers(blockRows, 2*blockRows)},
+		"a block that was never begun": {cellsFile, func(b []byte) []byte { clear(b[headAt(b, 3):][:headSize]); return b }, "requests 12288 to 12387", numbers(3*blockRows, 3*blockRows+100)},
+		"the cells are cut off":        {cellsFile, func(b []byte) []byte { return b[:windowHeads+77] }, "is cut off", nil},
+		"the heads are cut off":        {cellsFile, func(b []byte) []byte { return b[:99] }, "99 bytes", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copyOf(t, dir)

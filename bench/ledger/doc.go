@@ -104,9 +104,10 @@
 //	40  retry    u16
 //	44  crc      u32  of the 44 bytes before
 //
-// A cell of 48 zeros was never touched. One that is neither that nor sound, or of
-// another request, is torn: the request counts as sent, with an unknown outcome,
-// since only that accuses nobody. A slot whose block is in attempts too was about to
+// A cell of 48 zeros was never touched, nor was one in a slot of first attempts that
+// is sound and of another block: it is left from the block that had the slot before.
+// One that is neither that nor sound, or of another request of its block, is torn: the
+// request counts as sent, with an unknown outcome, since only that accuses nobody. A slot whose block is in attempts too was about to
 // be freed. Cells that hold retries are in no order; their seq says whose they are.
 //
 // A block has a slot, on the disk, before its first request is sent, and so have at

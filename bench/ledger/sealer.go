@@ -162,7 +162,7 @@ func (s *sealer) assign() error {
 	if len(fresh) == 0 && more == nil {
 		return nil
 	}
-	if err := s.window.sync(); err != nil {
+	if err := s.window.syncHeads(); err != nil {
 		return err
 	}
 	for _, one := range fresh {
@@ -190,10 +190,14 @@ func (w *Writer) wanted() (firsts, retries bool) {
 	return firsts, retries && w.again.slot == nil
 }
 
-// assignRetries takes a slot for retries.
+// assignRetries takes a slot for retries. A retry tells nobody whether the slot is
+// that of its block, so none may be left from before.
 func (s *sealer) assignRetries() (*slot, error) {
 	one, err := s.window.take()
-	if one == nil {
+	if err == nil && one != nil {
+		err = syncPart(one.cells)
+	}
+	if one == nil || err != nil {
 		return nil, err
 	}
 	one.begin(slotRetries, s.retries, s.assigned, blockRows)

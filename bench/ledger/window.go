@@ -175,9 +175,21 @@ func (w *window) full() bool { return len(w.free) == 0 && w.slots == maxSlots }
 // sync brings everything to the disk.
 func (w *window) sync() error {
 	for _, part := range w.parts {
-		if err := unix.Msync(part, unix.MS_SYNC); err != nil {
-			return fmt.Errorf("sync %s: %w", w.f.Name(), err)
+		if err := syncPart(part); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// syncHeads brings the heads to the disk, and leaves the cells alone: to sync pages
+// that are being written makes the next store into each of them a fault.
+func (w *window) syncHeads() error { return syncPart(w.heads) }
+
+// syncPart brings to the disk what is mapped there.
+func syncPart(part []byte) error {
+	if err := unix.Msync(part, unix.MS_SYNC); err != nil {
+		return fmt.Errorf("sync the ledger's cells: %w", err)
 	}
 	return nil
 }

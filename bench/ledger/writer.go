@@ -284,10 +284,14 @@ func (w *Writer) put(mark byte, a *bench.Attempt) {
 	}
 	g := &w.writing[a.Seq%uint64(len(w.writing))]
 	g.RLock()
-	defer g.RUnlock()
-	if w.closed {
-		return
+	if !w.closed {
+		w.store(mark, a)
 	}
+	g.RUnlock() // no defer: what panics here is a defect that ends the process
+}
+
+// store writes an attempt to its cell.
+func (w *Writer) store(mark byte, a *bench.Attempt) {
 	var errText uint16
 	if a.Error != "" {
 		errText = w.errorText(a.Error)

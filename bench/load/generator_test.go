@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -89,11 +90,12 @@ type generatorJob struct {
 	Ledger   bool    // on: as a run has it
 	Bare     bool    // nothing is measured: no ledger, and a clock that stands still
 	Standard bool    // through net/http
+	Turns    int     // 0: one attack; else so many with the ledger and as many bare, in turn
 }
 
 type generatorTold struct {
 	Planned, Sent, Acknowledged int64
-	Took, DelayP99              time.Duration
+	Took, DelayP99, CPU         time.Duration
 }
 
 // allAtOnce is a plan in which everything is due at the start.
@@ -118,24 +120,77 @@ func generate(text string) error {
 	if err := json.Unmarshal([]byte(text), &job); err != nil {
 		return err
 	}
+	if file := os.Getenv("ACKPROOF_PROFILE"); file != "" && job.Ledger && !job.Standard {
+		f, err := os.Create(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		pprof.StartCPUProfile(f)
+		defer pprof.StopCPUProfile()
+	}
+	var told any
+	var err error
+	if job.Turns > 0 {
+		told, err = takeTurns(job)
+	} else {
+		told, err = attackOnce(job)
+	}
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(told)
+}
+
+// turn is an attack with the ledger and a bare one, one right after the other.
+type turn struct{ Ledger, Bare generatorTold }
+
+// takeTurns attacks with and without the ledger in one process, so that both meet the
+// same machine: what differs between two processes is more than what is measured.
+func takeTurns(job generatorJob) ([]turn, error) {
+	turns := make([]turn, job.Turns)
+	for i := range turns {
+		measured, bare := job, job
+		measured.Ledger, bare.Bare = true, true
+		measured.Dir = filepath.Join(job.Dir, fmt.Sprint(i))
+		order := []func() error{
+			func() (err error) { turns[i].Ledger, err = attackOnce(measured); return err },
+			func() (err error) { turns[i].Bare, err = attackOnce(bare); return err },
+		}
+		if i%2 == 1 {
+			slices.Reverse(order)
+		}
+		for _, one := range order {
+			runtime.GC()
+			if err := one(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return turns, nil
+}
+
+// attackOnce attacks once. Its CPU is that of this process, from before the ledger is
+// made until it is closed.
+func attackOnce(job generatorJob) (told generatorTold, err error) {
 	rate, length := job.Rate, peerTime
 	if rate == 0 {
 		rate = 60_000 // more than anybody sends
 	}
 	s, err := scenarios.Parse("bench.yaml", fmt.Appendf(nil, "overload: true\nload: [{name: all, for: %s, rate: %.0f/s}]\nworkload: {payload: %dB}\n", length, rate, peerPayload), nil)
 	if err != nil {
-		return err
+		return told, err
 	}
-	run := bench.NewRunID(1)
+	before, run := processCPU(), bench.NewRunID(1)
 	whole := scenarios.NewPlan(s, run, 0, 1)
 	var plan Plan = whole
 	var book Book = nothing{}
 	var written *ledger.Writer
 	if job.Ledger {
 		if written, err = ledger.Create(job.Dir, ledger.Header{Run: run, Planned: whole.Len(), Created: clock.Real{}.Now()}); err != nil {
-			return err
+			return told, err
 		}
-		defer written.Close()
+		defer written.Close() // again: it does nothing
 		book = written
 	}
 	cfg := config(job.URL)
@@ -153,41 +208,32 @@ func generate(text string) error {
 	}
 	if written != nil {
 		if err := written.SetStart(cfg.Start); err != nil {
-			return err
+			return told, err
 		}
 	}
 	a := New(cfg, plan, book)
 	if job.Standard {
 		a.sender = newStandard(a)
 	}
-	if file := os.Getenv("ACKPROOF_PROFILE"); file != "" && job.Ledger && !job.Standard {
-		f, err := os.Create(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		pprof.StartCPUProfile(f)
-		defer pprof.StopCPUProfile()
-	}
 	began := clock.Real{}.Now()
 	if _, err := a.Run(ctx); err != nil {
-		return err
+		return told, err
 	}
-	told := generatorTold{Planned: plan.Len(), Sent: a.Snapshot().Sent, Acknowledged: a.counts[bench.Acknowledged].Load(), Took: clock.Real{}.Now().Sub(began)}
-	if job.Rate > 0 {
-		told.DelayP99, err = delayP99(written, job.Dir, plan)
-		if err != nil {
-			return err
+	told = generatorTold{Planned: plan.Len(), Sent: a.Snapshot().Sent, Acknowledged: a.counts[bench.Acknowledged].Load(), Took: clock.Real{}.Now().Sub(began)}
+	if written != nil {
+		if err := written.Close(); err != nil {
+			return told, err
 		}
 	}
-	return json.NewEncoder(os.Stdout).Encode(told)
+	told.CPU = processCPU() - before
+	if job.Rate > 0 {
+		told.DelayP99, err = delayP99(job.Dir, plan)
+	}
+	return told, err
 }
 
 // delayP99 reads the send delays from the ledger, as a run does.
-func delayP99(w *ledger.Writer, dir string, plan Plan) (time.Duration, error) {
-	if err := w.Close(); err != nil {
-		return 0, err
-	}
+func delayP99(dir string, plan Plan) (time.Duration, error) {
 	l, err := ledger.Open(filepath.Clean(dir))
 	if err != nil {
 		return 0, err

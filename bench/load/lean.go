@@ -13,8 +13,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // atOnce is how much of a request an idle connection is sure to take without
@@ -41,7 +39,7 @@ func newLean(a *Attack) *lean {
 			panic("load: canBeLean lets no such URL pass: " + err.Error())
 		}
 		if l.pool == nil { // the host is the same for all
-			l.pool = newPool(a.cfg.Connections, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), &l.setups)
+			l.pool = newPool(a, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), &l.setups)
 		}
 		l.asked = append(l.asked, &http.Request{Method: k.Method})
 		l.heads = append(l.heads, k.head(u))
@@ -70,17 +68,17 @@ func (k Kind) head(u *url.URL) []byte {
 // connection is one connection with its buffers.
 type connection struct {
 	conn      *countedConn
-	clock     clock.Clock
+	elapsed   func() time.Duration // since the start of load, as are the times below
 	in        *bufio.Reader
 	body, out []byte
-	used      bool      // has carried a request
-	headLeft  int64     // how many bytes of a head may still come
-	firstByte time.Time // of the answer; zero: none came
-	lastByte  time.Time // when something came for the last time; before that, when it was opened
+	used      bool          // has carried a request
+	headLeft  int64         // how many bytes of a head may still come
+	firstByte time.Duration // of the answer; never: none came
+	lastByte  time.Duration // when something came for the last time; before that, when it was opened
 }
 
-func newConnection(conn *countedConn, clock clock.Clock) *connection {
-	c := &connection{conn: conn, clock: clock, lastByte: clock.Now()}
+func newConnection(conn *countedConn, elapsed func() time.Duration) *connection {
+	c := &connection{conn: conn, elapsed: elapsed, lastByte: elapsed()}
 	c.in = bufio.NewReaderSize(c, 4096)
 	return c
 }
@@ -95,8 +93,8 @@ func (c *connection) Read(p []byte) (int, error) {
 	}
 	n, err := c.conn.Read(p[:min(int64(len(p)), c.headLeft)])
 	c.headLeft -= int64(n)
-	c.lastByte = c.clock.Now()
-	if n > 0 && c.firstByte.IsZero() {
+	c.lastByte = c.elapsed()
+	if n > 0 && c.firstByte == never {
 		c.firstByte = c.lastByte
 	}
 	return n, err
@@ -110,7 +108,7 @@ var errNothingWritten = errors.New("the connection took no byte")
 // send puts a request on the wire.
 func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 	for {
-		c, err := l.pool.get(l.attack.cfg.Clock.Now(), deadline)
+		c, err := l.pool.get(l.attack.elapsed(), deadline.Sub(l.attack.cfg.Start))
 		if err != nil {
 			return exchange{sent: never, firstByte: never, end: l.attack.elapsed(), err: err}
 		}
@@ -148,7 +146,7 @@ func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 	a := l.attack
 	kind := a.plan.Kind(t.seq)
 	c.layOut(l.heads[kind], !idempotent(l.asked[kind].Method), a.plan, t)
-	c.used, c.headLeft, c.firstByte = true, maxHead, time.Time{}
+	c.used, c.headLeft, c.firstByte = true, maxHead, never
 	x = exchange{sent: a.handed(t), firstByte: never}
 	var written <-chan error
 	if len(c.out) <= atOnce {
@@ -167,9 +165,7 @@ func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 		written = c.writeBeside()
 	}
 	resp, err := c.answer(l.asked[kind])
-	if !c.firstByte.IsZero() {
-		x.firstByte = c.firstByte.Sub(a.cfg.Start)
-	}
+	x.firstByte = c.firstByte
 	if err != nil {
 		x.err = err
 		return x, false
@@ -181,7 +177,7 @@ func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 	}
 	x.err = discard(body)
 	resp.Body.Close()
-	x.end = c.lastByte.Sub(a.cfg.Start)
+	x.end = c.lastByte
 	reusable = x.err == nil && !resp.Close && x.status >= 200 && c.in.Buffered() == 0
 	return x, reusable && hasWritten(written)
 }

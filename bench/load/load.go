@@ -224,20 +224,13 @@ func (p *pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 	if wait <= 0 {
 		return 0, false // behind: send at once, the delay is on the record
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return 0, false
-	case <-p.ctx.Done():
-		return 0, true
-	}
+	return 0, !clock.Wait(wait, p.ctx.Done())
 }
 
 // Rate is not used by the attack; vegeta's interface asks for it.
 func (p *pacer) Rate(time.Duration) float64 { return 0 }
 
-func (a *Attack) elapsed() time.Duration { return a.cfg.Clock.Now().Sub(a.cfg.Start) }
+func (a *Attack) elapsed() time.Duration { return clock.Since(a.cfg.Clock, a.cfg.Start) }
 
 // Counts is how many requests are over, by outcome.
 type Counts struct{ Acknowledged, Refused, Unknown int64 }

@@ -16,7 +16,7 @@ import (
 // that is open goes to whoever has waited longest, and so does the error of one
 // that cannot be opened.
 type pool struct {
-	limit   int
+	attack  *Attack
 	address string
 	dial    dialFunc
 	setups  *setups
@@ -33,7 +33,7 @@ type pool struct {
 
 // waiter is a request that waits for a connection.
 type waiter struct {
-	deadline time.Time
+	deadline time.Duration
 	place    *list.Element // nil: it was given something, or has left
 	given    chan given
 }
@@ -44,27 +44,27 @@ type given struct {
 	err  error
 }
 
-func newPool(limit int, address string, s *setups) *pool {
-	p := &pool{limit: limit, address: address, dial: (&net.Dialer{}).DialContext, setups: s, all: map[*connection]struct{}{}}
+func newPool(a *Attack, address string, s *setups) *pool {
+	p := &pool{attack: a, address: address, dial: (&net.Dialer{}).DialContext, setups: s, all: map[*connection]struct{}{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
 
-// get gives a connection to a request, which owes it back with put or drop. The
-// error is errGivenUp, errInterrupted or that of opening a connection.
-func (p *pool) get(now, deadline time.Time) (*connection, error) {
+// get gives a connection to a request, which owes it back with put or drop. Times
+// count from the start of load. The error is errGivenUp, errInterrupted or that of opening a connection.
+func (p *pool) get(now, deadline time.Duration) (*connection, error) {
 	for {
-		if !deadline.After(now) {
+		if deadline <= now {
 			return nil, errGivenUp
 		}
 		c, w := p.takeOrWait(deadline)
 		if w != nil {
-			return p.await(w, deadline.Sub(now))
+			return p.await(w, deadline-now)
 		}
 		if c == nil {
 			return nil, errInterrupted
 		}
-		if now.Sub(c.lastByte) < idleTimeout && c.quiet() {
+		if now-c.lastByte < idleTimeout && c.quiet() {
 			return c, nil
 		}
 		p.drop(c)
@@ -73,7 +73,7 @@ func (p *pool) get(now, deadline time.Time) (*connection, error) {
 
 // takeOrWait takes an idle connection, or a place in the queue. Neither: all is
 // over.
-func (p *pool) takeOrWait(deadline time.Time) (*connection, *waiter) {
+func (p *pool) takeOrWait(deadline time.Duration) (*connection, *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over.Load() {
@@ -118,22 +118,22 @@ func (p *pool) leave(w *waiter) {
 // openMore opens connections as long as more requests wait than are being opened
 // and the limit allows it. Each may take as long as the last in the queue can wait.
 func (p *pool) openMore() {
-	for len(p.all)+p.opening < p.limit && p.opening < p.waiting.Len() && !p.over.Load() {
+	for len(p.all)+p.opening < p.attack.cfg.Connections && p.opening < p.waiting.Len() && !p.over.Load() {
 		p.opening++
 		go p.open(p.waiting.Back().Value.(*waiter).deadline)
 	}
 }
 
 // open opens a connection.
-func (p *pool) open(deadline time.Time) {
-	ctx, cancel := context.WithDeadline(p.ctx, deadline)
+func (p *pool) open(deadline time.Duration) {
+	ctx, cancel := context.WithDeadline(p.ctx, p.attack.cfg.Start.Add(deadline))
 	defer cancel()
 	conn, err := p.setups.dial(ctx, p.dial, "tcp", p.address)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.opening--
 	if err == nil {
-		c := newConnection(conn, p.setups.clock)
+		c := newConnection(conn, p.attack.elapsed)
 		p.all[c] = struct{}{}
 		p.giveBack(c)
 		return

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 )
 
 // maxAnswer bounds what is read of an answer. API Gateway's own limit is 10 MB:
@@ -85,7 +86,7 @@ func (rt *roundTripper) RoundTrip(in *http.Request) (*http.Response, error) {
 	}
 	at, err := rt.attempt(attempt{seq, 0}, a.plan.Due(seq))
 	for retry := 1; a.cfg.Retries.wants(at.Outcome, retry); retry++ {
-		if !rt.wait(a.cfg.Retries.BackOff(seq, retry)) || rt.reserve(attempt{seq, retry}) != nil {
+		if !clock.Wait(a.cfg.Retries.BackOff(seq, retry), rt.on.Done()) || rt.on.Err() != nil || rt.reserve(attempt{seq, retry}) != nil {
 			break
 		}
 		var later bench.Attempt
@@ -115,18 +116,6 @@ func (rt *roundTripper) attempt(t attempt, due time.Duration) (bench.Attempt, er
 	at := a.judge(t, x)
 	a.book.Done(at)
 	return at, x.err
-}
-
-// wait waits before a retry; false: nothing more is to be sent.
-func (rt *roundTripper) wait(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return rt.on.Err() == nil
-	case <-rt.on.Done():
-		return false
-	}
 }
 
 // handed tells the book that an attempt is about to be handed to a connection.

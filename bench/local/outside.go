@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/sdk"
 )
 
@@ -149,11 +150,7 @@ func (l *lent) poll(ctx context.Context, what string, is func() (bool, error)) e
 		if ok || err != nil {
 			return err
 		}
-		timer := time.NewTimer(lookAgain)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !clock.Wait(lookAgain, ctx.Done()) {
 			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
 		}
 	}

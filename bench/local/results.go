@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/dynamo"
 	"github.com/ackproof/ackproof/bench/gateway"
 )
@@ -159,12 +160,7 @@ func (d *door) delay(w http.ResponseWriter, r *http.Request, s bench.Strike) {
 func (d *door) hold(delay time.Duration) {
 	d.held.Add(1)
 	defer d.held.Add(-1)
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-d.closed:
-	}
+	clock.Wait(delay, d.closed)
 }
 
 // cut breaks the connection of a write before it is sent on, when it is done, or

@@ -182,7 +182,7 @@ func (f *files) readLive(ctx context.Context, a Again) error {
 	}
 	for n := range 2 {
 		if n > 0 {
-			wait(ctx, restBetweenReads)
+			clock.Wait(restBetweenReads, ctx.Done())
 		}
 		if err := f.another(a.Clock.Now(), func(w *rowWriter) error { return rd.tables(ctx, w) }); err != nil {
 			return err

@@ -75,7 +75,7 @@ func (b *budget) spend(ctx context.Context, page func(items int) (spending, erro
 		return ctx.Err()
 	}
 	defer func() { <-b.turn }()
-	if !wait(ctx, b.paid.Sub(b.clock.Now())) {
+	if !clock.Wait(b.paid.Sub(b.clock.Now()), ctx.Done()) {
 		return ctx.Err()
 	}
 	began := b.clock.Now()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/sdk"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -103,7 +104,7 @@ func (r *Run) deliver(ctx context.Context, rd *reader, patient bool) (s canaries
 			return s, refused
 		case r.since(began) > r.opts.Scenario.Target.Canary:
 			return s, r.silent(s, items)
-		case !wait(ctx, canaryLook):
+		case !clock.Wait(canaryLook, ctx.Done()):
 			return s, ctx.Err()
 		}
 	}

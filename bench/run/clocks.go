@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -84,7 +85,7 @@ func (r *Run) sample(ctx context.Context, rd *reader, started time.Time) (stop f
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for wait(ctx, s.pace.poll) {
+		for clock.Wait(s.pace.poll, ctx.Done()) {
 			s.choose(r.since(started))
 			s.ask(ctx)
 			s.keep(sampleKept)

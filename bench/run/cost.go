@@ -69,7 +69,9 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 			w.Handed.Add(d)
 		}
 	}
-	return w.Cost(prices)
+	c := w.Cost(prices)
+	c.Foreseen = &foreseen(s, f.plan.Len(), f.manifest.Run).Cost(prices).Run
+	return c
 }
 
 // workOf is what the settings of a scenario say of the work of a run.
@@ -94,10 +96,28 @@ func workOf(s *scenarios.Scenario, architecture string, id bench.RunID) *cost.Wo
 	return w
 }
 
-// forecast says what a plan costs on AWS, if all goes well and nothing is sent twice: of
+// foreseen is the work of so many requests, if all goes well and nothing is sent twice: of
 // a system that is not ours, if it is as the scenario describes it.
-func forecast(s *scenarios.Scenario, plan *scenarios.Plan, id bench.RunID, prices *cost.Prices) *bench.Cost {
-	return workOf(s, s.Architecture, id).Forecast(plan.Len(), s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport).Cost(prices)
+func foreseen(s *scenarios.Scenario, requests int64, id bench.RunID) *cost.Work {
+	return workOf(s, s.Architecture, id).Forecast(requests, s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport)
+}
+
+// Foresee says what runs of scenarios cost on AWS together, before the first of them
+// begins. A price file of nil is the list that comes with ackproof.
+func Foresee(all []*scenarios.Scenario, prices []byte) (*bench.Cost, error) {
+	list, _ := cost.List()
+	if prices != nil {
+		var err error
+		if list, err = cost.ParsePrices(prices); err != nil {
+			return nil, err
+		}
+	}
+	id := bench.NewRunID(0) // all ids are of one length
+	var works []*cost.Work
+	for _, s := range all {
+		works = append(works, foreseen(s, scenarios.NewPlan(s, id, 0, 0).Len(), id))
+	}
+	return cost.Sum(list, works...), nil
 }
 
 // Ahead says what so many requests cost on AWS, in a system as a scenario describes it, if

@@ -98,7 +98,7 @@ func (r *Run) makeDir() (err error) {
 		r.manifest.Processor = r.opts.Processor
 	}
 	r.manifest.Version, r.manifest.Go, r.manifest.Host = r.opts.Version, runtime.Version(), thisHost()
-	r.manifest.Libraries = libraries()
+	r.manifest.Libraries, r.manifest.Deployed = libraries(), r.opts.Deployed
 	r.manifest.SDKRetries = "off in gateway, event source mapping and final reads; the processor keeps its own SDK's settings"
 	kept, named := s.Kept()
 	source := kept.YAML()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -61,7 +62,7 @@ func (r *Run) byPositions(ctx context.Context) (rest, error) {
 	began := r.opts.Clock.Now()
 	d := drained{Drain: bench.Drain{Proof: bench.DrainNone}}
 	var err error
-	for seen := 0; d.Proof == bench.DrainNone && !d.TimedOut; wait(ctx, drainPoll) {
+	for seen := 0; d.Proof == bench.DrainNone && !d.TimedOut; clock.Wait(drainPoll, ctx.Done()) {
 		var p bench.Position
 		if p, err = r.opts.Target.Position(context.WithoutCancel(ctx)); errors.Is(err, bench.ErrPositionWithheld) {
 			return r.stillThere(d.Position), err

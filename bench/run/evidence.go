@@ -36,6 +36,7 @@ type manifest struct {
 	Go           string            `json:"go"`
 	Host         bench.Host        `json:"host"`
 	Endpoints    bench.Endpoints   `json:"endpoints"`
+	Deployed     *bench.Deployed   `json:"deployed,omitempty"` // nil: nobody has asked
 	Libraries    map[string]string `json:"libraries"`
 	SDKRetries   string            `json:"sdk_retries"`
 	ScenarioCRC  string            `json:"scenario_crc"`  // CRC-32C of scenario.yaml; "": a version that kept none

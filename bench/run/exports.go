@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/tableexport"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -122,7 +123,7 @@ func (r *reader) patiently(ctx context.Context, ask func(context.Context) error)
 		once, cancel := context.WithTimeout(ctx, pageTimeout)
 		err = ask(once)
 		cancel()
-		if err == nil || attempt == pageAttempts || !wait(ctx, backOff(attempt)) {
+		if err == nil || attempt == pageAttempts || !clock.Wait(backOff(attempt), ctx.Done()) {
 			return err
 		}
 	}
@@ -144,7 +145,7 @@ func (r *Run) export(ctx context.Context, rd *reader) (exports, error) {
 	done := 0
 	show := func() { r.showExports(done, 2*len(tables)) }
 	show()
-	if !wait(ctx, second.Add(exportSecond).Sub(e.Proven)) { // nobody asks for a time to come
+	if !clock.Wait(second.Add(exportSecond).Sub(e.Proven), ctx.Done()) { // nobody asks for a time to come
 		return e, ctx.Err()
 	}
 	for n, at := range []time.Time{first, second} {
@@ -202,7 +203,7 @@ func (r *Run) beginExport(ctx context.Context, rd *reader, table string, at time
 		}
 		_, early := errors.AsType[*types.InvalidExportTimeException](err)
 		_, many := errors.AsType[*types.LimitExceededException](err)
-		if !early && !many && attempt >= pageAttempts || !wait(ctx, exportBackOff(attempt)) {
+		if !early && !many && attempt >= pageAttempts || !clock.Wait(exportBackOff(attempt), ctx.Done()) {
 			return one, fmt.Errorf("export table %s as of %s to bucket %s: %w; it takes the permission dynamodb:ExportTableToPointInTime, and of the bucket s3:PutObject, s3:PutObjectAcl and s3:AbortMultipartUpload",
 				table, at.Format(time.RFC3339), one.Bucket, orNothing(err))
 		}
@@ -244,7 +245,7 @@ func (r *Run) awaitExport(ctx context.Context, rd *reader, one *oneExport, show 
 			return fmt.Errorf("the export of table %s failed: %s: %s; the bucket is %s", one.Table, aws.ToString(d.FailureCode), aws.ToString(d.FailureMessage), one.Bucket)
 		}
 		show()
-		if !wait(ctx, exportBackOff(attempt)) {
+		if !clock.Wait(exportBackOff(attempt), ctx.Done()) {
 			return fmt.Errorf("the export of table %s is not done: %w; a longer read.timeout waits longer", one.Table, ctx.Err())
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -39,7 +40,7 @@ func (r *Run) byQuiet(ctx context.Context, w *watcher) {
 			break
 		}
 		r.showDrain(-1)
-		wait(ctx, max(settings.Quiet/quietPolls, now.ended-now.began))
+		clock.Wait(max(settings.Quiet/quietPolls, now.ended-now.began), ctx.Done())
 	}
 	r.drained(d)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/scenarios"
 )
@@ -46,7 +47,7 @@ func (r *Run) read(ctx, after context.Context, rd *reader) error {
 	}
 	tables := func(w *rowWriter) error { return rd.tables(after, w) }
 	first := r.readOnce(after, rd, 1, tables)
-	wait(ctx, restBetweenReads)
+	clock.Wait(restBetweenReads, ctx.Done())
 	return errors.Join(first, r.readOnce(after, rd, 2, tables))
 }
 

@@ -60,6 +60,7 @@ type Options struct {
 	Version   string
 	Prices    []byte // the price file; nil: the list that comes with ackproof
 	Clock     clock.Clock
+	Deployed  *bench.Deployed      // how the system on AWS is set; nil: nobody has asked
 	Cloud     Cloud                // the account of AWS that the scenario has something to do with; nil: none
 	Breakages *breakage.Folder     // for the journals of faults that are made of commands; nil: such faults are refused
 	Progress  func(bench.Progress) // called once in a while from one goroutine; nil: nobody looks
@@ -334,7 +335,7 @@ func (r *Run) startOfLoad(ctx context.Context) (time.Time, error) {
 			agreed.UTC().Format(time.RFC3339), soon.Sub(agreed).Round(time.Millisecond))
 	}
 	r.phase("waiting for the agreed start")
-	if !wait(ctx, agreed.Sub(soon)) {
+	if !clock.Wait(agreed.Sub(soon), ctx.Done()) {
 		return agreed, ctx.Err()
 	}
 	return agreed, nil
@@ -373,21 +374,6 @@ func (r *Run) close() {
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// wait waits for d or until ctx ends, and reports whether d has passed.
-func wait(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // since is the time since the start of load.
 func (r *Run) since(started time.Time) time.Duration { return r.opts.Clock.Now().Sub(started) }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -101,7 +102,7 @@ func (r *Run) round(ctx context.Context, l *line, late func() bool) error {
 			return fmt.Errorf("%s: of what was sent after the load not all was seen to be processed", missing)
 		}
 		r.showDrain(-1)
-		wait(ctx, streamPoll)
+		clock.Wait(streamPoll, ctx.Done())
 	}
 }
 

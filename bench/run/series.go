@@ -50,6 +50,11 @@ func (f *files) environment() []bench.Fact {
 	for _, name := range slices.Sorted(maps.Keys(m.Libraries)) {
 		facts = append(facts, bench.Fact{Name: name, Value: m.Libraries[name]})
 	}
+	if m.Deployed != nil {
+		for _, f := range m.Deployed.Settings {
+			facts = append(facts, bench.Fact{Name: bench.DeployedFact + f.Name, Value: f.Value})
+		}
+	}
 	return slices.DeleteFunc(facts, func(f bench.Fact) bool { return f.Value == "" })
 }
 
@@ -124,6 +129,11 @@ func (f *files) notes(r *bench.Result) {
 	}
 	r.Notes = append(r.Notes, f.scenario.Notes()...)
 	r.Notes = append(r.Notes, f.clocks.notes()...)
+	if d := f.manifest.Deployed; d != nil {
+		for _, why := range d.Unread {
+			r.Notes = append(r.Notes, "how the system is set was not read in part, and is taken to be as the scenario says: "+why)
+		}
+	}
 	if c := f.story.canary; c != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d canary request(s) went ahead of the load, until one was seen where it should come, %.1f s after the first; they are counted nowhere", c.Sent, c.Ms/1000))
 	}

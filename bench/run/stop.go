@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/cost"
 	"github.com/ackproof/ackproof/bench/load"
 	"github.com/ackproof/ackproof/scenarios"
@@ -73,7 +74,7 @@ func (r *Run) guard(ctx context.Context, attack *load.Attack, end func()) {
 		guards.Go(func() { r.guardByAlarm(ctx, t.Stop.Alarm, stop) })
 	}
 	s := stops{errors: float64(t.Stop.Errors) / 100, limit: r.costLimit, attempt: r.attemptCost}
-	for (s.errors > 0 || s.limit > 0) && wait(ctx, stopLook) {
+	for (s.errors > 0 || s.limit > 0) && clock.Wait(stopLook, ctx.Done()) {
 		if why := s.look(attack.Counts(), attack.Attempts()); why != "" {
 			stop(why)
 			break
@@ -85,7 +86,7 @@ func (r *Run) guard(ctx context.Context, attack *load.Attack, end func()) {
 // guardByAlarm ends the load when an alarm goes off, or cannot be read any more.
 func (r *Run) guardByAlarm(ctx context.Context, name string, stop func(why string)) {
 	last := r.opts.Clock.Now()
-	for wait(ctx, alarmLook) {
+	for clock.Wait(alarmLook, ctx.Done()) {
 		alarm, err := r.readAlarm(ctx, name)
 		switch {
 		case ctx.Err() != nil:
@@ -142,7 +143,7 @@ func (r *Run) checkCost() error {
 		return nil // that is told already
 	}
 	plan := scenarios.NewPlan(r.opts.Scenario, r.id, 0, r.opts.Seed) // of all agents together
-	c := forecast(r.opts.Scenario, plan, r.id, prices)
+	c := foreseen(r.opts.Scenario, plan.Len(), r.id).Cost(prices)
 	usd, at := c.Run.Low, "at least "
 	if c.Run.High != nil {
 		usd, at = *c.Run.High, ""

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/faults"
 )
 
@@ -29,7 +30,7 @@ func (r *Run) strike(ctx context.Context, started time.Time) error {
 		if m.At <= 0 && !m.End && r.manifest.faults[m.Fault].On != "" {
 			continue // armed before the first request
 		}
-		if !wait(ctx, m.At-r.since(started)) {
+		if !clock.Wait(m.At-r.since(started), ctx.Done()) {
 			return commands.Wait()
 		}
 		if m.End {

@@ -230,7 +230,7 @@ func (r *reader) getKeys(ctx context.Context, table string, keys []attributes, p
 			return fmt.Errorf("%d keys were left unprocessed %d times", len(left), pageAttempts)
 		}
 		keys = append(left, keys[asked:]...)
-		if idle > 0 && !wait(ctx, backOff(idle)) {
+		if idle > 0 && !clock.Wait(backOff(idle), ctx.Done()) {
 			return ctx.Err()
 		}
 	}
@@ -250,7 +250,7 @@ func (r *reader) ask(ctx context.Context, page func(ctx context.Context, items i
 		if err == nil {
 			return nil
 		}
-		if errs = append(errs, err); errors.Is(err, errNoCost) || attempt == pageAttempts || !wait(ctx, backOff(attempt)) {
+		if errs = append(errs, err); errors.Is(err, errNoCost) || attempt == pageAttempts || !clock.Wait(backOff(attempt), ctx.Done()) {
 			return errors.Join(errs...)
 		}
 	}

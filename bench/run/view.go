@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/load"
 )
 
@@ -72,7 +73,7 @@ func (r *Run) watch(ctx context.Context, attack *load.Attack, started time.Time)
 	var done sync.WaitGroup
 	done.Go(func() {
 		last, lastAt := int64(0), time.Duration(0)
-		for wait(ctx, viewEvery) {
+		for clock.Wait(viewEvery, ctx.Done()) {
 			s, at := attack.Snapshot(), r.since(started)
 			position, bitten := r.look(ctx)
 			r.opts.Progress(r.view.progress(func(p *bench.Progress) {

@@ -61,6 +61,8 @@ type Account struct {
 	buckets map[string]map[string][]byte
 	calls   map[time.Time]*counted // of the API, by minute
 	refused []string               // why requests were
+	policy  []statement            // of what the key may do; nil: everything
+	used    map[string]bool        // permissions that requests have taken
 	serial  uint64
 }
 
@@ -69,7 +71,7 @@ func Start(t testing.TB, o Options) *Account {
 	t.Helper()
 	a := &Account{
 		t: t, options: o, clock: clock.Real{}, client: sdk.HTTPClient(nil),
-		secrets: map[string]string{KeyID: Secret}, buckets: map[string]map[string][]byte{}, calls: map[time.Time]*counted{},
+		secrets: map[string]string{KeyID: Secret}, buckets: map[string]map[string][]byte{}, calls: map[time.Time]*counted{}, used: map[string]bool{},
 	}
 	own, err := sdk.Local(Region, nil).Credentials.Retrieve(t.Context())
 	if err != nil {
@@ -149,6 +151,9 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 		denied(w, service, err)
 		return
 	}
+	if !a.authorize(w, r, service, body) {
+		return
+	}
 	switch service {
 	case "dynamodb":
 		a.forward(w, r, body)
@@ -158,6 +163,8 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 		a.serveQuery(w, body)
 	case "lambda":
 		a.serveLambda(w, r, body)
+	case "apigateway":
+		a.serveGateway(w, r)
 	case "monitoring":
 		a.serveMetrics(w, r, body)
 	default:
@@ -246,7 +253,7 @@ func (a *Account) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `{"message":%q}`, err)
-	} else {
+	} else if s.public || a.authorize(w, r, service, body) {
 		r.Header.Del("Authorization")
 		status = a.pass(w, r, body, s.endpoints.API+path)
 	}

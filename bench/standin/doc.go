@@ -5,7 +5,8 @@
 //
 //	AWS_ENDPOINT_URL ─► Account ─┬─ CloudFormation   change sets, steps, outputs, what goes wrong
 //	                             ├─ S3, STS          the processor's package; who asks
-//	                             ├─ Lambda            reserved concurrency 0, a mapping disabled: done to the system
+//	                             ├─ Lambda            reserved concurrency 0, a mapping disabled: done to the system; its settings
+//	                             ├─ API Gateway       the settings of the API
 //	                             ├─ CloudWatch       what came through the API
 //	                             └─ DynamoDB         forwarded to the system
 //	the output ApiUrl ─► API ───── the stage, and behind it the system's gateway
@@ -22,7 +23,8 @@
 //
 //   - the output ApiUrl names this machine, since nothing else leads here;
 //   - a stack is made in as many looks as it takes, not in minutes;
-//   - permissions are not looked at: whoever has signed may do everything;
-//   - CloudWatch has Count, 4XXError and 5XXError of the API, and Throttles of the
-//     function, at once, and of everything else no data.
+//   - permissions are looked at where a test gives the key some, and then without their
+//     conditions; else whoever has signed may do everything;
+//   - CloudWatch has Count, 4XXError and 5XXError of the API, and Throttles, Invocations,
+//     Errors and IteratorAge of the function, at once, and of everything else no data.
 package standin

@@ -210,7 +210,7 @@ func (a *Account) unique() string {
 }
 
 func (a *Account) newStack(name string) *stack {
-	s := &stack{account: a, name: name, created: a.clock.Now().UTC(), made: map[string]string{}, tried: map[string]bool{}}
+	s := &stack{account: a, name: name, created: a.clock.Now().UTC(), made: map[string]string{}, tried: map[string]bool{}, byHand: map[property]any{}}
 	s.id = fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/%s", Region, ID, name, a.unique())
 	a.stacks = append(a.stacks, s)
 	s.told(name, reviewInProgress, "User Initiated")

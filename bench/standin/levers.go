@@ -63,6 +63,8 @@ func (a *Account) serveLambda(w http.ResponseWriter, r *http.Request, body []byt
 	switch {
 	case len(path) == 3 && path[0] == "functions" && path[2] == "concurrency":
 		a.concurrency(w, r, path[1], body)
+	case len(path) == 3 && path[0] == "functions" && (path[2] == "configuration" || path[2] == "event-invoke-config"):
+		a.functions(w, r, path[1], path[2])
 	case len(path) > 0 && path[0] == "event-source-mappings":
 		a.mappings(w, r, path[1:], body)
 	default:
@@ -114,19 +116,15 @@ func (a *Account) concurrency(w http.ResponseWriter, r *http.Request, function s
 	lambdaAnswer(w, map[string]any{"ReservedConcurrentExecutions": s.levers.reserved})
 }
 
-// mapping is what is told of an event source mapping.
-type mapping struct {
-	UUID, FunctionArn, EventSourceArn, State string
-	BatchSize                                int
-}
-
-func (s *stack) mapping(id string) mapping {
-	m := mapping{UUID: s.made[id], FunctionArn: "arn:aws:lambda:" + Region + ":" + ID + ":function:" + s.made["Processor"], State: "Enabled", BatchSize: 100}
+// mapping is what is told of an event source mapping: its settings, and how it is.
+func (s *stack) mapping(id string) map[string]any {
+	m := s.mappingTold(id)
+	m["UUID"], m["FunctionArn"], m["State"] = s.made[id], "arn:aws:lambda:"+Region+":"+ID+":function:"+s.made["Processor"], "Enabled"
 	if s.target != nil {
-		m.EventSourceArn = s.endpoints.StreamARN
+		m["EventSourceArn"] = s.endpoints.StreamARN
 	}
 	if s.levers.disabled {
-		m.State = "Disabled"
+		m["State"] = "Disabled"
 	}
 	return m
 }
@@ -134,7 +132,7 @@ func (s *stack) mapping(id string) mapping {
 func (a *Account) mappings(w http.ResponseWriter, r *http.Request, path []string, body []byte) {
 	const kind = "AWS::Lambda::EventSourceMapping"
 	if r.Method == http.MethodGet && (len(path) == 0 || path[0] == "") {
-		out := struct{ EventSourceMappings []mapping }{[]mapping{}}
+		out := struct{ EventSourceMappings []map[string]any }{[]map[string]any{}}
 		for _, s := range a.stacks {
 			for _, id := range s.template.of(kind) {
 				if s.made[id] != "" && s.made["Processor"] == r.URL.Query().Get("FunctionName") {

@@ -96,6 +96,19 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 				}
 			}
 		}
+		if m.Namespace == "AWS/Lambda" && len(m.Dimensions) == 1 {
+			for _, s := range a.stacks {
+				if s.made["Processor"] != m.Dimensions[0].Value {
+					continue
+				}
+				for minute, i := range s.invocations() {
+					value, told := i.metric(m.MetricName + " " + q.MetricStat.Stat)
+					if told && q.MetricStat.Period == 60 && !minute.Before(in.StartTime) && minute.Before(in.EndTime) {
+						result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
+					}
+				}
+			}
+		}
 		out.MetricDataResults = append(out.MetricDataResults, result)
 	}
 	a.mu.Unlock()

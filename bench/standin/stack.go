@@ -35,6 +35,7 @@ type stack struct {
 	stage, dir       string
 	public           bool
 	levers           pulled
+	byHand           map[property]any // what somebody has changed so
 }
 
 // create makes all resources, and the system at the end. The first that cannot be made
@@ -46,7 +47,11 @@ func (s *stack) create() {
 		s.todo = append(s.todo,
 			func() { s.told(id, createInProgress, "") },
 			func() {
-				if reason := s.account.options.Fail[id]; reason != "" {
+				reason := s.account.options.Fail[id]
+				if reason == "" {
+					reason = s.account.mayMake(s.template.Resources[id].Type)
+				}
+				if reason != "" {
 					s.told(id, createFailed, reason)
 					s.giveUp(ids[i+1:], id)
 					return
@@ -238,7 +243,12 @@ func (s *stack) value(v any) string {
 	if len(parts) == 2 && text(parts[1]) == "StreamArn" {
 		return s.stream()
 	}
-	return "arn:aws:standin:" + Region + ":" + ID + ":" + s.named(text(parts[0]))
+	id := text(parts[0])
+	if s.template.Resources[id].Type == "AWS::S3::Bucket" { // of no region and no account
+		return "arn:aws:s3:::" + s.named(id)
+	}
+	service, _, _ := strings.Cut(strings.TrimPrefix(s.template.Resources[id].Type, "AWS::"), "::")
+	return arn(strings.ToLower(service), s.named(id))
 }
 
 // named is what Ref gives.

@@ -54,7 +54,7 @@ between, then again and again at both ends until they are settled. The answer
 is an interval. Where the load generator did not keep up, its own limit is not
 taken for the system's. Every probe is a run directory of its own.
 
-It takes five to ten minutes. Interrupted, it tells what is known. Exit codes: 0 every
+It takes ten to twenty minutes. Interrupted, it tells what is known. Exit codes: 0 every
 question has its answer, 3 one has none, 130 interrupted.
 
 --at-least is a gate for CI: 1 if the interval of any question that is asked lies

@@ -23,12 +23,15 @@ import (
 	"github.com/ackproof/ackproof/scenarios"
 )
 
+// defaultStack is the name of a stack that is given none.
+const defaultStack = "ackproof"
+
 // accountFlags say where a stack on AWS is.
 type accountFlags struct{ stack, region, profile, endpoint string }
 
 func (f *accountFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.stack, "stack", "ackproof", "name of the CloudFormation stack")
+	fl.StringVar(&f.stack, "stack", defaultStack, "name of the CloudFormation stack")
 	fl.StringVar(&f.region, "region", "", "AWS region (default: that of the AWS configuration)")
 	fl.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	fl.StringVar(&f.endpoint, "endpoint", "", "URL of a stand-in for AWS on this machine")
@@ -44,7 +47,7 @@ func (f *accountFlags) openFor(ctx context.Context, w world, what string) (*aws.
 	if err != nil {
 		return nil, misuse{err}
 	}
-	fmt.Fprintf(w.stderr, "ackproof: %s in %s, as %s\n", what, a, a.Caller)
+	fmt.Fprintf(w.stderr, "ackproof: %s in %s\n", what, a.Asked())
 	return a, nil
 }
 

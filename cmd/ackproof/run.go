@@ -37,6 +37,8 @@ type runFlags struct {
 	agents                                     agentFlags
 	hold, data, json, quiet, forGiven, publish bool
 	stackGiven, deployed                       bool              // --stack is given; the run goes to a stack of ackproof's
+	stackArchitecture                          string            // of that
+	found                                      *bench.Deployed   // how the system on AWS is set; nil: nobody has asked
 	theirs                                     *onStack          // that the scenario runs on; nil: none of the user's own
 	onAWS                                      *aws.LeverOptions // how the stack is broken; nil: it is none on AWS
 	publishTo                                  *aws.Account      // whose CloudWatch is given the figures; nil: nobody's
@@ -131,7 +133,7 @@ func (f *runFlags) run(ctx context.Context, w world, name string) (int, error) {
 		err = f.openCloud(ctx, w, all)
 	}
 	if err == nil {
-		err = f.confirm(w, all[:len(all)/f.trials])
+		err = f.confirm(w, all)
 	}
 	if err != nil {
 		return 0, misuse{err}
@@ -215,15 +217,8 @@ func (f *runFlags) checkFlags() (rate scenarios.Rate, set []string, errs []error
 	if f.architecture != "" && f.architecture != "all" && !slices.Contains(bench.Architectures(), f.architecture) {
 		errs = append(errs, fmt.Errorf("--architecture %s: want streams, sync, fire-and-forget or all", f.architecture))
 	}
-	set = slices.Clone(f.set)
-	for _, kv := range f.env {
-		name, value, ok := strings.Cut(kv, "=")
-		if !ok || name == "" {
-			errs = append(errs, fmt.Errorf("--env %q: want K=V", kv))
-			continue
-		}
-		set = append(set, "processor.env."+name+"="+value)
-	}
+	given, wrong := envSettings(f.env)
+	set, errs = slices.Concat(f.set, given), append(errs, wrong...)
 	if f.rate != "" && slices.ContainsFunc(f.set, func(a string) bool { return strings.HasPrefix(a, "load.scale=") }) {
 		errs = append(errs, errors.New("--set load.scale scales the scenario's load, which --rate and --for replace: give one of them"))
 	}
@@ -322,6 +317,7 @@ func (f *runFlags) options(w world, s *scenarios.Scenario, target bench.Target, 
 		Share: f.agents.share, ID: f.agents.run, StartAt: f.agents.start,
 		Version: version(), Prices: f.prices, Clock: w.clock, Breakages: w.breakages,
 	}
+	o.Deployed = f.found
 	if f.cloud != nil {
 		o.Cloud = f.cloud
 	}

@@ -33,7 +33,7 @@ func (f *runFlags) findStack(ctx context.Context, w world, name string) error {
 		return nil
 	}
 	if s.Named() {
-		return f.findTheirs(ctx, w, s)
+		return f.findTheirs(ctx, w, name, s)
 	}
 	a, err := f.account.open(ctx, w)
 	if err != nil {
@@ -50,9 +50,26 @@ func (f *runFlags) findStack(ctx context.Context, w world, name string) error {
 		return misuse{err}
 	}
 	f.onAWS = &aws.LeverOptions{Account: a, Parts: status.Parts(), Undoing: f.account.undoing(a), Clock: w.clock}
-	f.architecture, f.deployed = status.Outputs[aws.OutArchitecture], true
+	f.deployed, f.stackArchitecture = true, status.Outputs[aws.OutArchitecture]
+	if err := f.seeSettings(ctx, w, name, s, "stack "+f.account.stack, f.onAWS.Parts, f.redeploy(name)); err != nil {
+		return err
+	}
+	f.architecture = f.stackArchitecture
 	f.set = append(f.set, f.account.settings(a, status.Outputs, s)...)
 	return nil
+}
+
+// redeploy says how a stack becomes what a scenario describes.
+func (f *runFlags) redeploy(name string) string {
+	command := "ackproof deploy " + shellWord(name)
+	if f.account.stack != defaultStack {
+		command += " --stack " + shellWord(f.account.stack)
+	}
+	for _, set := range f.set {
+		command += " --set " + shellWord(set)
+	}
+	return "'" + command + "' makes the stack so, unless somebody has changed it by hand, which CloudFormation does not see: then put it back by hand, or 'ackproof destroy' it first; " +
+		"what the scenario does not state is taken as the stack has it"
 }
 
 // ofAckproof says what a stack lacks that every stack of ackproof's has.
@@ -103,7 +120,7 @@ func (f *accountFlags) settings(a *aws.Account, outputs map[string]string, s *sc
 // findTheirs finds the account of a system of the user's own, and the outputs of its
 // stack, where there is one. Region and profile are the scenario's where no flag
 // names others.
-func (f *runFlags) findTheirs(ctx context.Context, w world, s *scenarios.Scenario) error {
+func (f *runFlags) findTheirs(ctx context.Context, w world, name string, s *scenarios.Scenario) error {
 	where, d, t := f.account, s.Target.DynamoDB, s.Target.Stack
 	var errs []error
 	for _, both := range []struct{ flag, path, said, says string }{
@@ -140,12 +157,32 @@ func (f *runFlags) findTheirs(ctx context.Context, w world, s *scenarios.Scenari
 		}
 		f.theirs = &onStack{t, status.Outputs}
 	}
+	if err := f.seeTheirs(ctx, w, name, s, where.stack); err != nil {
+		return err
+	}
 	for path, value := range map[string]string{"target.dynamodb.region": a.Region, "target.dynamodb.profile": where.profile} {
 		if value != "" && !slices.ContainsFunc(f.set, func(a string) bool { return strings.HasPrefix(a, path+"=") }) {
 			f.set = append(f.set, path+"="+value)
 		}
 	}
 	return nil
+}
+
+// seeTheirs reads how a system of the user's own is set, where it names its function.
+func (f *runFlags) seeTheirs(ctx context.Context, w world, name string, s *scenarios.Scenario, stack string) error {
+	if f.theirs != nil {
+		with, err := s.WithOutputs(f.theirs.name, f.theirs.outputs)
+		if err != nil {
+			return nil // it is told with all else that is wrong
+		}
+		s = with
+	}
+	t := s.Target
+	if t.Function == "" {
+		return nil
+	}
+	parts := aws.PartsOf(stack, t.URL, t.Function, t.Items.Table, t.Results.Table, t.Stream)
+	return f.seeSettings(ctx, w, name, s, "the system of "+s.Name, parts, "correct the scenario, or leave out what it need not state: that is taken as the system has it")
 }
 
 // readyLoad is what a scenario is given in the place of its load while its stack is

@@ -116,14 +116,8 @@ func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 		}
 		set = append(set, kv)
 	}
-	for _, kv := range f.env {
-		name, value, ok := strings.Cut(kv, "=")
-		if !ok || name == "" {
-			errs = append(errs, fmt.Errorf("--env %q: want K=V", kv))
-			continue
-		}
-		set = append(set, "processor.env."+name+"="+value)
-	}
+	given, wrong := envSettings(f.env)
+	set, errs = append(set, given...), append(errs, wrong...)
 	if err := errors.Join(append(errs, f.runs.dynamodb.Check(), f.checkSystem(set))...); err != nil {
 		return nil, nil, misuse{err}
 	}
@@ -169,7 +163,7 @@ func (f *suiteFlags) run(ctx context.Context, w world) (int, error) {
 		err = f.runs.openCloud(ctx, w, []configuration{{Scenario: control}})
 	}
 	if err == nil {
-		err = f.runs.confirm(w, []configuration{{Scenario: control}})
+		err = f.confirm(w, probes, set)
 	}
 	if err != nil {
 		return 0, misuse{err}

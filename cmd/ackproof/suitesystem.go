@@ -65,6 +65,21 @@ func (f *suiteFlags) checkSystem(set []string) error {
 	return errors.Join(errs...)
 }
 
+// confirm tells what all probes that can be played fire at the system, and asks.
+func (f *suiteFlags) confirm(w world, probes []suite.Probe, set []string) error {
+	var played []configuration
+	for _, p := range probes {
+		s, err := f.scenario(&p, set)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			played = append(played, configuration{Scenario: s})
+		}
+	}
+	return f.runs.confirm(w, played)
+}
+
 // onSystem gives a probe as it is played on the user's own system; nil: nothing
 // breaks it so.
 func (f *suiteFlags) onSystem(p *suite.Probe) (*scenarios.Scenario, error) {

@@ -13,8 +13,10 @@ import (
 	"github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/outside"
+	"github.com/ackproof/ackproof/bench/run"
 	"github.com/ackproof/ackproof/bench/sdk"
 	"github.com/ackproof/ackproof/faults"
+	"github.com/ackproof/ackproof/reports"
 	"github.com/ackproof/ackproof/scenarios"
 )
 
@@ -130,34 +132,81 @@ func (f *runFlags) openCloud(ctx context.Context, w world, sides []configuration
 	return nil
 }
 
-// confirm asks before anything is fired at a host that is not this one. Nobody is
-// asked where --yes has said so, and nothing is fired where nobody can be.
-func (f *runFlags) confirm(w world, sides []configuration) error {
-	var confirmed []string
-	for _, c := range sides {
-		if f.onTarget(c.Scenario) == targetLocal || f.dynamodb.Yes {
+// confirm tells what all runs of a call will fire, at whom and at what cost, and asks
+// before anything is fired at a host that is not this one. Nobody is asked where --yes
+// has said so, and nothing is fired where nobody can be.
+func (f *runFlags) confirm(w world, all []configuration) error {
+	var there []*scenarios.Scenario
+	var hosts []string
+	for _, c := range all {
+		if f.onTarget(c.Scenario) == targetLocal {
 			continue
 		}
-		hosts := foreignHosts(c.Scenario)
-		if !slices.ContainsFunc(hosts, func(host string) bool { return !slices.Contains(confirmed, host) }) {
-			continue
+		there = append(there, c.Scenario)
+		for _, host := range foreignHosts(c.Scenario) {
+			if !slices.Contains(hosts, host) {
+				hosts = append(hosts, host)
+			}
 		}
-		if err := confirmHosts(w, c.Scenario, hosts); err != nil {
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	asked := len(hosts) > 0 && !f.dynamodb.Yes
+	if asked || !f.quiet {
+		ahead, err := f.ahead(there)
+		if err == nil {
+			err = ahead.Tell(w.stderr)
+		}
+		if err != nil {
 			return err
 		}
-		confirmed = append(confirmed, hosts...)
 	}
-	return nil
+	if !asked {
+		return nil
+	}
+	is := "is not this machine"
+	if len(hosts) > 1 {
+		is = "are not this machine"
+	}
+	return ask(w, false, fmt.Sprintf("%s %s: that may cost money and hurt others", strings.Join(hosts, " and "), is))
 }
 
-// confirmHosts asks about the hosts of one scenario.
-func confirmHosts(w world, s *scenarios.Scenario, hosts []string) error {
-	plan := scenarios.NewPlan(s, "", 0, 0)
-	what := fmt.Sprintf("%d requests in %s to %s%s, and canaries before them", plan.Len(), plan.Duration(), s.Target.URL, s.Request.Path)
-	if s.Target.Items.Table != "" || s.Target.Results.Table != "" {
-		what += fmt.Sprintf("; tables read (%s) at %s", s.Read.By, endpointName(s))
+// ahead is what runs of scenarios will fire, and what that costs on AWS. Of an API that
+// is somebody else's nobody knows the cost, unless he says that it is to be estimated.
+func (f *runFlags) ahead(all []*scenarios.Scenario) (*reports.Ahead, error) {
+	a := &reports.Ahead{Runs: len(all)}
+	var apis, tables []string
+	priced := true
+	for _, s := range all {
+		plan := scenarios.NewPlan(s, "", 0, 0)
+		a.Requests += plan.Len()
+		a.Lasts += plan.Duration()
+		if share := plan.Share(f.agents.share); share.Len() != plan.Len() {
+			a.Share = fmt.Sprintf("share %s, %d", f.agents.share, share.Len())
+		}
+		if api := s.Target.URL + s.Request.Path; !slices.Contains(apis, api) {
+			apis = append(apis, api)
+		}
+		if s.Target.Items.Table != "" || s.Target.Results.Table != "" {
+			if read := fmt.Sprintf("read by %s, %s", s.Read.By, endpointName(s)); !slices.Contains(tables, read) {
+				tables = append(tables, read)
+			}
+		}
+		priced = priced && (f.onTarget(s) == targetAWS || f.prices != nil || s.Target.Limits.Cost > 0)
 	}
-	return ask(w, false, fmt.Sprintf("%s is not this machine (%s), which may cost money and hurt others", strings.Join(hosts, " and "), what))
+	a.API, a.Tables = strings.Join(apis, ", "), strings.Join(tables, ", ")
+	switch {
+	case f.onAWS != nil:
+		a.Account = f.onAWS.Account.Asked()
+	case f.cloud != nil:
+		a.Account = f.cloud.Asked()
+	}
+	var err error
+	if priced {
+		a.Cost, err = run.Foresee(all, f.prices)
+	}
+	return a, err
 }
 
 // foreignHosts lists the hosts that a scenario would call and that are not this
