@@ -71,6 +71,10 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	w.Header().Set("Content-Type", "application/cbor")
 	var in metricData
+	if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" && path.Base(r.URL.Path) == "DescribeAlarms" {
+		a.describeAlarms(w, body)
+		return
+	}
 	if r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || path.Base(r.URL.Path) != "GetMetricData" || cbor.Unmarshal(body, &in) != nil {
 		w.WriteHeader(http.StatusNotImplemented)
 		return
@@ -89,9 +93,9 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 				result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 			}
 		}
-		if m.Namespace == "AWS/Lambda" && m.MetricName == "Throttles" && q.MetricStat.Stat == "Sum" && len(m.Dimensions) == 1 {
+		if q.MetricStat.Stat == "Sum" && len(m.Dimensions) == 1 {
 			for _, s := range a.stacks { // all in the minute in which it is asked
-				if n, told := s.throttles(m.Dimensions[0].Value); told {
+				if n, told := s.throttles(m.Namespace+" "+m.MetricName, m.Dimensions[0].Value); told {
 					result.Timestamps, result.Values = append(result.Timestamps, a.clock.Now().UTC().Truncate(time.Minute)), append(result.Values, n)
 				}
 			}
@@ -112,10 +116,14 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 		out.MetricDataResults = append(out.MetricDataResults, result)
 	}
 	a.mu.Unlock()
+	writeCBOR(w, out)
+}
+
+func writeCBOR(w http.ResponseWriter, v any) {
 	mode, err := cbor.EncOptions{Time: cbor.TimeUnix, TimeTag: cbor.EncTagRequired}.EncMode()
 	if err == nil {
 		var b []byte
-		if b, err = mode.Marshal(out); err == nil {
+		if b, err = mode.Marshal(v); err == nil {
 			w.Write(b)
 			return
 		}
