@@ -63,7 +63,7 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		n := last.count(ledger.Effects)
 		w.Applied = &n
 	}
-	if w.Architecture == bench.Streams && f.log != nil && !s.Named() {
+	if f.handing() {
 		w.Handed = cost.NewTally(w.PerRecord, w.Timeout)
 		for d := range f.log.Deliveries() {
 			w.Handed.Add(d)

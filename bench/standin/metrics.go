@@ -32,11 +32,16 @@ func (a *Account) count(status int) {
 }
 
 // Calls is how many requests have come through the API.
-func (a *Account) Calls() (n int64) {
+func (a *Account) Calls() (n int64) { return a.CallsFrom(time.Time{}) }
+
+// CallsFrom is how many have come in the minute of a moment, and since.
+func (a *Account) CallsFrom(moment time.Time) (n int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, c := range a.calls {
-		n += int64(c.all)
+	for minute, c := range a.calls {
+		if !minute.Before(moment.UTC().Truncate(time.Minute)) {
+			n += int64(c.all)
+		}
 	}
 	return n
 }
@@ -89,23 +94,10 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 				result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 			}
 		}
-		if m.Namespace == "AWS/Lambda" && m.MetricName == "Throttles" && q.MetricStat.Stat == "Sum" && len(m.Dimensions) == 1 {
-			for _, s := range a.stacks { // all in the minute in which it is asked
-				if n, told := s.throttles(m.Dimensions[0].Value); told {
-					result.Timestamps, result.Values = append(result.Timestamps, a.clock.Now().UTC().Truncate(time.Minute)), append(result.Values, n)
-				}
-			}
-		}
 		if m.Namespace == "AWS/Lambda" && len(m.Dimensions) == 1 {
-			for _, s := range a.stacks {
-				if s.made["Processor"] != m.Dimensions[0].Value {
-					continue
-				}
-				for minute, i := range s.invocations() {
-					value, told := i.metric(m.MetricName + " " + q.MetricStat.Stat)
-					if told && q.MetricStat.Period == 60 && !minute.Before(in.StartTime) && minute.Before(in.EndTime) {
-						result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
-					}
+			for minute, value := range a.ofFunction(m.Dimensions[0].Value, m.MetricName+" "+q.MetricStat.Stat, in.EndTime) {
+				if q.MetricStat.Period == 60 && !minute.Before(in.StartTime) && minute.Before(in.EndTime) {
+					result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 				}
 			}
 		}
@@ -121,6 +113,29 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 		}
 	}
 	http.Error(w, err.Error(), http.StatusInternalServerError)
+}
+
+// ofFunction gives a figure of a function by the minute. What was refused is all of the
+// last minute that is asked for.
+func (a *Account) ofFunction(function, name string, until time.Time) map[time.Time]float64 {
+	out := map[time.Time]float64{}
+	s := a.stackOf("AWS::Lambda::Function", function)
+	if s == nil {
+		return out
+	}
+	if n, told := s.throttles(function); told && name == "Throttles Sum" {
+		last := a.clock.Now()
+		if !last.Before(until) {
+			last = until.Add(-time.Nanosecond)
+		}
+		out[last.UTC().Truncate(time.Minute)] = n
+	}
+	for minute, i := range s.invocations() {
+		if value, told := i.metric(name); told {
+			out[minute] = value
+		}
+	}
+	return out
 }
 
 // metric is one figure of a minute.
