@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"bench/browser":   {"bench/peer"}, // report pages in Chromium, for tests alone
 
 	// an account of AWS, for tests alone
-	"bench/standin":     {"bench", "bench/clock", "bench/ledger", "bench/sdk"},
+	"bench/standin":     {"bench", "bench/clock", "bench/ledger", "bench/sdk", "bench/targettest"},
 	"bench/eventsource": {"bench", "bench/clock"},
 	"bench/lambda":      {"bench", "bench/clock"},
 	"bench/gateway":     {"bench", "bench/clock"},

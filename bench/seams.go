@@ -75,12 +75,13 @@ type OnTheWay interface {
 // Outliving is a [Target] whose faults outlive a run that is killed. What undoes
 // them is on disk before they begin.
 type Outliving interface {
-	// Patience bounds how long a fault may take to be in force, and to be confirmed
-	// undone; 0: the target has no such faults. Faults begin and end beside each
+	// Patience bounds how long such a fault may take to be in force, and to be confirmed
+	// undone; 0: the target has none. Faults begin and end beside each
 	// other then, the end of one when it has begun.
 	Patience() time.Duration
-	// Outlives reports whether a fault does; the others end with the run.
-	Outlives(fault int) bool
+	// Outlives reports whether a fault of a stack does, started or not; the others end
+	// with the run.
+	Outlives(stack Stack, fault int) bool
 	// Undoing is the command that undoes all that is open and succeeds when that is
 	// confirmed, whoever runs it and as often as it is run.
 	Undoing() []string

@@ -14,6 +14,7 @@ const (
 	denialsCounted   = "lines of the function's log that name AccessDenied, seconds late"
 	linesCounted     = "lines that the function logs as it is struck, seconds late"
 	refusalsCounted  = "metric 4XXError of the stage, minutes late"
+	writesCounted    = "metric WriteThrottleEvents of the table, on demand WriteMaxOnDemandThroughputThrottleEvents, minutes late"
 )
 
 // onAWS has the kinds that AWS has a lever for.
@@ -31,8 +32,8 @@ var onAWS = map[string]OnAWS{
 	streamDeny.Name:      {"PutRolePolicy: a Deny on the stream", "LastProcessingResult of the mapping names the problem, up to minutes late"},
 	resultsDeny.Name:     {"PutRolePolicy: a Deny on the results table", denialsCounted},
 	tableDeny.Name:       {"PutRolePolicy: a Deny on the items table", refusalsCounted + "; of architectures whose processor writes it, " + denialsCounted},
-	tableThrottle.Name:   {"UpdateTable: a write capacity of 1", "metric WriteThrottleEvents of the table, minutes late"},
-	resultsThrottle.Name: {"UpdateTable: a write capacity of 1", "metric WriteThrottleEvents of the table, minutes late"},
+	tableThrottle.Name:   {"UpdateTable: a write capacity of 1, or on demand a maximum write throughput of 1", writesCounted},
+	resultsThrottle.Name: {"UpdateTable: a write capacity of 1, or on demand a maximum write throughput of 1", writesCounted},
 	clientThrottle.Name:  {"UpdateStage: a throttling rate of 0; a share, a number or \"every\": the load generator itself", refusalsCounted + "; of the load generator, by itself"},
 	fisRun.Name:          {"StartExperiment, StopExperiment", "the experiment is seen to run, seconds late"},
 }

@@ -245,9 +245,6 @@ func (c *checker) checkExport() {
 		}
 		return
 	}
-	if !c.Target.named() {
-		c.failf("read.by", "DynamoDB on AWS exports tables, and the embedded one does not: name a system under target, or say scan")
-	}
 	if c.Target.named() && !c.Target.HasItems() && !c.Target.HasResults() {
 		c.failf("read.by", "no table is named under target that could be exported")
 	}

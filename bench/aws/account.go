@@ -75,8 +75,11 @@ func OpenAccount(ctx context.Context, endpoint, region, profile string) (*Accoun
 	return &Account{
 		ID: aws.ToString(who.Account), Region: config.Region, Caller: aws.ToString(who.Arn),
 		formation: cloudformation.NewFromConfig(config),
-		objects:   s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = endpoint != "" }),
-		queues:    sqs.NewFromConfig(config),
+		objects: s3.NewFromConfig(config, func(o *s3.Options) {
+			o.UsePathStyle = endpoint != ""
+			o.DisableLogOutputChecksumValidationSkipped = true // an export's files have none, and its manifest has
+		}),
+		queues: sqs.NewFromConfig(config),
 		watch: cloudwatch.NewFromConfig(config, func(o *cloudwatch.Options) {
 			if endpoint != "" { // stand-ins do not know the protocol of today (CBOR), and AWS still takes the old one
 				o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)

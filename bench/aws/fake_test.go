@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +25,8 @@ type fake struct {
 	throttle float64             // what CloudWatch counts
 	fails    map[string][]string // by call: codes of errors that it gives in turn; the last one for ever
 	calls    []string
+	metrics  []string     // that CloudWatch was asked for
+	tables   http.Handler // that DynamoDB is; nil: there is none
 }
 
 // onFake opens an account on a fake.
@@ -61,6 +65,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	name := call(r, string(b))
 	f.calls = append(f.calls, name)
+	if f.tables != nil && strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		f.tables.ServeHTTP(w, r)
+		return
+	}
 	if codes := f.fails[name]; len(codes) > 0 {
 		if f.fails[name] = codes[1:]; len(codes) == 1 {
 			f.fails[name] = codes
@@ -75,6 +84,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "GetCallerIdentity":
 		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/tester</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 	case "GetMetricData":
+		q, _ := url.ParseQuery(string(b))
+		f.metrics = append(f.metrics, q.Get("MetricDataQueries.member.1.MetricStat.Metric.MetricName"))
 		fmt.Fprintf(w, `<GetMetricDataResponse><GetMetricDataResult><MetricDataResults><member><Id>bites</Id><Values><member>%g</member></Values></member></MetricDataResults></GetMetricDataResult></GetMetricDataResponse>`, f.throttle)
 	case "GET concurrency":
 		json.NewEncoder(w).Encode(map[string]any{"ReservedConcurrentExecutions": f.reserved})

@@ -257,8 +257,9 @@ func TestEachKindOnAWSHasALever(t *testing.T) {
 		_, told := k.OnAWS()
 		f.Share = 100
 		pulled := l.lever(0, f)
-		if told != (pulled != nil) {
-			t.Errorf("%s: told of AWS: %v, pulled there: %v", k.Name, told, pulled != nil)
+		stack.Faults = []string{f.String()}
+		if told != (pulled != nil) || told != l.Pulls(stack, 0) {
+			t.Errorf("%s: told of AWS: %v, pulled there: %v, and before it is opened: %v", k.Name, told, pulled != nil, l.Pulls(stack, 0))
 		}
 		if pulled == nil {
 			continue

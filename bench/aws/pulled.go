@@ -140,11 +140,23 @@ func pulledAt(f faults.Fault, i int) string {
 // stale is how long behind its end a variable that nobody has removed still strikes.
 const stale = 2 * time.Hour
 
-// Pulls reports whether a lever makes a fault of the stack that was opened.
-func (l *Levers) Pulls(fault int) bool { return l.pulls[fault].lever != nil }
+// Pulls reports whether a lever makes a fault of a stack.
+func (l *Levers) Pulls(stack bench.Stack, fault int) bool {
+	f, err := faults.Parse(stack.Faults[fault])
+	return err == nil && pullable(f)
+}
+
+// pullable reports whether there is a lever for a fault as it is.
+func pullable(f faults.Fault) bool {
+	_, ok := f.Kind.OnAWS()
+	return ok && (f.Kind.Place != bench.PlaceClient || atStage(f))
+}
 
 // lever makes the lever of a fault; nil: there is none.
 func (l *Levers) lever(i int, f faults.Fault) lever {
+	if !pullable(f) {
+		return nil
+	}
 	p := l.opts.Parts
 	mapping := source{p.Function, p.Stream}
 	switch f.Kind.Name {
@@ -169,9 +181,6 @@ func (l *Levers) lever(i int, f faults.Fault) lever {
 	case "results.throttle":
 		return &capacity{Table: p.Results}
 	case "client.throttle":
-		if !atStage(f) {
-			return nil
-		}
 		return &throttled{API: p.API, Stage: p.Stage}
 	case "fis.run":
 		return &experiment{Template: f.Named, Tag: fmt.Sprintf("%s-%d", l.stack.Run, i), Function: p.Function}

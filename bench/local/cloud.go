@@ -198,6 +198,7 @@ func (c *cloud) controls(stop func()) *controlServer {
 	s.answer("GET /position", func() (any, error) { return c.position(), nil })
 	s.answer("GET /ahead", func() (any, error) { return c.time.ahead.Load(), nil })
 	s.answer("GET /deadletters", func() (any, error) { return c.letters.readBack() })
+	s.answer("GET /letters", func() (any, error) { return c.letters.handedOver() })
 	return s
 }
 

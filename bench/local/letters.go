@@ -116,15 +116,37 @@ func (b *letterBox) Send(_ context.Context, doc eventsource.Document, records []
 	return b.take(l)
 }
 
+// all are the letters that have come by now, in their order.
+func (b *letterBox) all() []letter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.letters[:len(b.letters):len(b.letters)]
+}
+
+// handedOver gives the letters as a queue or a bucket holds them.
+func (b *letterBox) handedOver() ([]bench.Letter, error) {
+	out := []bench.Letter{}
+	for _, l := range b.all() {
+		body, at, err := l.Record, l.At, error(nil)
+		if l.Document != nil {
+			if body, err = json.Marshal(l.Document); err == nil {
+				at, err = time.Parse(time.RFC3339Nano, l.Document.Timestamp)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("give a dead letter as bytes: %w", err)
+		}
+		out = append(out, bench.Letter{At: at, Body: body})
+	}
+	return out, nil
+}
+
 // readBack reads all letters, in the order in which they came.
 func (b *letterBox) readBack() ([]bench.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readBackTimeout)
 	defer cancel()
-	b.mu.Lock()
-	all := b.letters[:len(b.letters):len(b.letters)]
-	b.mu.Unlock()
 	dead := []bench.DeadLetter{}
-	for _, l := range all {
+	for _, l := range b.all() {
 		some, err := b.open(ctx, l)
 		if err != nil {
 			return nil, err

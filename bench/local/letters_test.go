@@ -18,6 +18,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/dynamo"
 	"github.com/ackproof/ackproof/bench/eventsource"
+	"github.com/ackproof/ackproof/bench/letters"
 )
 
 // movable is a clock that a test moves.
@@ -124,6 +125,26 @@ func TestLettersAreReadBack(t *testing.T) {
 	put(2000) // trimming is done when something is written
 	if letters, err = box.readBack(); err != nil || spelled(letters) != "2- 3- 5+ 6-" {
 		t.Errorf("after a day: %s (%v)", spelled(letters), err)
+	}
+}
+
+// TestLettersAreHandedOver: what a queue or a bucket would hold is what others can read.
+func TestLettersAreHandedOver(t *testing.T) {
+	box := &letterBox{}
+	doc := eventsource.Document{Timestamp: "2026-01-02T03:04:06.234Z", BatchInfo: eventsource.BatchInfo{ShardID: "shard", StartSequenceNumber: "7"}}
+	if err := box.Send(t.Context(), doc, nil); err != nil {
+		t.Fatal(err)
+	}
+	record, at := []byte(`{"requestPayload":{"body":"x"}}`), begin.Add(time.Hour)
+	if err := box.take(letter{Record: record, At: at}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := box.handedOver()
+	if err != nil || len(got) != 2 || !got[0].At.Equal(begin.Add(1234*time.Millisecond)) || !got[1].At.Equal(at) || string(got[1].Body) != string(record) {
+		t.Fatalf("%v (%v)", got, err)
+	}
+	if d, err := letters.Parse(got[0].Body); err != nil || d.Range == nil || d.Range.ShardID != "shard" || d.Range.StartSequenceNumber != "7" {
+		t.Errorf("%+v (%v)", d, err)
 	}
 }
 

@@ -393,6 +393,13 @@ func (t *Target) DeadLetters(ctx context.Context) (letters []bench.DeadLetter, e
 	return letters, err
 }
 
+// Letters gives all that the on-failure destination was handed, as bytes, in the order
+// in which it came.
+func (t *Target) Letters(ctx context.Context) (letters []bench.Letter, err error) {
+	err = t.cloud.call(ctx, "GET", "/letters", &letters)
+	return letters, err
+}
+
 // Stop takes everything down. It may be called twice.
 func (t *Target) Stop() error {
 	var errs []error

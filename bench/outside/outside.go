@@ -66,9 +66,9 @@ type Faults interface {
 // commands are none of theirs.
 type Levers interface {
 	Lacks(stack bench.Stack) []string
-	// Pulls reports whether a lever makes a fault. One between client and API for
-	// which there is none is made by the load generator.
-	Pulls(fault int) bool
+	// Pulls reports whether a lever makes a fault of a stack. One between client and API
+	// for which there is none is made by the load generator.
+	Pulls(stack bench.Stack, fault int) bool
 	// Open looks at all that will be pulled, and changes nothing.
 	Open(ctx context.Context, stack bench.Stack) error
 	Begin(ctx context.Context, fault int) error
@@ -91,6 +91,7 @@ type Options struct {
 // Target is somebody else's system. It serves one run.
 type Target struct {
 	opts   Options
+	stack  bench.Stack
 	faults Faults
 
 	mu     sync.Mutex
@@ -145,6 +146,7 @@ func (t *Target) Lacks(stack bench.Stack) (lacks []string) {
 // Start sees that the tables are there and can be read, and begins to read the
 // stream.
 func (t *Target) Start(ctx context.Context, stack bench.Stack, _ func(bench.Event)) (bench.Endpoints, error) {
+	t.stack = stack
 	s := stack.System
 	var err error
 	if t.faults, err = t.opts.NewFaults(stack.Seed, stack.Faults); err != nil {

@@ -29,11 +29,13 @@ func (t *Target) OnTheWay() bench.Injector { return t.faults }
 
 // pulls reports whether a lever makes a fault.
 func (t *Target) pulls(fault int) bool {
-	return t.opts.Levers != nil && t.opts.Levers.Pulls(fault)
+	return t.Outlives(t.stack, fault)
 }
 
 // Outlives says that a fault that a lever makes is in force until it is undone.
-func (t *Target) Outlives(fault int) bool { return t.pulls(fault) }
+func (t *Target) Outlives(stack bench.Stack, fault int) bool {
+	return t.opts.Levers != nil && t.opts.Levers.Pulls(stack, fault)
+}
 
 // Begin pulls a lever, or arms a fault between client and API. Those of commands the
 // run begins itself.

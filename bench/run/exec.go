@@ -27,13 +27,13 @@ type outside struct {
 
 // isOutside reports whether a fault is made of the user's own commands.
 func (r *Run) isOutside(fault int) bool {
-	return r.manifest.faults[fault].Kind.Place == bench.PlaceExec
+	return r.opts.Scenario.Faults[fault].Kind.Place == bench.PlaceExec
 }
 
 // outlives reports whether a fault is one of the target's that outlives the run.
 func (r *Run) outlives(fault int) bool {
 	t, ok := r.opts.Target.(bench.Outliving)
-	return ok && !r.isOutside(fault) && t.Outlives(fault)
+	return ok && !r.isOutside(fault) && t.Outlives(r.stack, fault)
 }
 
 // patience bounds how long such a fault may take to begin and to end; 0: the target
@@ -46,13 +46,13 @@ func (o Options) patience() time.Duration {
 }
 
 // checkOutside says what such faults need and the run does not have.
-func (o Options) checkOutside() error {
-	for _, f := range o.Scenario.Faults {
+func (r *Run) checkOutside() error {
+	for i, f := range r.opts.Scenario.Faults {
 		switch {
-		case o.Breakages != nil:
-		case f.Kind.Place == bench.PlaceExec:
+		case r.opts.Breakages != nil:
+		case r.isOutside(i):
 			return fmt.Errorf("the fault %q runs commands on this machine, whose undoing outlives a run: strike it with ackproof run, or leave it out", f)
-		case o.patience() > 0:
+		case r.outlives(i):
 			return fmt.Errorf("the fault %q outlives a run that is killed, and there is no folder to write down what undoes it: name one with ACKPROOF_STATE", f)
 		}
 	}
@@ -62,7 +62,7 @@ func (o Options) checkOutside() error {
 // openJournal makes the journal of what will be open, if anything will.
 func (r *Run) openJournal() (err error) {
 	for i := range r.manifest.faults {
-		if r.isOutside(i) || r.opts.patience() > 0 {
+		if r.isOutside(i) || r.outlives(i) {
 			r.outside.broken, r.outside.before, r.outside.counted = map[int]*sync.WaitGroup{}, map[int]int64{}, map[int]int64{}
 			r.outside.journal, err = r.opts.Breakages.Create(r.id, r.dir)
 			return err

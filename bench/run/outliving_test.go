@@ -32,8 +32,12 @@ type outliving struct {
 }
 
 func (o *outliving) Patience() time.Duration { return 10 * time.Second }
-func (o *outliving) Outlives(int) bool       { return true }
 func (o *outliving) Undoing() []string       { return o.undo }
+
+// Outlives leaves out what strikes between client and API.
+func (o *outliving) Outlives(stack bench.Stack, i int) bool {
+	return !strings.Contains(stack.Faults[i], " client.")
+}
 
 func (o *outliving) Begin(_ context.Context, i int) error {
 	time.Sleep(o.slow)
@@ -131,10 +135,16 @@ func TestAFaultThatDoesNotBeginEndsTheRun(t *testing.T) {
 	}
 }
 
-// Without a folder for what undoes it there is no such fault.
+// Without a folder for what undoes it there is no fault that outlives a run.
 func TestAnOutlivingFaultWantsAFolder(t *testing.T) {
 	err := run.Check(run.Options{Scenario: scenario(t, outlived), Target: &outliving{inProcess: &inProcess{t: t}}, Seed: 11, Out: t.TempDir(), Clock: clock.Real{}})
 	if err == nil || !strings.Contains(err.Error(), "ACKPROOF_STATE") {
 		t.Errorf("it says %v", err)
+	}
+	// What ends with the run needs none, and leaves no journal.
+	ending := strings.Replace(outlived, "invoke.disable", "client.error 50%", 1)
+	o := &outliving{inProcess: &inProcess{t: t}}
+	if err := run.Check(run.Options{Scenario: scenario(t, ending), Target: o, Seed: 11, Out: t.TempDir(), Clock: clock.Real{}}); err != nil {
+		t.Errorf("faults between client and API: %v", err)
 	}
 }

@@ -127,7 +127,7 @@ func newRun(o Options) (*Run, error) {
 	if r.stack.Scratch = o.Scenario.Table.Durable && !o.Data; r.stack.Scratch || o.Data {
 		r.stack.Data = dataDir // below the run directory, which is not made yet
 	}
-	errs := []error{o.checkOutside(), r.readHeaders()}
+	errs := []error{r.checkOutside(), r.readHeaders()}
 	if r.opts.Prices == nil {
 		_, r.opts.Prices = cost.List()
 	} else if _, err := cost.ParsePrices(r.opts.Prices); err != nil {

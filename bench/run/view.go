@@ -80,13 +80,22 @@ func (r *Run) watch(ctx context.Context, attack *load.Attack, started time.Time)
 				p.Elapsed, p.Total, p.Planned = at, r.plan.Duration(), r.plan.Len()
 				p.Stage = r.stageAt(at)
 				p.Rate = float64(s.Sent-last) / (at - lastAt).Seconds()
-				p.Sent, p.Acknowledged, p.Refused, p.Unknown = s.Sent, s.Acknowledged, s.Refused, s.Unknown
+				counted(p, s)
 				p.P50, p.P99, p.Backlog, p.Bitten = s.P50, s.P99, r.backlog(position), bitten
 			}))
 			last, lastAt = s.Sent, at
 		}
 	})
-	return func() { cancel(); done.Wait() }
+	return func() {
+		cancel()
+		done.Wait()
+		r.view.progress(func(p *bench.Progress) { counted(p, attack.Snapshot()) }) // what comes next shows all of them
+	}
+}
+
+// counted takes in what became of the requests so far.
+func counted(p *bench.Progress, s load.Snapshot) {
+	p.Sent, p.Acknowledged, p.Refused, p.Unknown = s.Sent, s.Acknowledged, s.Refused, s.Unknown
 }
 
 // look asks the target what the live view shows; nothing depends on the answer.

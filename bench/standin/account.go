@@ -14,6 +14,7 @@ import (
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/sdk"
+	"github.com/ackproof/ackproof/bench/targettest"
 )
 
 // The account, and the key that opens it. Loopback endpoints that are named one by one
@@ -58,11 +59,12 @@ type Account struct {
 	mu      sync.Mutex
 	secrets map[string]string
 	stacks  []*stack
-	buckets map[string]map[string][]byte
+	buckets map[string]map[string]object
 	calls   map[time.Time]*counted // of the API, by minute
-	refused []string               // why requests were
-	policy  []statement            // of what the key may do; nil: everything
-	used    map[string]bool        // permissions that requests have taken
+	alarms  map[string]alarm
+	refused []string        // why requests were
+	policy  []statement     // of what the key may do; nil: everything
+	used    map[string]bool // permissions that requests have taken
 	serial  uint64
 }
 
@@ -71,7 +73,7 @@ func Start(t testing.TB, o Options) *Account {
 	t.Helper()
 	a := &Account{
 		t: t, options: o, clock: clock.Real{}, client: sdk.HTTPClient(nil),
-		secrets: map[string]string{KeyID: Secret}, buckets: map[string]map[string][]byte{}, calls: map[time.Time]*counted{}, used: map[string]bool{},
+		secrets: map[string]string{KeyID: Secret}, buckets: map[string]map[string]object{}, calls: map[time.Time]*counted{}, alarms: map[string]alarm{}, used: map[string]bool{},
 	}
 	own, err := sdk.Local(Region, nil).Credentials.Retrieve(t.Context())
 	if err != nil {
@@ -126,6 +128,15 @@ func (a *Account) System() bench.Endpoints {
 	return bench.Endpoints{}
 }
 
+// Exporter is what exports the tables of the stack that runs, for it to go wrong; nil:
+// none runs.
+func (a *Account) Exporter() *targettest.Exporter {
+	if s := a.running(); s != nil {
+		return s.exporter
+	}
+	return nil
+}
+
 // signedBy checks the signature of a request, and gives the service that it is for
 // and the body.
 func (a *Account) signedBy(r *http.Request) (service string, body []byte, err error) {
@@ -156,7 +167,9 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch service {
 	case "dynamodb":
-		a.forward(w, r, body)
+		a.serveTables(w, r, body)
+	case "sqs":
+		a.serveQueues(w, r, body)
 	case "s3":
 		a.serveObjects(w, r, body)
 	case "sts", "cloudformation":
@@ -177,24 +190,11 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request) {
 func denied(w http.ResponseWriter, service string, err error) {
 	switch service {
 	case "dynamodb":
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, `{"__type":"com.amazon.coral.service#InvalidSignatureException","message":%q}`, err)
+		tableError(w, "InvalidSignatureException", err.Error())
 	default:
 		w.WriteHeader(http.StatusForbidden)
 		writeXML(w, queryError{Error: queryFault{Type: "Sender", Code: "SignatureDoesNotMatch", Message: err.Error()}})
 	}
-}
-
-// forward hands an operation on tables or streams to the system that runs.
-func (a *Account) forward(w http.ResponseWriter, r *http.Request, body []byte) {
-	if s := a.running(); s != nil {
-		a.pass(w, r, body, s.endpoints.DynamoDB+r.URL.RequestURI())
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	w.WriteHeader(http.StatusBadRequest)
-	fmt.Fprint(w, `{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"Requested resource not found"}`)
 }
 
 // pass sends a request on, and its answer back.

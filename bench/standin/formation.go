@@ -162,7 +162,7 @@ func (a *Account) executeChangeSet(q url.Values) error {
 	if set == nil || set.status != createComplete {
 		return problem{"InvalidChangeSetStatus", "the change set is not ready"}
 	}
-	if key := set.parameters["CodeKey"]; a.buckets[set.parameters["CodeBucket"]][key] == nil {
+	if key := set.parameters["CodeKey"]; !a.has(set.parameters["CodeBucket"], key) {
 		a.options.fail("Processor", "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
 	}
 	s.template, s.parameters, s.tags, s.set = set.template, set.parameters, set.tags, nil
@@ -210,7 +210,7 @@ func (a *Account) unique() string {
 }
 
 func (a *Account) newStack(name string) *stack {
-	s := &stack{account: a, name: name, created: a.clock.Now().UTC(), made: map[string]string{}, tried: map[string]bool{}, byHand: map[property]any{}}
+	s := &stack{account: a, name: name, created: a.clock.Now().UTC(), made: map[string]string{}, tried: map[string]bool{}, byHand: map[property]any{}, levers: pulled{limited: map[int]bool{}}}
 	s.id = fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/%s", Region, ID, name, a.unique())
 	a.stacks = append(a.stacks, s)
 	s.told(name, reviewInProgress, "User Initiated")

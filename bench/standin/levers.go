@@ -11,19 +11,25 @@ import (
 	"github.com/ackproof/ackproof/bench"
 )
 
-// levers are the faults with which the system does what Lambda's control plane asks
-// for, behind those that are armed from the beginning.
-var levers = []string{"at 0s for 24h: invoke.disable", "at 0s for 24h: mapping.disable"}
+// levers are the faults with which the system does what a control plane asks for,
+// behind those that are armed from the beginning.
+var levers = []string{
+	leverConcurrency: "at 0s for 24h: invoke.disable", leverMapping: "at 0s for 24h: mapping.disable",
+	leverItems: "at 0s for 24h: table.throttle", leverResults: "at 0s for 24h: results.throttle",
+}
 
 const (
 	leverConcurrency = iota
 	leverMapping
+	leverItems
+	leverResults
 )
 
-// pulled is what of Lambda's settings is not as the template has it.
+// pulled is what of the settings is not as the template has it.
 type pulled struct {
-	reserved *int32 // concurrency; nil: none
-	disabled bool   // the event source mapping
+	reserved *int32       // concurrency; nil: none
+	disabled bool         // the event source mapping
+	limited  map[int]bool // the writes of a table, by lever
 }
 
 // pull does, or takes back, what a lever does to the system that runs.
@@ -40,17 +46,25 @@ func (s *stack) pull(lever int, on bool) error {
 	return s.target.End(ctx, fault)
 }
 
-// throttles is how many invocations of the function were refused, as CloudWatch tells
-// it; false: of this function it tells nothing.
-func (s *stack) throttles(function string) (float64, bool) {
-	if s.target == nil || s.made["Processor"] != function || s.template.of("AWS::Lambda::EventSourceMapping") == nil {
+// throttles is how many invocations of a function, or writes of a table, were refused, as
+// CloudWatch tells it; false: it tells nothing of that.
+func (s *stack) throttles(metric, of string) (float64, bool) {
+	if s.target == nil || s.template.of("AWS::Lambda::EventSourceMapping") == nil {
+		return 0, false
+	}
+	lever, known := map[[2]string]int{
+		{"AWS/Lambda Throttles", s.made["Processor"]}:                                       leverConcurrency,
+		{"AWS/DynamoDB WriteMaxOnDemandThroughputThrottleEvents", s.endpoints.ItemsTable}:   leverItems,
+		{"AWS/DynamoDB WriteMaxOnDemandThroughputThrottleEvents", s.endpoints.ResultsTable}: leverResults,
+	}[[2]string{metric, of}]
+	if !known {
 		return 0, false
 	}
 	bites, err := s.target.Bites(context.WithoutCancel(s.account.t.Context()))
 	if err != nil {
 		return 0, false
 	}
-	return float64(bites[len(s.account.options.Faults)+leverConcurrency].Bitten), true
+	return float64(bites[len(s.account.options.Faults)+lever].Bitten), true
 }
 
 // serveLambda is as much of Lambda as levers take that it plays: the reserved

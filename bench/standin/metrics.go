@@ -76,6 +76,10 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	w.Header().Set("Content-Type", "application/cbor")
 	var in metricData
+	if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" && path.Base(r.URL.Path) == "DescribeAlarms" {
+		a.describeAlarms(w, body)
+		return
+	}
 	if r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || path.Base(r.URL.Path) != "GetMetricData" || cbor.Unmarshal(body, &in) != nil {
 		w.WriteHeader(http.StatusNotImplemented)
 		return
@@ -94,8 +98,15 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 				result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 			}
 		}
+		if q.MetricStat.Stat == "Sum" && len(m.Dimensions) == 1 {
+			for _, s := range a.stacks { // all in the last minute that is asked for
+				if n, told := s.throttles(m.Namespace+" "+m.MetricName, m.Dimensions[0].Value); told {
+					result.Timestamps, result.Values = append(result.Timestamps, a.lastMinute(in.EndTime)), append(result.Values, n)
+				}
+			}
+		}
 		if m.Namespace == "AWS/Lambda" && len(m.Dimensions) == 1 {
-			for minute, value := range a.ofFunction(m.Dimensions[0].Value, m.MetricName+" "+q.MetricStat.Stat, in.EndTime) {
+			for minute, value := range a.ofFunction(m.Dimensions[0].Value, m.MetricName+" "+q.MetricStat.Stat) {
 				if q.MetricStat.Period == 60 && !minute.Before(in.StartTime) && minute.Before(in.EndTime) {
 					result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 				}
@@ -104,10 +115,14 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 		out.MetricDataResults = append(out.MetricDataResults, result)
 	}
 	a.mu.Unlock()
+	writeCBOR(w, out)
+}
+
+func writeCBOR(w http.ResponseWriter, v any) {
 	mode, err := cbor.EncOptions{Time: cbor.TimeUnix, TimeTag: cbor.EncTagRequired}.EncMode()
 	if err == nil {
 		var b []byte
-		if b, err = mode.Marshal(out); err == nil {
+		if b, err = mode.Marshal(v); err == nil {
 			w.Write(b)
 			return
 		}
@@ -115,20 +130,21 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 	http.Error(w, err.Error(), http.StatusInternalServerError)
 }
 
-// ofFunction gives a figure of a function by the minute. What was refused is all of the
-// last minute that is asked for.
-func (a *Account) ofFunction(function, name string, until time.Time) map[time.Time]float64 {
+// lastMinute is the one in which it is now, or that before a moment that has passed.
+func (a *Account) lastMinute(before time.Time) time.Time {
+	last := a.clock.Now()
+	if !last.Before(before) {
+		last = before.Add(-time.Nanosecond)
+	}
+	return last.UTC().Truncate(time.Minute)
+}
+
+// ofFunction gives a figure of the invocations of a function by the minute.
+func (a *Account) ofFunction(function, name string) map[time.Time]float64 {
 	out := map[time.Time]float64{}
 	s := a.stackOf("AWS::Lambda::Function", function)
 	if s == nil {
 		return out
-	}
-	if n, told := s.throttles(function); told && name == "Throttles Sum" {
-		last := a.clock.Now()
-		if !last.Before(until) {
-			last = until.Add(-time.Nanosecond)
-		}
-		out[last.UTC().Truncate(time.Minute)] = n
 	}
 	for minute, i := range s.invocations() {
 		if value, told := i.metric(name); told {

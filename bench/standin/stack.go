@@ -14,6 +14,7 @@ import (
 
 	"github.com/ackproof/ackproof/bench"
 	"github.com/ackproof/ackproof/bench/clock"
+	"github.com/ackproof/ackproof/bench/targettest"
 )
 
 // stack is a stack, and the system that it describes.
@@ -35,6 +36,9 @@ type stack struct {
 	stage, dir       string
 	public           bool
 	levers           pulled
+	exporter         *targettest.Exporter
+	history          *history         // nil: the tables have no point-in-time recovery
+	letters          []message        // that the system has handed over
 	byHand           map[property]any // what somebody has changed so
 }
 
@@ -56,7 +60,7 @@ func (s *stack) create() {
 					s.giveUp(ids[i+1:], id)
 					return
 				}
-				s.made[id] = s.name + "-" + id + "-" + strings.ToUpper(s.account.unique()[:8])
+				s.made[id] = s.physical(id)
 				s.told(id, createInProgress, "Resource creation Initiated")
 				s.told(id, createComplete, "")
 			})
@@ -117,7 +121,7 @@ func (s *stack) sticks(id string) string {
 	s.tried[id] = true
 	if objects := s.account.buckets[bucket]; objects != nil {
 		if id == s.account.options.Letter && !again {
-			objects["aws/lambda/letter"] = []byte("{}")
+			objects["aws/lambda/letter"] = s.account.object([]byte("{}"))
 		}
 		if len(objects) > 0 {
 			return `Resource handler returned message: "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)" (HandlerErrorCode: GeneralServiceException)`
@@ -136,6 +140,15 @@ func (s *stack) delete() {
 	s.remove(deleteComplete, deleteFailed)
 }
 
+// physical makes the name of a resource; that of a bucket is in small letters.
+func (s *stack) physical(id string) string {
+	name := s.name + "-" + id + "-" + strings.ToUpper(s.account.unique()[:8])
+	if s.template.Resources[id].Type == bucketType {
+		return strings.ToLower(name)
+	}
+	return name
+}
+
 // update changes resources. It does so for stacks behind which nothing runs.
 func (s *stack) update(changes []change) {
 	s.told(s.name, updateInProgress, "User Initiated")
@@ -143,7 +156,7 @@ func (s *stack) update(changes []change) {
 		begun, done := updateInProgress, updateComplete
 		switch c.action {
 		case "Add":
-			begun, done, s.made[c.id] = createInProgress, createComplete, s.name+"-"+c.id
+			begun, done, s.made[c.id] = createInProgress, createComplete, s.physical(c.id)
 		case "Remove":
 			begun, done = deleteInProgress, deleteComplete
 		}
@@ -157,7 +170,7 @@ func (s *stack) update(changes []change) {
 func (s *stack) start() error {
 	for id, physical := range s.made {
 		if s.template.Resources[id].Type == "AWS::S3::Bucket" {
-			s.account.buckets[physical] = map[string][]byte{}
+			s.account.buckets[physical] = map[string]object{}
 		}
 	}
 	s.stage = text(s.template.Resources["Stage"].Properties["StageName"])
@@ -178,7 +191,7 @@ func (s *stack) start() error {
 	s.withLevers(&stack)
 	stack.Mapping.StartDelay = s.account.options.Polls
 	stack.Processor.Path = filepath.Join(dir, "package.zip")
-	if err := os.WriteFile(stack.Processor.Path, s.account.buckets[s.parameters["CodeBucket"]][s.parameters["CodeKey"]], 0o600); err != nil {
+	if err := os.WriteFile(stack.Processor.Path, s.account.buckets[s.parameters["CodeBucket"]][s.parameters["CodeKey"]].body, 0o600); err != nil {
 		return err
 	}
 	target := s.account.options.System()
@@ -190,7 +203,7 @@ func (s *stack) start() error {
 	if s.endpoints, err = target.Start(ctx, stack, func(bench.Event) {}); err != nil {
 		return err
 	}
-	s.target = target
+	s.target, s.exporter = target, s.newExporter()
 	s.made["Items"], s.made["Results"] = s.endpoints.ItemsTable, s.endpoints.ResultsTable
 	for i := range s.account.options.Faults {
 		if err := target.Begin(ctx, i); err != nil {
@@ -202,12 +215,15 @@ func (s *stack) start() error {
 
 // stop ends the system.
 func (s *stack) stop() {
+	if s.history != nil {
+		s.history.stop()
+	}
 	if s.target != nil {
 		if err := s.target.Stop(); err != nil {
 			s.account.t.Errorf("stop the system of stack %s: %v", s.name, err)
 		}
 	}
-	s.target = nil
+	s.target, s.exporter, s.history, s.letters = nil, nil, nil, nil
 	if s.dir != "" {
 		os.RemoveAll(s.dir)
 	}
@@ -262,6 +278,8 @@ func (s *stack) named(id string) string {
 		return ID
 	case s.parameters[id] != "":
 		return s.parameters[id]
+	case s.template.Resources[id].Type == queueType:
+		return s.account.queueURL(s.made[id])
 	}
 	return s.made[id]
 }

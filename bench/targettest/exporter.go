@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,13 +25,16 @@ import (
 )
 
 // Exporter is a front of a DynamoDB that cannot export tables: it answers what has to
-// do with exports, as AWS does, and hands on the rest. It exports what there is when it
-// is asked, so whoever asks must ask late enough, and calls it the moment that was
-// asked for. The flags make it go wrong.
+// do with exports, as AWS does, and hands on the rest. The flags make it go wrong.
 type Exporter struct {
 	T      testing.TB
 	Behind string // URL of the DynamoDB
 	Put    func(bucket, key string, object []byte) error
+
+	// AsOf gives the items of a table at a moment; false: nobody knows any more, or yet.
+	// Where it is nil the items are those that there are when an export is asked for, so
+	// that whoever asks must ask late enough.
+	AsOf func(table string, at time.Time) (lines []string, known bool)
 
 	Off      bool                          // tables have no point-in-time recovery
 	Early    int                           // exports that are refused at first: recovery does not reach that far yet
@@ -63,8 +68,13 @@ func (x *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	answer := func(v any) {
+		b, err := json.Marshal(v)
+		if err != nil {
+			x.T.Error(err)
+		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		json.NewEncoder(w).Encode(v)
+		w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(b)), 10))
+		w.Write(b)
 	}
 	switch action {
 	case "DescribeContinuousBackups":
@@ -108,13 +118,16 @@ func (x *Exporter) export(in exportRequest) (description map[string]any, refusal
 	if at.After((clock.Real{}).Now()) || in.ExportFormat != "DYNAMODB_JSON" || in.ExportType != "FULL_EXPORT" || in.ClientToken == "" {
 		return nil, "ValidationException"
 	}
-	if x.Older {
-		at = at.Add(-time.Hour)
-	}
 	table := in.TableArn[strings.LastIndexByte(in.TableArn, '/')+1:]
-	lines := x.lines(table)
+	lines, known := x.asOf(table, at)
+	if !known {
+		return nil, "InvalidExportTimeException"
+	}
 	if x.Change != nil {
 		lines = x.Change(lines)
+	}
+	if x.Older {
+		at = at.Add(-time.Hour)
 	}
 	id := fmt.Sprintf("0169368582746%d-2d8752fd", len(x.exports))
 	dir := filepath.Join(x.T.TempDir(), "AWSDynamoDB", id)
@@ -150,8 +163,16 @@ func (x *Exporter) export(in exportRequest) (description map[string]any, refusal
 	return x.exports[arn], ""
 }
 
-// lines are the items of a table as they are now.
-func (x *Exporter) lines(table string) (lines []string) {
+// asOf are the items of a table at a moment.
+func (x *Exporter) asOf(table string, at time.Time) (lines []string, known bool) {
+	if x.AsOf != nil {
+		return x.AsOf(table, at)
+	}
+	return x.Lines(table), true
+}
+
+// Lines are the items of a table as they are now, as an export has them.
+func (x *Exporter) Lines(table string) (lines []string) {
 	d, err := sdk.OpenDynamoDB(context.Background(), x.Behind, "", "", nil)
 	if err != nil {
 		x.T.Error(err)

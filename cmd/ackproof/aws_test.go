@@ -177,20 +177,12 @@ target:
 `)
 		s := u.must(exitFail, "run", "orders.yaml")
 		r := resultOf(t, s.latest())
-		e := u.account.System()
-		stored, done := keys(t, e.DynamoDB, e.ItemsTable), keys(t, e.DynamoDB, e.ResultsTable)
-		var want, got []string
-		for id := range stored {
-			if strings.HasPrefix(id, string(r.Run.ID)) && !done[id] && !isCanaryOrSentinel(t, id, r.Requests.Planned) {
-				want = append(want, id)
-			}
-		}
+		want, got := u.missed(r.Run.ID, r.Requests.Planned), []string{}
 		for _, f := range lines[bench.Finding](t, filepath.Join(s.latest(), "findings.jsonl")) {
 			if f.Verdict == bench.LostProcessing {
 				got = append(got, f.ID)
 			}
 		}
-		slices.Sort(want)
 		slices.Sort(got)
 		if len(want) == 0 || !slices.Equal(got, want) || r.Run.Target != "aws" {
 			t.Errorf("%d lost items reported on %s, another reader misses %d", len(got), r.Run.Target, len(want))
@@ -238,6 +230,21 @@ func (u *cloudUser) wrongNames() {
 	if after := u.account.Calls(); after != before {
 		u.t.Errorf("%d requests were sent", after-before)
 	}
+}
+
+// missed are the requests of a run that another reader finds stored and without an
+// effect, by their ids.
+func (u *cloudUser) missed(run bench.RunID, planned int64) []string {
+	u.t.Helper()
+	e, ids := u.account.System(), []string{}
+	done := keys(u.t, e.DynamoDB, e.ResultsTable)
+	for id := range keys(u.t, e.DynamoDB, e.ItemsTable) {
+		if strings.HasPrefix(id, string(run)) && !done[id] && !isCanaryOrSentinel(u.t, id, planned) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // isCanaryOrSentinel reports whether an id is one of the measurement's own.

@@ -9,11 +9,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -22,10 +24,8 @@ import (
 	ours "github.com/ackproof/ackproof/bench/aws"
 	"github.com/ackproof/ackproof/bench/breakable"
 	"github.com/ackproof/ackproof/bench/clock"
-	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/peer"
 	"github.com/ackproof/ackproof/bench/sdk"
-	"github.com/ackproof/ackproof/bench/standin"
 )
 
 // longConformance skips a test that is none of every day.
@@ -138,12 +138,28 @@ func TestUndoFlags(t *testing.T) {
 	}
 }
 
-const leverScenario = `load: [{name: steady, for: 16s, rate: 50/s}]
+// limited reports whether a table has a maximum throughput.
+func limited(t *testing.T, url, table string) bool {
+	t.Helper()
+	d, err := sdk.OpenDynamoDB(t.Context(), url, "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := d.DB().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Table.OnDemandThroughput != nil
+}
+
+const leverScenario = `load: [{name: steady, for: 24s, rate: 50/s}]
 processor: {work: 0ms, timeout: 3s}
 drain: {proof: sentinels}
 faults:
   - "at 2s for 4s: invoke.disable"
   - "at 10s for 2s: mapping.disable"
+  - "at 14s for 2s: results.throttle"
+  - "at 19s for 2s: table.throttle"
 expect: ["lost == 0", "duplicated == 0"]
 `
 
@@ -153,8 +169,8 @@ expect: ["lost == 0", "duplicated == 0"]
 // back, and nothing is lost. A run that is killed meanwhile is undone from another
 // machine, by the account alone, and its own machine finds nothing to do any more.
 func TestConformanceLeversOnAStack(t *testing.T) {
-	longConformance(t, "two runs, in 40 s")
-	u := newCloudUser(t, standin.Options{System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) }})
+	longConformance(t, "two runs, in 50 s")
+	u := newCloudUser(t, soundSystem(t))
 	u.write("levers.yaml", leverScenario)
 	u.deploys("levers.yaml")
 	refused := u.must(exitMisuse, "run", "--target", "aws", "levers.yaml", "--set", `faults=["at 2s for 4s: invoke.disable 50%", "at 8s for 2s: gateway.cut 10%"]`)
@@ -165,8 +181,11 @@ func TestConformanceLeversOnAStack(t *testing.T) {
 	}
 	s := u.must(exitPass, "run", "--target", "aws", "levers.yaml")
 	r := resultOf(t, s.latest())
-	if len(r.Faults) != 2 || r.Faults[0].Bitten < 1 || r.Faults[1].Bitten != 1 || !r.Faults[0].Undone || !r.Faults[1].Undone || r.Items.Lost() != 0 {
+	if len(r.Faults) != 4 || r.Faults[1].Bitten != 1 || slices.ContainsFunc(r.Faults, func(f bench.FaultResult) bool { return f.Bitten < 1 || !f.Undone }) || r.Items.Lost() != 0 || r.Items.Rejected == 0 {
 		t.Errorf("faults %+v, items %+v", r.Faults, r.Items)
+	}
+	if e := u.account.System(); limited(t, e.DynamoDB, e.ItemsTable) || limited(t, e.DynamoDB, e.ResultsTable) {
+		t.Error("a table is still limited")
 	}
 	if lag := r.Lag; lag == nil || lag.Max == nil || *lag.Max < 3000 {
 		t.Errorf("the function was stopped for 4 s, and the longest lag is %v ms", lag)

@@ -205,7 +205,7 @@ func (f *deployFlags) ready(ctx context.Context, w world, a *aws.Account, s *sce
 		return misuse{err}
 	}
 	target := outside.New(outside.Options{Name: targetAWS, Clock: w.clock, NewFaults: outsideFaults})
-	options := run.Options{Scenario: s, Target: target, Seed: clock.Entropy() >> 12, Clock: w.clock}
+	options := run.Options{Scenario: s, Target: target, Seed: clock.Entropy() >> 12, Clock: w.clock, Cloud: a}
 	if err := run.Check(options); err != nil {
 		return misuse{err}
 	}

@@ -118,7 +118,7 @@ func (f *suiteFlags) check() (probes []suite.Probe, set []string, err error) {
 	}
 	given, wrong := envSettings(f.env)
 	set, errs = append(set, given...), append(errs, wrong...)
-	if err := errors.Join(append(errs, f.runs.dynamodb.Check(), f.checkSystem(set))...); err != nil {
+	if err := errors.Join(append(errs, f.runs.dynamodb.Check(), f.checkSystem(probes, set))...); err != nil {
 		return nil, nil, misuse{err}
 	}
 	return probes, set, nil
@@ -217,9 +217,6 @@ func (f *suiteFlags) probes(ctx context.Context, w world, probes []suite.Probe, 
 			if ctx.Err() != nil {
 				return nil
 			}
-			if !f.runs.quiet {
-				fmt.Fprintf(w.stderr, "ackproof: %s: %s\n", p.Name, p.About)
-			}
 			observations[i], errs[i] = f.probe(ctx, w, p, set, dir)
 			if errs[i] != nil {
 				observations[i] = suite.Observation{Probe: p.Name, Unknown: errs[i].Error(), Verdict: bench.VerdictUnknown}
@@ -237,10 +234,17 @@ func (f *suiteFlags) probes(ctx context.Context, w world, probes []suite.Probe, 
 // probe carries out one probe.
 func (f *suiteFlags) probe(ctx context.Context, w world, p suite.Probe, set []string, dir string) (suite.Observation, error) {
 	s, err := f.scenario(&p, set)
-	switch {
-	case err != nil:
+	if err != nil {
 		return suite.Observation{}, misuse{err}
-	case s == nil:
+	}
+	about := p.About
+	if s == nil {
+		about = "is not played: " + notBroken
+	}
+	if !f.runs.quiet {
+		fmt.Fprintf(w.stderr, "ackproof: %s: %s\n", p.Name, about)
+	}
+	if s == nil {
 		return suite.Observation{Probe: p.Name, Unknown: notBroken, Verdict: bench.VerdictUnknown}, nil
 	}
 	one := f.runs

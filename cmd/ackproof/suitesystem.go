@@ -22,7 +22,7 @@ const notBroken = "none of the scenario's faults breaks the system so; if one do
 
 // checkSystem says what of the call does not fit to a system of the user's own, or
 // to none, and reads what breaks it.
-func (f *suiteFlags) checkSystem(set []string) error {
+func (f *suiteFlags) checkSystem(probes []suite.Probe, set []string) error {
 	var errs []error
 	refuse := func(is bool, format string, args ...any) {
 		if is {
@@ -53,6 +53,7 @@ func (f *suiteFlags) checkSystem(set []string) error {
 				text, strings.Join(probeNames(suite.Probes()[1:]), ", "))
 			continue
 		}
+		refuse(!slices.Contains(probeNames(probes), probe), "--probe %s: --only and --skip leave the probe %s out; leave out --probe, or let it be played", text, probe)
 		found := false
 		for _, fault := range system.Faults {
 			if fault.Named == name || fault.Kind.Name == name || fault.String() == name {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/clock"
 	"github.com/ackproof/ackproof/bench/local"
 	"github.com/ackproof/ackproof/bench/suite"
 )
@@ -91,6 +93,82 @@ commands:
 			}
 			if _, err := os.Stat(filepath.Join(s.latest(), "suite.html")); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+// A fault for a probe that is not to be played is an error, as is one that nobody knows.
+func TestProbesOfASystemOfSomebodyElse(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("theirs.yaml", []byte(`load: [{name: steady, for: 6s, rate: 20/s}]
+guarantee: {effects: none}
+faults: ["at 2s for 2s: client.delay by=1s"]
+target: {url: "http://127.0.0.1:1"}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--only", "control", "--probe", "late=client.delay"}, "--only and --skip leave the probe late out"},
+		{[]string{"--skip", "late,cut", "--probe", "late=client.delay"}, "--only and --skip leave the probe late out"},
+		{[]string{"--probe", "late=client.cut"}, `no fault of theirs.yaml has the kind, the commands or the text "client.cut"`},
+	} {
+		var out bytes.Buffer
+		w := world{args: append([]string{"suite", "theirs.yaml"}, tt.args...), getenv: os.Getenv, stdout: &out, stderr: &out, clock: clock.Real{}, width: 80}
+		if code := execute(t.Context(), w); code != exitMisuse || !strings.Contains(out.String(), tt.says) {
+			t.Errorf("%q: exit %d, %s", tt.args, code, &out)
+		}
+	}
+}
+
+// TestConformanceSuiteOfAStack breaks a stack in an account that is played on this
+// machine, whose mapping gives up what it cannot process to a queue: a dead letter is no
+// loss, and what is swallowed is named. What nobody can break is told before.
+func TestConformanceSuiteOfAStack(t *testing.T) {
+	longConformance(t, "two systems with five probes each, in a minute")
+	for defect, exposed := range map[string]string{"": "", "swallow": "B2"} {
+		t.Run("defect "+defect, func(t *testing.T) {
+			t.Parallel()
+			u := newCloudUser(t, soundSystem(t))
+			u.write("ours.yaml", fmt.Sprintf(`load: [{name: steady, for: 6s, rate: 50/s}]
+workload: {poison: [150]}
+processor: {work: 0ms, timeout: 3s, env: {ACKPROOF_DEFECT: %q}}
+mapping: {batchSize: 5, maximumRetryAttempts: 2, bisectBatchOnFunctionError: true, onFailure: metadata}
+drain: {proof: sentinels}
+faults: ["at 2s for 2s: invoke.disable"]
+`, defect))
+			u.deploys("ours.yaml")
+			args := []string{"suite", "ours.yaml", "--target", "aws", "--probe", "outage=invoke.disable", "--only", "control,poison,outage,late,cut", "--json"}
+			s := u.types(nil, args...)
+			code := s.cmd.ProcessState.ExitCode()
+			var report suite.Report
+			if err := json.Unmarshal([]byte(s.stdout.String()), &report); err != nil {
+				t.Fatalf("%v: %s", err, &s.stderr)
+			}
+			d := report.Diagnosis
+			t.Logf("exit %d, %s: %s; %s; undecided %q", code, d.Sureness, d.Text, d.Fingerprint, d.Undecided)
+			if report.Target != "aws" || !strings.Contains(s.stderr.String(), "late: is not played: "+notBroken) || len(d.Undecided) != 1 {
+				t.Errorf("target %s, undecided %q, told %s", report.Target, d.Undecided, &s.stderr)
+			}
+			for _, o := range report.Observations {
+				if o.Probe == suite.Poison && o.Has(suite.Dead) != (defect == "") {
+					t.Errorf("of the poisoned record: %s", &o)
+				}
+				if o.Probe != "late" && o.Unknown != "" {
+					t.Errorf("%s decides nothing: %s", o.Probe, o.Unknown)
+				}
+			}
+			switch {
+			case exposed == "" && (code != exitUnknown || d.Sureness != suite.Nothing):
+				t.Errorf("exit %d, %s of a sound system of which one probe is unknown", code, d.Sureness)
+			case exposed != "" && (code != exitFail || len(d.Candidates) == 0 || d.Candidates[0].Name != exposed):
+				t.Errorf("exit %d, %+v", code, d.Candidates)
+			}
+			if waiting, all := u.account.Waiting(); waiting != all || (all > 0) != (defect == "") {
+				t.Errorf("%d of %d letters can be received", waiting, all)
 			}
 		})
 	}

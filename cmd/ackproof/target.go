@@ -51,6 +51,7 @@ func (f *runFlags) checkTarget(s *scenarios.Scenario) error {
 	}
 	switch target := f.onTarget(s); target {
 	case targetLocal:
+		refuse(s.Read.By == scenarios.ReadExport, "read.by: DynamoDB on AWS exports tables, and the embedded one does not: run it with --target aws, name a system under target, or say scan")
 		refuse(s.Named(), "--target local: the scenario names a system of its own under `target`; say --target http, or leave it out")
 	case targetHTTP:
 		refuse(!s.Named(), "--target http: the scenario names no system; say target: {url: ..., items: {table: ...}, results: {table: ...}}, or --set target.url=URL with --set guarantee.effects=none for a plain load test")
