@@ -213,7 +213,7 @@ func (j *joiner) gather() {
 				s.marks |= inItems
 			}
 		}
-		for e := range read.Effects() {
+		for e := range bench.Each(j.f.effects(&read), (*bench.Rows).Effect) {
 			if s := j.of(e.Seq); s != nil {
 				s.effect = min(s.effect, j.position(e.At.Add(-j.f.clocks.offset)))
 				s.count(r, e.Count)
@@ -331,10 +331,12 @@ func (j *joiner) row(seq uint64) ledger.Row {
 	if f.handing() {
 		r.Deliveries = int64(s.deliveries)
 	}
-	r.Stored = known(s.marks&inItems != 0 || s.committed != ledger.Absent || s.deliveries > 0, f.read())
+	sent := bench.Attempt{Seq: seq, Outcome: r.Outcome, Sent: r.Sent}
+	told := f.read() && (s.effect != ledger.Absent || !f.versions().Hidden(&sent, s.committed != ledger.Absent))
+	r.Stored = known(s.marks&inItems != 0 || s.committed != ledger.Absent || s.deliveries > 0, told)
 	r.Letter = known(s.marks&letter != 0, f.read())
 	switch most := max(s.applied[0], s.applied[1]); {
-	case s.marks&uncounted == 0 && (most > 0 || f.read()):
+	case s.marks&uncounted == 0 && (most > 0 || told):
 		r.Applications = int64(most)
 	case most > 1: // proven, whatever other rows do not tell
 		r.Applications = int64(most)
