@@ -55,7 +55,7 @@ var imports = map[string][]string{
 	"bench/harness":       {"bench", "bench/clock", "bench/sdk", "bench/lambda", "bench/local", "bench/run", "faults", "scenarios", "reports"},
 	"bench/capacity":      {"bench", "bench/stats", "scenarios"},
 	"bench/suite":         {"bench", "bench/clock", "bench/harness", "bench/processor", "reports", "scenarios"},
-	"bench/targettest":    {"bench", "bench/clock", "bench/sdk"},
+	"bench/targettest":    {"bench", "bench/clock", "bench/ledger", "bench/sdk"},
 	"cmd/ackproof":        {"bench", "bench/aws", "bench/breakage", "bench/capacity", "bench/clock", "bench/cost", "bench/sdk", "bench/run", "bench/local", "bench/outside", "bench/suite", "reports", "scenarios", "faults"},
 	"cmd/streamprocessor": {"bench/processor"},
 }

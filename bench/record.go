@@ -190,6 +190,7 @@ func (n Sequence) String() string {
 // Item is what the API stored, as a final read found it.
 type Item struct {
 	Seq       uint64
+	OfKey     bool   // Seq is the number of a shared key: which of its versions this is, it does not say
 	Digest    Digest // of the payload as stored
 	HasDigest bool   // false where the table does not show the payload
 }
@@ -198,6 +199,7 @@ type Item struct {
 // table found it.
 type Effect struct {
 	Seq       uint64
+	OfKey     bool  // Seq is the number of a shared key: which of its versions the row shows, it does not say
 	Count     int64 // applications; -1 where the table does not tell
 	Sequence  Sequence
 	Digest    Digest

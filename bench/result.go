@@ -94,6 +94,7 @@ type Items struct {
 	NotApplied     int64  `json:"not_applied"`
 	Rejected       int64  `json:"rejected"`
 	Partial        int64  `json:"partial"`
+	Superseded     int64  `json:"superseded,omitempty"` // where the results table has one row for all versions of an item
 	LostWrite      int64  `json:"lost_write"`
 	LostProcessing int64  `json:"lost_processing"`
 	Duplicated     *int64 `json:"duplicated"`
@@ -130,6 +131,8 @@ func (i *Items) field(v ItemVerdict) *int64 {
 		return &i.Rejected
 	case Partial:
 		return &i.Partial
+	case Superseded:
+		return &i.Superseded
 	case LostWrite:
 		return &i.LostWrite
 	case LostProcessing:

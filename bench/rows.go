@@ -23,6 +23,7 @@ const (
 	RowHasDigest = 1 << iota
 	RowReadable  // a dead letter that can be read back
 	RowHasTime
+	RowOfKey // Seq is the number of a shared key: the row does not name the version that it shows
 )
 
 // Len is the number of rows.
@@ -67,15 +68,30 @@ func (r *Rows) Reset() {
 	}
 }
 
+// Row gives a row with its fields in that order.
+func (r *Rows) Row(i int) (row Row) {
+	for c, column := range r.Columns() {
+		row[c] = (*column)[i]
+	}
+	return row
+}
+
+// Of gives the row under the number of the request that it is of, which it did not name.
+func (r Row) Of(seq uint64) Row {
+	r[0] = seq
+	r[6] &^= RowOfKey
+	return r
+}
+
 // Row gives the item as a row.
 func (i Item) Row() Row {
-	return Row{0: i.Seq, 2: 1, 5: uint64(i.Digest), 6: flag(i.HasDigest, RowHasDigest)}
+	return Row{0: i.Seq, 2: 1, 5: uint64(i.Digest), 6: flag(i.HasDigest, RowHasDigest) | flag(i.OfKey, RowOfKey)}
 }
 
 // Row gives the effect as a row. Its time is kept in ms.
 func (e Effect) Row() Row {
 	ms, dated := msOf(e.At)
-	return Row{e.Seq, ms, uint64(e.Count + 1), e.Sequence.Hi, e.Sequence.Lo, uint64(e.Digest), flag(e.HasDigest, RowHasDigest) | dated}
+	return Row{e.Seq, ms, uint64(e.Count + 1), e.Sequence.Hi, e.Sequence.Lo, uint64(e.Digest), flag(e.HasDigest, RowHasDigest) | flag(e.OfKey, RowOfKey) | dated}
 }
 
 // Row gives the dead letter as a row. Its time is kept in ms.
@@ -100,13 +116,13 @@ func msOf(t time.Time) (ms, dated uint64) {
 
 // Item gives a row of the items table.
 func (r *Rows) Item(i int) Item {
-	return Item{Seq: r.Seq[i], Digest: Digest(r.Digest[i]), HasDigest: r.Flags[i]&RowHasDigest != 0}
+	return Item{Seq: r.Seq[i], OfKey: r.Flags[i]&RowOfKey != 0, Digest: Digest(r.Digest[i]), HasDigest: r.Flags[i]&RowHasDigest != 0}
 }
 
 // Effect gives a row of the results table.
 func (r *Rows) Effect(i int) Effect {
 	return Effect{
-		Seq: r.Seq[i], Count: int64(r.Count[i]) - 1, Sequence: Sequence{Hi: r.Hi[i], Lo: r.Lo[i]},
+		Seq: r.Seq[i], OfKey: r.Flags[i]&RowOfKey != 0, Count: int64(r.Count[i]) - 1, Sequence: Sequence{Hi: r.Hi[i], Lo: r.Lo[i]},
 		Digest: Digest(r.Digest[i]), HasDigest: r.Flags[i]&RowHasDigest != 0, At: r.at(i),
 	}
 }

@@ -159,12 +159,19 @@ type Attributes struct {
 	Sequence    string `json:"sequence,omitempty"`     // of the record that it was made of
 	Digest      string `json:"digest,omitempty"`       // of the payload
 	ProcessedAt string `json:"processed_at,omitempty"` // ms or s since 1970, or RFC 3339
-	Version     string `json:"version,omitempty"`      // in both tables: which write of an item it is, see [WriterOf]
+	Version     string `json:"version,omitempty"`      // of an item that is written again and again: which write it is, see [WriterOf]
+	// EffectVersion is that of the item whose effect a row shows.
+	EffectVersion string `json:"effect_version,omitempty"`
+	// PerKey says that there is one row for all versions of an item, and none for each.
+	PerKey bool `json:"per_key,omitempty"`
 }
 
 // OwnAttributes are the names in the tables of a system of our own.
 func OwnAttributes() Attributes {
-	return Attributes{ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt", Version: "version"}
+	return Attributes{
+		ItemID: "id", Payload: "payload", EffectID: "id", Count: "count", Sequence: "sequence", Digest: "digest", ProcessedAt: "processedAt",
+		Version: "version", EffectVersion: "version",
+	}
 }
 
 // Processor is the function under test.

@@ -54,6 +54,7 @@ const (
 	NotApplied
 	Rejected
 	Partial
+	Superseded
 	LostWrite
 	LostProcessing
 	Duplicated
@@ -68,7 +69,7 @@ const (
 )
 
 var itemVerdictNames = [itemVerdicts]string{
-	"", "processed", "processed_late", "recovered", "not_applied", "rejected", "partial",
+	"", "processed", "processed_late", "recovered", "not_applied", "rejected", "partial", "superseded",
 	"lost_write", "lost_processing", "duplicated", "wrong_effect", "phantom", "orphan_effect", "unexpected",
 	"dead_lettered", "pending", "unread",
 }

@@ -33,5 +33,5 @@ def recovery(a, b):
         if most(t, after(t + 1000)) <= bound + 1e-6: return t - b
 bounded = lambda v: v if v is not None and v < math.inf else None
 print(json.dumps({"response_p99": bounded(p99([at(r, "response_time_ms") for r in warm])),
-                  "lag_p99": bounded(p99([at(r, "processing_lag_ms") for r in warm if r["outcome"] == "acknowledged"])),
+                  "lag_p99": bounded(p99([at(r, "processing_lag_ms") for r in warm if r["outcome"] == "acknowledged" and r["verdict"] != "superseded"])),
                   "recovery": [recovery(a, b) for a, b in windows]}))

@@ -92,6 +92,9 @@ func promise(r *bench.Result) string {
 	if i.Recovered > 0 {
 		parts = append(parts, count(i.Recovered)+" more processed though the client was never told")
 	}
+	if i.Superseded > 0 {
+		parts = append(parts, count(i.Superseded)+" replaced by newer versions, unseen")
+	}
 	if i.DeadLettered > 0 {
 		parts = append(parts, count(i.DeadLettered)+" dead-lettered")
 	}
@@ -310,7 +313,7 @@ func flow(r *bench.Result) []station {
 	processed := i.Processed + i.ProcessedLate + i.Recovered + dup + wrong
 	// Not read, pending and dead-lettered items may be stored; the last row of
 	// the backlog then knows better than the verdicts.
-	stored := processed + i.Partial + i.LostProcessing
+	stored := processed + i.Partial + i.Superseded + i.LostProcessing
 	if n := len(r.Backlog); n > 0 {
 		stored = max(stored, r.Backlog[n-1].Stored)
 	}
@@ -323,7 +326,7 @@ func flow(r *bench.Result) []station {
 	}
 	return append(stations,
 		station{Name: "stored", Count: observed(stored), Left: left(fallen{i.LostWrite, "lost before they were stored", true})},
-		station{Name: "processed", Count: observed(processed), Left: left(fallen{i.LostProcessing, "stored and never processed", true},
+		station{Name: "processed", Count: observed(processed), Left: left(fallen{i.LostProcessing, "stored and never processed", true}, fallen{i.Superseded, "replaced by newer versions, unseen", false},
 			fallen{i.DeadLettered, "dead-lettered", false}, fallen{i.Pending, "still waiting", true}, fallen{i.Unread, "not observed", true})},
 	)
 }
@@ -373,6 +376,8 @@ func meaning(v bench.ItemVerdict) string {
 		return "the client was told no, and nothing was stored"
 	case bench.Partial:
 		return "stored without an effect; the client was told that it is not sure"
+	case bench.Superseded:
+		return "a newer version of its item has taken its place, and no table tells of this one"
 	case bench.LostWrite:
 		return "acknowledged, and never stored"
 	case bench.LostProcessing:

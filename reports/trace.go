@@ -19,6 +19,7 @@ var fates = map[bench.ItemVerdict]string{
 	bench.NotApplied:     "the client does not know it, and it was never stored",
 	bench.Rejected:       "the client was told no, and no it was",
 	bench.Partial:        "stored and not processed, and the client was not told otherwise",
+	bench.Superseded:     "a newer version of its item has taken its place",
 	bench.LostWrite:      "acknowledged, and never stored",
 	bench.LostProcessing: "stored, and never processed",
 	bench.Duplicated:     "processed more often than promised",
@@ -50,7 +51,7 @@ func TraceTerminal(w io.Writer, t *bench.Trace, opt Options) error {
 	switch {
 	case verdict.Fails():
 		code = red
-	case verdict == bench.Processed, verdict == bench.Recovered, verdict == bench.Rejected, verdict == bench.NotApplied:
+	case verdict == bench.Processed, verdict == bench.Recovered, verdict == bench.Rejected, verdict == bench.NotApplied, verdict == bench.Superseded:
 		code = green
 	}
 	p.raw(opt.paint(code, name) + "  " + opt.paint(bold, cut(fates[verdict], p.width-len(name)-2)))

@@ -67,6 +67,7 @@ func ptr[T any](v T) *T { return &v }
 
 func evalResult() *bench.Result {
 	return &bench.Result{
+		Backlog:      []bench.BacklogRow{{}},
 		Requests:     bench.Requests{Planned: 200, Sent: 200, Unknown: 1},
 		Items:        bench.Items{Attempted: 100, LostWrite: 1, LostProcessing: 2},
 		Availability: bench.Availability{Share: ptr(0.985)},

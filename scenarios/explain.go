@@ -96,6 +96,8 @@ func (e *Expectation) whyUnknown(r *bench.Result, x bench.Expectation) string {
 	switch {
 	case e.Phase != "" && !hasPhase(r, e.Phase):
 		return "the run did not come to the phase " + e.Phase
+	case (e.Path == aliasRecovery || e.Path == "recovery_ms") && len(r.Backlog) == 0:
+		return "nobody saw how many items waited, and so not when they were done with"
 	case e.Fault != "" || e.Path == aliasRecovery:
 		return "no fault that is meant has struck, so there is nothing to measure"
 	case r.Run.Architecture == bench.Sync && strings.HasPrefix(e.Path, "processing_lag."):

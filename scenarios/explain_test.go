@@ -49,6 +49,7 @@ func TestExplain(t *testing.T) {
 		{"lost == 0", func(r *bench.Result) { r.Gates[0].OK, r.Gates[0].Detail = false, "no final read" }, []string{`the gate "effects_observed"`, "no final read"}},
 		{"processing_lag.p99 < 5s", func(r *bench.Result) { r.Clock.Moved, r.Lag = true, &bench.Latency{Count: 1, P99: ptr(3.0)} }, []string{"clock was moved"}},
 		{"duplicated == 0", nil, []string{"could not observe duplicated"}},
+		{"recovery < 5s", func(r *bench.Result) { r.Backlog = nil }, []string{"nobody saw how many items waited"}},
 		{"recovery < 5s for gateway.cut", nil, []string{"no fault that is meant has struck"}},
 		{"lost == 0 in other", nil, []string{"did not come to the phase other"}},
 		{"processing_lag.p99 < 5s", func(r *bench.Result) { r.Run.Architecture = bench.Sync }, []string{"sync answers when all work is done"}},

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -140,15 +141,22 @@ func (p *Plan) Keys() uint64 {
 // workload 0 is written most often. A plan without shared keys has none.
 func (p *Plan) KeyNumber(seq uint64) uint64 { return p.keys.of(seq) }
 
-func (p *Plan) shares(seq uint64) bool { return p.keys != nil && seq < uint64(p.count) }
+func (p *Plan) shares(seq uint64) bool {
+	return p.keys != nil && seq < uint64(p.count) && p.ids.First != bench.CanaryAgent
+}
+
+// SharedKey is a key that requests share, by its number.
+func (p *Plan) SharedKey(number uint64) string {
+	return bench.SharedKey{Run: p.ids.Run, Number: number}.String()
+}
 
 // Key is the key of the item that a request writes: its id, or a key that it
-// shares. What is sent beyond the plan shares none.
+// shares. What is sent beyond the plan shares none, and neither do canaries.
 func (p *Plan) Key(seq uint64) string {
 	if !p.shares(seq) {
 		return p.ID(seq).String()
 	}
-	return bench.SharedKey{Run: p.ids.Run, Number: p.KeyNumber(seq)}.String()
+	return p.SharedKey(p.KeyNumber(seq))
 }
 
 // checkVersions checks what belongs to requests that share keys.
@@ -171,10 +179,51 @@ func (c *checker) checkVersions() {
 	if c.Table.TimeToLive != "" {
 		c.failf("table.timeToLive", "an item of several versions that expires has no final one to compare with; leave it out")
 	}
-	if c.Target.named() {
-		c.failf("workload.kind", "versions are not supported of a system that is not ours: its tables would need a row for each version, beside the latest of each key; use unique")
-	}
-	if c.Read.By == ReadGet {
+	if c.Read.By == ReadGet && !c.Target.named() {
 		c.failf("read.by", "get asks for the items of single requests, and versions share theirs; say scan")
+	}
+}
+
+// checkPerKey checks what names the tables of a system that is not ours, where
+// requests share keys.
+func (c *checker) checkPerKey() {
+	items, r, versions := c.Target.Items, c.Target.Results, c.Workload.Kind == Versions
+	for path, given := range map[string]bool{"target.items.version": items.Version != "", "target.results.version": r.Version != "", "target.results.perKey": r.PerKey} {
+		if given && !versions {
+			c.failf(path, "it belongs to requests that share keys; leave it out, or say workload: {kind: versions}")
+		}
+	}
+	switch {
+	case !versions || r.Table == "":
+		return
+	case !r.PerKey && r.Version == "":
+		c.failf("target.results.perKey", "how the results table shows versions nobody has told: say perKey: true if it has one row for all versions of an item; or name version if it has a row for each, under its {{.ID}}, beside one under {{.Key}} that shows the latest")
+		return
+	case !r.PerKey:
+		return
+	case items.Table == "":
+		c.failf("target.items.table", "it is missing: with perKey it tells which version of an item is the newest")
+	}
+	switch fromStream := c.Target.Stream != streamNone && c.Architecture == bench.Streams; {
+	case r.Version == "" && r.Digest == "" && r.Sequence == "":
+		c.failf("target.results.version", "it is missing: with perKey a row must say which version it shows, by version (the {{.ID}} of the request), by sequence (of its stream record) or by digest (of its payload)")
+	case r.Version == "" && r.Digest == "" && !fromStream:
+		c.failf("target.results.sequence", "a sequence number tells which version a row shows only where the stream is read: say target: {stream: auto}, or name version or digest")
+	}
+	if r.Count != "" {
+		c.failf("target.results.count", "with perKey it counts all versions of an item together, and nobody can tell of which; leave it out")
+	}
+	if c.Guarantee.Effects == ExactlyOnce {
+		c.failf("guarantee.effects", "exactly-once cannot be seen with target.results.perKey: how often each version was applied no row tells; say at-least-once, which asks that each item shows its newest version")
+	}
+	if c.Guarantee.Deadline != 0 {
+		c.failf("guarantee.deadline", "with target.results.perKey nobody can tell when a version was processed that a newer one has replaced; leave it out, and expect something of completion_time, which is that of the newest versions")
+	}
+}
+
+// checkSeen checks that what an expectation speaks of can be observed.
+func (c *checker) checkSeen(path string, e Expectation) {
+	if c.Target.Results.PerKey && slices.Contains([]string{aliasDuplicated, "items.duplicated", aliasRecovery, "recovery_ms"}, e.Path) {
+		c.failf(path, "%s cannot be observed with target.results.perKey: no row tells of versions that newer ones have replaced; leave it out", e.Path)
 	}
 }

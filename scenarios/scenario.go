@@ -442,7 +442,7 @@ func (s *Scenario) complete() {
 			s.Read.Timeout = time.Hour
 		}
 	}
-	s.Target.complete()
+	s.Target.complete(s.Workload.Kind == Versions)
 	if s.Drain.Quiet == 0 {
 		s.Drain.Quiet = max(30*time.Second, s.longestSilence()+5*time.Second)
 	}

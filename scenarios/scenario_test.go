@@ -179,8 +179,8 @@ table: {streamViewType: KEYS_ONLY}
 `, slices.Repeat([]string{"not supported yet"}, 2)},
 		{"target", minimal + `
 request: {headers: {Authorization: "Bearer ${env:TO KEN}", X-Key: "${env:KEY"}}
-target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, perKey: true}, stream: yes, deadLetters: {queue: "q.fifo"}, stop: {alarm: "a\x01b"}, canary: 1ms, limits: {rate: 1/s, for: 1s, cost: 5}}
-`, []string{`"TO KEN" is no name of an environment variable`, "${env: without its }", "want scheme and host", "target.dynamodb.endpoint", "target.items.table: it is missing", "target.results.table: it is missing", "cannot be seen without a results table", `"yes" is no stream`, "target.canary", "over the limit of 1/s", "over the limit of 1s", "target.results.perKey: not supported", `"q.fifo" is no queue`, "target.stop.alarm", `"5" has no currency: write 5 USD`}},
+target: {url: "ftp://user:secret@example.com/prod/", dynamodb: {endpoint: "http://127.0.0.1:8000/x"}, items: {id: x}, results: {count: n, version: v, perKey: true}, stream: yes, deadLetters: {queue: "q.fifo"}, stop: {alarm: "a\x01b"}, canary: 1ms, limits: {rate: 1/s, for: 1s, cost: 5}}
+`, []string{`"TO KEN" is no name of an environment variable`, "${env: without its }", "want scheme and host", "target.dynamodb.endpoint", "target.items.table: it is missing", "target.results.table: it is missing", "cannot be seen without a results table", `"yes" is no stream`, "target.canary", "over the limit of 1/s", "over the limit of 1s", "target.results.perKey: it belongs to requests that share keys", "target.results.version: it belongs to requests that share keys", `"q.fifo" is no queue`, "target.stop.alarm", `"5" has no currency: write 5 USD`}},
 		{"target without an API", minimal + "target: {items: {table: x}, results: {table: x}}\n", []string{"nobody knows where to send", "it is the items table"}},
 		{"versions", minimal + `
 workload: {kind: versions, keys: 2000000, skew: zipf 11}
@@ -189,6 +189,24 @@ table: {oneTable: true, timeToLive: ttl}
 read: {by: get}
 `, []string{`"zipf 11" is no skew: write uniform, zipf, or zipf with an exponent above 0 and at most 10`, "workload.keys: 2000000 is out of range",
 			"table.oneTable: with versions", "table.timeToLive: an item of several versions", "request.body: with versions it carries {{.Key}}", "read.by: get asks"}},
+		{"one row for all versions", `
+load: [{name: a, for: 1s, rate: 1/s, expect: ["items.duplicated == 0"]}]
+workload: {kind: versions}
+guarantee: {deadline: 1s}
+target: {url: "http://x", results: {table: r, count: n, perKey: true}}
+expect: ["duplicated == 0", "lost == 0", "recovery < 1s"]
+`, []string{"target.items.table: it is missing: with perKey", "target.results.version: it is missing: with perKey", "target.results.count: with perKey", "target.results.processedAt: it is missing",
+			"guarantee.effects: exactly-once cannot be seen", "guarantee.deadline: with target.results.perKey", "expect[0]: duplicated cannot be observed",
+			"expect[2]: recovery cannot be observed", "load[0].expect[0]: items.duplicated cannot be observed"}},
+		{"versions by sequence numbers of a stream that is not read", minimal + `
+workload: {kind: versions}
+guarantee: {effects: at-least-once}
+target: {url: "http://x", items: {table: i}, results: {table: r, sequence: s, perKey: true}, stream: none}
+`, []string{"target.results.sequence: a sequence number tells which version a row shows only where the stream is read"}},
+		{"versions with a row each, of a system that is not ours", minimal + `
+workload: {kind: versions}
+target: {url: "http://x", items: {table: i}, results: {table: r}}
+`, []string{"target.results.perKey: how the results table shows versions nobody has told"}},
 		{"retries", minimal + `
 request: {retries: {max: 101, on: [unknwon, acknowledged], backOff: 1h, sameId: false}}
 read: {by: get}

@@ -65,6 +65,7 @@ type TargetItems struct {
 	Table   string `yaml:"table,omitempty"`
 	ID      string `yaml:"id,omitempty"`
 	Payload string `yaml:"payload,omitempty"`
+	Version string `yaml:"version,omitempty"` // of a workload of versions: the {{.ID}} of the request that wrote the item last
 }
 
 // TargetResults is the results table and its attributes.
@@ -75,7 +76,8 @@ type TargetResults struct {
 	Count       string `yaml:"count,omitempty"`
 	Digest      string `yaml:"digest,omitempty"`
 	Sequence    string `yaml:"sequence,omitempty"`
-	PerKey      bool   `yaml:"perKey,omitempty"`
+	Version     string `yaml:"version,omitempty"` // of a workload of versions: the {{.ID}} of the request whose effect an item's row shows
+	PerKey      bool   `yaml:"perKey,omitempty"`  // of a workload of versions: the table has one row for all versions of an item
 }
 
 // TargetLetters is where dead letters go: the on-failure destination of the mapping,
@@ -93,7 +95,7 @@ func (t TargetSettings) named() bool {
 }
 
 // complete fills in what follows from what is there.
-func (t *TargetSettings) complete() {
+func (t *TargetSettings) complete(versions bool) {
 	if !t.named() {
 		return
 	}
@@ -105,6 +107,9 @@ func (t *TargetSettings) complete() {
 	if t.Items.Table != "" {
 		def(&t.Items.ID, "id")
 		def(&t.Stream, streamAuto)
+		if versions {
+			def(&t.Items.Version, "version")
+		}
 	}
 	if t.Results.Table != "" {
 		def(&t.Results.ID, "id")
@@ -137,6 +142,14 @@ func (s *Scenario) Named() bool { return s.Target.named() }
 
 // targetNotes says what was not looked at of a system that is not ours.
 func (s *Scenario) targetNotes() []string {
+	notes := s.tableNotes()
+	if s.Target.Results.PerKey {
+		notes = append(notes, "the results table has one row for all versions of an item: whether a version that a newer one has replaced was processed, when, and how often any was, it does not tell; lag and completion time are those of the newest versions alone")
+	}
+	return notes
+}
+
+func (s *Scenario) tableNotes() []string {
 	switch t := s.Target; {
 	case !t.HasItems() && !t.HasResults():
 		return []string{"no table is named: this is a load test, and what became of the requests nobody looked at"}
@@ -161,6 +174,7 @@ func (s *Scenario) system() bench.System {
 		Attributes: bench.Attributes{
 			ItemID: t.Items.ID, Payload: t.Items.Payload, EffectID: t.Results.ID, Count: t.Results.Count,
 			Sequence: t.Results.Sequence, Digest: t.Results.Digest, ProcessedAt: t.Results.ProcessedAt,
+			Version: t.Items.Version, EffectVersion: t.Results.Version, PerKey: t.Results.PerKey,
 		},
 	}
 }
@@ -247,9 +261,7 @@ func (c *checker) checkTargetTables() {
 	if c.Guarantee.Deadline != 0 && t.Results.ProcessedAt == "" && t.Results.Table != "" {
 		c.failf("target.results.processedAt", "it is missing: whether the deadline was kept could not be seen")
 	}
-	if t.Results.PerKey {
-		c.failf("target.results.perKey", "not supported yet; leave it out")
-	}
+	c.checkPerKey()
 }
 
 // checkLetters checks where dead letters are looked for.

@@ -118,6 +118,7 @@ func (c *checker) checkStageExpectations(path string, stage Stage) {
 		case e.Path != "" && !slices.Contains(phasePaths, e.Path):
 			c.failf(path, "a stage has no figure %q; put it under the scenario's own expect", e.Path)
 		}
+		c.checkSeen(path, e)
 	}
 }
 

@@ -121,6 +121,7 @@ func (c *checker) checkExpectations() {
 		if e.Kind != "" && c.readable("request") && !slices.ContainsFunc(c.Request.Kinds, func(k RequestKind) bool { return k.Name == e.Kind }) {
 			c.failf(path, "no kind of request.kinds is named %q", e.Kind)
 		}
+		c.checkSeen(path, e)
 		if !c.readable("faults") {
 			continue
 		}

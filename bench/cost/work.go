@@ -18,6 +18,7 @@ type Work struct {
 	BuiltIn      bool // the processor is ours: what it does for a record is known
 	OneTable     bool // effects are written onto the items
 	Versions     bool // an effect is two writes: of the version, and of its item's latest
+	PerKey       bool // of its item's alone, even so
 	IDBytes      int
 	Payload      int // bytes of an item's payload; -1: not known
 
@@ -243,7 +244,7 @@ func (w *Work) seen(n *int64, least float64) Amount {
 func (w *Work) gigabytes() float64 { return float64(w.MemoryMB) / 1024 }
 
 func (w *Work) writesPerEffect() int {
-	if w.Versions {
+	if w.Versions && !w.PerKey {
 		return 2
 	}
 	return 1

@@ -86,7 +86,7 @@ func (p *post) open(ctx context.Context, l bench.Letter) error {
 	case d.Range.StreamARN != p.stream:
 		return nil
 	default:
-		found, err = letters.InStream(ctx, p.streams, *d.Range, func(r record) string { return idOf(r, p.names.ID) })
+		found, err = letters.InStream(ctx, p.streams, *d.Range, func(r record) string { return writerOf(r, p.names.ID, p.names.Version) })
 	}
 	if err != nil {
 		return fmt.Errorf("open a dead letter of %s: %w", d.Timestamp, err)

@@ -10,6 +10,7 @@
 package outside
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -224,7 +225,15 @@ func streamOf(s bench.System, items *types.TableDescription) (string, error) {
 	case items.StreamSpecification.StreamViewType == types.StreamViewTypeKeysOnly && !keyed(items, s.ItemID):
 		return "", fmt.Errorf("the stream of table %s has keys alone, and %q is none of them: say target: {stream: none}", s.Items, s.ItemID)
 	}
+	if s.Version != "" && !seesVersions(items.StreamSpecification.StreamViewType) {
+		return "", fmt.Errorf("the stream of table %s shows no new images, and so not which version of an item a record is of: say target: {stream: none}", s.Items)
+	}
 	return aws.ToString(items.LatestStreamArn), nil
+}
+
+// seesVersions reports whether a stream shows which version of an item a record is of.
+func seesVersions(view types.StreamViewType) bool {
+	return view == types.StreamViewTypeNewImage || view == types.StreamViewTypeNewAndOldImages
 }
 
 func keyed(table *types.TableDescription, id string) bool {
@@ -247,7 +256,7 @@ func (t *Target) follow(ctx context.Context, d sdk.DynamoDB, arn string, stack b
 	r.Take = func(p tail.Page) error {
 		now := t.opts.Clock.Now()
 		for _, record := range p.Records {
-			key := idOf(record, stack.System.ItemID)
+			key := writerOf(record, stack.System.ItemID, stack.System.Version)
 			if id, err := bench.ParseKey(key); err == nil && id.Run == stack.Run && id.Agent != bench.CanaryAgent {
 				log.Committed(bench.Commit{Shard: p.Shard, Sequence: aws.ToString(record.Dynamodb.SequenceNumber), ID: key, At: now, Removed: record.EventName == streamtypes.OperationTypeRemove})
 			}
@@ -288,14 +297,21 @@ func flush(ctx context.Context, log *ledger.Deliveries) {
 // record is a record of a stream.
 type record = streamtypes.Record
 
-// idOf finds the id in a record: among its keys, or in the item as it is or was.
-func idOf(r record, name string) string {
-	for _, m := range []map[string]streamtypes.AttributeValue{r.Dynamodb.Keys, r.Dynamodb.NewImage, r.Dynamodb.OldImage} {
+// writerOf finds the id of the request that wrote a record: the item's own, among its
+// keys or in the item as it is or was, or that of its version.
+func writerOf(r record, id, version string) string {
+	text := func(m map[string]streamtypes.AttributeValue, name string) string {
 		if v, ok := m[name].(*streamtypes.AttributeValueMemberS); ok {
 			return v.Value
 		}
+		return ""
 	}
-	return ""
+	image := r.Dynamodb.NewImage
+	if r.EventName == streamtypes.OperationTypeRemove {
+		image = r.Dynamodb.OldImage
+	}
+	key := cmp.Or(text(r.Dynamodb.Keys, id), text(r.Dynamodb.NewImage, id), text(r.Dynamodb.OldImage, id))
+	return bench.WriterOf(key, text(image, version))
 }
 
 // Position is withheld.

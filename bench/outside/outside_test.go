@@ -33,14 +33,16 @@ func newTarget() *outside.Target {
 }
 
 // theirs starts a stack, and names it as its owner would.
-func theirs(t *testing.T) bench.System {
+func theirs(t *testing.T) bench.System { return theirsOf(t, targettest.Stack(t)) }
+
+func theirsOf(t *testing.T, settings bench.Stack) bench.System {
 	stack := local.New(local.Options{NewFaults: localFaults, Log: t.Output()})
 	t.Cleanup(func() {
 		if err := stack.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	e, err := stack.Start(t.Context(), targettest.Stack(t), func(bench.Event) {})
+	e, err := stack.Start(t.Context(), settings, func(bench.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +86,25 @@ func TestTheStreamIsReadFromTheStartOn(t *testing.T) {
 	}
 	if len(seen) != 3 || !seen[id(1)] || !seen[id(2)] || !seen[id(3)] || len(log.Problems()) > 0 {
 		t.Errorf("commits %v, want those of requests 1 to 3; problems %v", seen, log.Problems())
+	}
+}
+
+// TestAStreamThatShowsNoVersions is told from others before the load.
+func TestAStreamThatShowsNoVersions(t *testing.T) {
+	settings := targettest.Stack(t)
+	settings.ViewType = "KEYS_ONLY"
+	system := theirsOf(t, settings)
+	for _, version := range []string{"", "version"} {
+		stack := targettest.Stack(t)
+		stack.System, stack.System.Version = system, version
+		target := newTarget()
+		_, err := target.Start(t.Context(), stack, func(bench.Event) {})
+		if refused := err != nil && strings.Contains(err.Error(), "shows no new images"); refused != (version != "") {
+			t.Errorf("versions told by %q: %v", version, err)
+		}
+		if err := target.Stop(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

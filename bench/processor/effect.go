@@ -79,7 +79,7 @@ func (e effect) versioned() (own, latest effect) {
 
 // update applies an effect with one UpdateItem, or two.
 func (h *Handler) update(ctx context.Context, e effect) error {
-	if e.version == "" {
+	if e.version == "" || h.cfg.PerKey {
 		applied, err := h.apply(ctx, e, effectCondition)
 		if err != nil || !applied {
 			return err
@@ -144,7 +144,10 @@ func (h *Handler) transact(ctx context.Context, e effect, payload string) error 
 	item := map[string]types.AttributeValue{"id": text(e.id), "payload": text(payload)}
 	own, condition := e, effectCondition
 	var latest []types.TransactWriteItem
-	if e.version != "" {
+	if e.version != "" && h.cfg.PerKey {
+		item["version"] = text(e.version)
+		condition = "" // the newest is the one that is stored last, and it is stored now
+	} else if e.version != "" {
 		// Without a stream nothing numbers the versions: the newest is the one that
 		// was stored last, and its effect comes with it.
 		item["version"] = text(e.version)

@@ -44,6 +44,7 @@ type Config struct {
 	Defect       string        // see Defects; empty: none
 	Article      string        // play the article's own processor, in one of its forms; empty: no
 	Partial      bool          // answer which record of a batch failed, instead of an error
+	PerKey       bool          // of an item of several versions its own row alone is written, which shows the latest
 }
 
 // FromEnv reads the configuration out of environment variables and reports all
@@ -54,6 +55,7 @@ type Config struct {
 //	ACKPROOF_DEFECT               a planted defect, default none
 //	ACKPROOF_ARTICLE              printed, intended or corrected: the article's own processor, default none
 //	ACKPROOF_PARTIAL              true: answer with batchItemFailures, default false
+//	ACKPROOF_PER_KEY              true: one row for all versions of an item, default false
 func FromEnv(getenv func(string) string) (Config, error) {
 	var errs []error
 	table := func(name string) string {
@@ -74,13 +76,17 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		}
 		return d
 	}
+	is := func(name string) bool {
+		v := getenv(name)
+		if v != "" && v != "true" && v != "false" {
+			errs = append(errs, fmt.Errorf("%s=%s: want true or false", name, v))
+		}
+		return v == "true"
+	}
 	c := Config{
 		ItemsTable: table("ITEMS_TABLE"), ResultsTable: table("RESULTS_TABLE"),
 		Work: duration("ACKPROOF_WORK"), Burn: duration("ACKPROOF_BURN"),
-		Defect: getenv("ACKPROOF_DEFECT"), Article: getenv("ACKPROOF_ARTICLE"), Partial: getenv("ACKPROOF_PARTIAL") == "true",
-	}
-	if p := getenv("ACKPROOF_PARTIAL"); p != "" && p != "true" && p != "false" {
-		errs = append(errs, fmt.Errorf("ACKPROOF_PARTIAL=%s: want true or false", p))
+		Defect: getenv("ACKPROOF_DEFECT"), Article: getenv("ACKPROOF_ARTICLE"), Partial: is("ACKPROOF_PARTIAL"), PerKey: is("ACKPROOF_PER_KEY"),
 	}
 	if c.Article != "" && !slices.Contains(Articles(), c.Article) {
 		errs = append(errs, fmt.Errorf("ACKPROOF_ARTICLE=%s: want %s", c.Article, strings.Join(Articles(), " or ")))

@@ -44,7 +44,7 @@ type judge struct {
 	e      *Evidence
 	n      uint64
 	w      *window
-	v      *versions // nil: each request has an item of its own
+	v      *Versions // nil: each request has an item of its own
 	counts counts
 	half   *Halfway
 	shards map[string]bench.Sequence
@@ -241,7 +241,11 @@ func (j *judge) items(r *Read) {
 		return
 	}
 	w := j.w
-	for page := range r.Items {
+	rows := r.Items
+	if j.v != nil {
+		rows = j.v.named(rows, nil)
+	}
+	for page := range rows {
 		j.beyondPage(page, func(int) flags { return inItems })
 		w.pick(page)
 		for k, i := range w.places {
@@ -316,11 +320,8 @@ func (j *judge) effects(r *Read) {
 			if !compared {
 				j.counts.Uncompared++
 			}
-			dated := page.Flags[row]&bench.RowHasTime != 0
-			if !dated || j.afterStrike(j.at(page, row)) {
-				f |= later
-			}
-			if deadline != 0 && !dated {
+			f |= j.struck(page, row)
+			if deadline != 0 && page.Flags[row]&bench.RowHasTime == 0 {
 				j.counts.Untimed++
 			}
 			*s |= f | right | j.timely(page, row)
@@ -330,11 +331,25 @@ func (j *judge) effects(r *Read) {
 
 // at is when the effect of a row was applied, which tells it.
 func (j *judge) at(page *bench.Rows, row int) time.Duration {
-	at := j.origin.Since(page.Ms[row])
+	return j.moment(page.Seq[row], page.Ms[row])
+}
+
+// moment is when the effect of a request was applied, that says so in ms.
+func (j *judge) moment(seq, ms uint64) time.Duration {
+	at := j.origin.Since(ms)
 	if j.e.Right != nil {
-		at = j.e.Right(page.Seq[row], at)
+		at = j.e.Right(seq, at)
 	}
 	return at
+}
+
+// struck is later for an effect that was applied when a fault had struck, or nobody
+// knows when.
+func (j *judge) struck(page *bench.Rows, row int) flags {
+	if page.Flags[row]&bench.RowHasTime == 0 || j.afterStrike(j.at(page, row)) {
+		return later
+	}
+	return 0
 }
 
 // timely is onTime for an effect within the deadline, or of unknown time.

@@ -90,7 +90,8 @@ func (j *judge) controlBooks(items bench.Items) *bench.Control {
 		}
 	}
 	clean := r.Failed == 0
-	if c.Acked > 0 && (!clean || undecided == 0) {
+	told := c.Sent > c.Items[bench.Superseded] // of one at least it is known what became of it
+	if c.Acked > 0 && told && (!clean || undecided == 0) {
 		r.Clean = &clean
 	}
 	return r

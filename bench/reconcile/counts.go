@@ -68,7 +68,11 @@ type counts struct {
 type stageCount struct{ Planned, Sent int64 }
 
 // aroundFault counts requests by when they were due.
-type aroundFault struct{ SentBefore, SentIn, SentAfter, AckBefore, AckIn, AckAfter int64 }
+type aroundFault struct {
+	SentBefore, SentIn, SentAfter, AckBefore, AckIn, AckAfter int64
+
+	ToldIn int64 // sent inside, and not superseded
+}
 
 func (a *aroundFault) add(o aroundFault) {
 	a.SentBefore += o.SentBefore
@@ -77,6 +81,7 @@ func (a *aroundFault) add(o aroundFault) {
 	a.AckBefore += o.AckBefore
 	a.AckIn += o.AckIn
 	a.AckAfter += o.AckAfter
+	a.ToldIn += o.ToldIn
 }
 
 func newCounts(e *Evidence) counts {
@@ -192,6 +197,9 @@ func (j *judge) countAround(seq uint64, o bench.Outcome, v bench.ItemVerdict, n 
 		case inside:
 			a.SentIn += n
 			a.AckIn += ack
+			if v != bench.Superseded {
+				a.ToldIn += n
+			}
 		case before, reached:
 			a.SentBefore += n
 			a.AckBefore += ack
@@ -269,4 +277,6 @@ func (j *judge) books() {
 
 // countsObserved reports whether the results table tells how often each effect
 // was applied.
-func (j *judge) countsObserved() bool { return j.e.EffectsObserved && j.counts.Uncounted == 0 }
+func (j *judge) countsObserved() bool {
+	return j.e.EffectsObserved && !j.e.PerKey && j.counts.Uncounted == 0
+}

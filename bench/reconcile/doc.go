@@ -26,6 +26,7 @@
 //	stored, no effect           readable dead letter     dead_lettered
 //	                            not drained              pending
 //	                            sync and unknown         partial
+//	                            one row a key            superseded, wrong_effect; see below
 //	                            else                     lost_processing   fails
 //	never sent, and stored or with an effect             unexpected        fails
 //
@@ -69,6 +70,31 @@
 //   - Sequence numbers of a version's own effect are not compared: sent again behind
 //     another version, it has a second record, and its work is done already.
 //
+// # One row for all versions of an item
+//
+// A system that is not ours may keep one row for each key, and none for a version
+// ([Evidence.PerKey]). It promises that each item comes to show its newest version; the
+// work of each version it does not promise, or nobody can see it.
+//
+//   - The final version is found as above. Its row shows it: the effect is there. The
+//     row shows another version: wrong_effect, since an older one was put over it, or
+//     the newest was never processed; a row does not tell which. There is no row:
+//     lost_processing. Where the row does not say which version it shows, unread.
+//   - Any other version that is stored is superseded, unless its row shows it all the
+//     same, or a readable dead letter says that it was given up: dead_lettered.
+//     Whether it was processed nobody knows, and nothing depends on it.
+//   - What is in no table may have been stored before the final version was. Where the
+//     stream was read whole, it tells. Else one that was sent after the final version
+//     had been acknowledged was never stored, or the item would show it: lost_write
+//     (not for fire-and-forget, whose acknowledgement comes before the write). All
+//     others are superseded; whether one that was refused was stored is unread.
+//   - A row names its version ([bench.Effect]), or it is the final one's where it is
+//     made of the final one's last record (sequence number), or else has its content
+//     (digest). A row of neither is of another version.
+//   - How often a version was applied is not observed: duplicated is null.
+//   - A fault proves nothing by requests that are all superseded: one at least that was
+//     due in its window must not be (gate evidence_around_faults).
+//
 // # How the run gets its verdict
 //
 // A failing item verdict fails the run. Otherwise each gate that is down, each
@@ -83,5 +109,5 @@
 // ids that are judged together, the window: 10 bytes each, and 16 more
 // for each of the two logs, commits and deliveries. Each core judges a part of the
 // window, and goes through all rows for it. Findings are handed over and not kept.
-// Of shared keys 40 bytes each are kept.
+// Of shared keys 40 bytes each are kept, 56 where they have one row each.
 package reconcile

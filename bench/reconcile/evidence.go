@@ -39,6 +39,12 @@ type Evidence struct {
 	Key         func(seq uint64) uint64
 	Keys        uint64
 	StreamWhole bool
+	// PerKey says that the results table has one row for all versions of a key, which
+	// shows one of them: what became of those that it does not show it cannot tell.
+	PerKey bool
+	// Answer is Attempts of one request, with the number of the attempt that decided;
+	// asked with PerKey alone.
+	Answer func(seq uint64) bench.Attempt
 
 	// The tables. Sentinels is how many ids behind the plan are the harness's
 	// own, written to prove the drain: they are neither judged nor unexpected.
@@ -105,7 +111,7 @@ type Stage struct {
 type Read struct {
 	Items       iter.Seq[*bench.Rows]
 	Effects     iter.Seq[*bench.Rows]
-	Latest      iter.Seq[*bench.Rows] // of versions: each key's row, as an effect of the version that it shows
+	Latest      iter.Seq[*bench.Rows] // of versions: each key's row, as an effect of the version that it shows; see [bench.RowOfKey]
 	DeadLetters iter.Seq[*bench.Rows] // nil: there is no destination to read
 	Foreign     int64                 // keys that are no id of this run and agent
 	ForeignIDs  []string              // the first few of them

@@ -113,6 +113,9 @@ func (j *judge) gateAround() (bool, string) {
 		lack(a.AckAfter, 1, "acknowledged after")
 		if f.To > f.From {
 			lack(a.SentIn, need, "sent during")
+			if a.SentIn > 0 && a.ToldIn == 0 {
+				lacks = append(lacks, fmt.Sprintf("fault %q: of %s sent during it nobody can tell what became of any: newer versions have replaced all of them; write more keys, or end the load sooner", f.Text, plural(a.SentIn, "request")))
+			}
 			if !f.AcceptPath {
 				lack(a.AckIn, 1, "acknowledged during")
 			}
@@ -268,6 +271,8 @@ func (j *judge) gateEffects() (bool, string) {
 		return true, "not needed: no effect is promised"
 	case !j.e.EffectsObserved:
 		return false, "no results table is named, so that no effect was seen"
+	case g == ExactlyOnce && j.e.PerKey:
+		return false, "exactly-once is promised, and one row for all versions of an item does not tell how often each was applied"
 	case g == ExactlyOnce && !j.countsObserved():
 		return false, fmt.Sprintf("exactly-once is promised, and %s not tell how often they were applied",
 			plural(j.counts.Uncounted, "effect row")+doDoes(j.counts.Uncounted))

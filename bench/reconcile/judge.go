@@ -29,7 +29,7 @@ func Judge(e Evidence) Account {
 	}
 	j.counts, j.account.judged = j.half.counts, j.half.verdicts
 	if j.half.Judged == 0 || j.half.Judged < n {
-		j.v = newVersions(&e)
+		j.v = NewVersions(&e)
 		j.windows()
 	}
 	j.unplanned()
@@ -122,7 +122,7 @@ func (j *judge) decide() {
 		var same [bench.Unknown + 1]perVerdict
 		for i := range n {
 			outcome, s := attempts[i].Outcome, j.w.seen[from+i]
-			v := j.verdict(s, outcome)
+			v := j.verdict(first+i, s, &attempts[i])
 			j.account.judged[first+i] = asJudged(v, station(s, outcome))
 			j.note(first+i, s, outcome, v)
 			if alike {
@@ -153,8 +153,9 @@ func (j *judge) stage(seq uint64) int {
 }
 
 // verdict finds the first line of the table that matches.
-func (j *judge) verdict(s flags, outcome bench.Outcome) bench.ItemVerdict {
-	stored, storedKnown := j.stored(s, outcome)
+func (j *judge) verdict(seq uint64, s flags, a *bench.Attempt) bench.ItemVerdict {
+	outcome := a.Outcome
+	stored, storedKnown := j.stored(seq, s, a)
 	effect := s&applied != 0
 	effectKnown := effect || j.effectsKnown
 	switch {
@@ -181,6 +182,8 @@ func (j *judge) verdict(s flags, outcome bench.Outcome) bench.ItemVerdict {
 		return bench.NotApplied
 	case effect:
 		return j.effectVerdict(s, outcome)
+	case j.v != nil && j.e.PerKey:
+		return j.unshown(seq, s, outcome)
 	case outcome == bench.Unknown && j.e.Architecture == bench.Sync:
 		return j.missing(s, bench.Partial)
 	}
@@ -198,8 +201,12 @@ func refusedVerdict(there, known bool) bench.ItemVerdict {
 }
 
 // stored reports whether an id is stored, and whether that is known.
-func (j *judge) stored(s flags, o bench.Outcome) (stored, known bool) {
-	if j.v != nil && j.e.ItemsObserved {
+func (j *judge) stored(seq uint64, s flags, a *bench.Attempt) (stored, known bool) {
+	switch {
+	case j.v == nil || !j.e.ItemsObserved:
+	case j.e.PerKey:
+		return j.storedBehind(seq, s, a)
+	default:
 		return j.storedVersion(s)
 	}
 	if s&(inItems|inStream) != 0 {
@@ -208,7 +215,7 @@ func (j *judge) stored(s flags, o bench.Outcome) (stored, known bool) {
 	if !j.e.ItemsObserved {
 		// Nobody can look. The acknowledgement is taken at its word, and an
 		// effect of a request that may have arrived shows that it did.
-		return o == bench.Acknowledged || o == bench.Unknown && s&applied != 0, true
+		return a.Outcome == bench.Acknowledged || a.Outcome == bench.Unknown && s&applied != 0, true
 	}
 	return false, j.itemsKnown
 }

@@ -19,6 +19,9 @@ import (
 // package comment, and shares nothing with the judge but the types.
 func oracle(w *world) map[uint64]string {
 	e := w.e
+	if e.PerKey {
+		return keyOracle(w)
+	}
 	items, commits, delivered := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	newest := map[string]bench.Sequence{}
 	storedDigests := map[string][]bench.Digest{}
@@ -247,7 +250,9 @@ func drawWorld(t *rapid.T) *world {
 	n := rapid.Uint64Range(0, 12).Draw(t, "requests")
 	w := newWorld(n)
 	if keys := rapid.Uint64Range(0, 4).Draw(t, "keys"); keys > 0 {
-		w = newVersionsWorld(n, keys)
+		if w = newVersionsWorld(n, keys); rapid.Bool().Draw(t, "one row") {
+			w = newKeyedWorld(n, keys)
+		}
 		w.e.StreamWhole = rapid.Bool().Draw(t, "stream whole")
 	}
 	chance := func(what string, percent int) bool { return rapid.IntRange(1, 100).Draw(t, what) <= percent }
@@ -257,6 +262,10 @@ func drawWorld(t *rapid.T) *world {
 	e.Guarantee.DeadLettersAllowed = chance("letters allowed", 50)
 	if chance("deadline", 30) {
 		e.Guarantee.Deadline = 60 * time.Millisecond
+	}
+	w.slow, w.again = map[uint64]bool{}, map[uint64]bool{}
+	for seq := range n {
+		w.slow[seq], w.again[seq] = chance("slow", 20), chance("again", 10)
 	}
 	e.ItemsObserved, e.EffectsObserved = !chance("no items", 15), !chance("no effects", 15)
 	e.TablesShared = chance("shared", 20)
@@ -303,6 +312,20 @@ func drawWorld(t *rapid.T) *world {
 			if chance("latest wrong", 10) {
 				v.Digest++
 			}
+			if e.PerKey && chance("no name", 40) {
+				v.Seq, v.OfKey, v.HasDigest = w.e.Key(v.Seq), true, chance("digest", 50)
+				if chance("no sequence", 50) {
+					v.Sequence = bench.Sequence{}
+				}
+			}
+		}
+		for i, v := range read.items {
+			if e.PerKey && chance("no version", 10) {
+				read.items[i] = bench.Item{Seq: w.e.Key(v.Seq), OfKey: true}
+			}
+		}
+		if e.PerKey && n > 0 && chance("own row", 20) {
+			read.effects = append(read.effects, goodEffect(rapid.Uint64Range(0, n-1).Draw(t, "of")))
 		}
 		if len(read.effects) > 0 && chance("second row", 20) {
 			read.effects = append(read.effects, rapid.SampledFrom(read.effects).Draw(t, "row"))
@@ -362,7 +385,7 @@ func compareWithOracle(t *rapid.T, seen map[string]int) {
 		seen[v]++
 		counts[v]++
 		switch v {
-		case "", "processed", "processed_late", "recovered", "not_applied", "rejected":
+		case "", "processed", "processed_late", "recovered", "not_applied", "rejected", "superseded":
 		case "unread":
 			if w.e.EffectsObserved {
 				findings = append(findings, fmt.Sprint(seq, " ", v))

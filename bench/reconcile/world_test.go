@@ -18,6 +18,8 @@ var testStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // is a run in which everything went well.
 type world struct {
 	outcomes []bench.Outcome // Unsent: not sent
+	slow     map[uint64]bool // by request: answered when all others were
+	again    map[uint64]bool // by request: the answer is that of a retry
 	reads    [2]struct {
 		items   []bench.Item
 		effects []bench.Effect
@@ -117,15 +119,78 @@ func (w *world) showLatest(seq uint64) {
 	}
 }
 
+// newKeyedWorld is newVersionsWorld with a results table that has one row for all
+// versions of a key. Request 15 has a key of its own, so that not all are superseded that
+// the fault met.
+func newKeyedWorld(n, keys uint64) *world {
+	w := newVersionsWorld(n, keys)
+	w.e.PerKey, w.e.Guarantee.Effects = true, AtLeastOnce
+	if n > 15 {
+		w.e.Keys, w.e.Key = keys+1, func(seq uint64) uint64 {
+			if seq == 15 {
+				return keys
+			}
+			return seq % keys
+		}
+	}
+	for r := range w.reads {
+		w.reads[r].effects = nil
+		if n > 15 {
+			w.reads[r].items = append(w.reads[r].items, bench.Item{Seq: 15, Digest: digestOf(15), HasDigest: true})
+			w.reads[r].latest = append(w.reads[r].latest, goodEffect(15))
+		}
+		for i := range w.reads[r].latest {
+			w.reads[r].latest[i].Count = -1
+		}
+	}
+	return w
+}
+
+// noNames takes from the rows of keys the names of the versions that they show.
+func (w *world) noNames(change func(*bench.Effect)) {
+	for r := range w.reads {
+		for i := range w.reads[r].latest {
+			v := &w.reads[r].latest[i]
+			v.Seq, v.OfKey = w.e.Key(v.Seq), true
+			change(v)
+		}
+	}
+}
+
+// showItem makes the item of a key that of a request.
+func (w *world) showItem(seq uint64) {
+	for r := range w.reads {
+		for i, v := range w.reads[r].items {
+			if w.e.Key(v.Seq) == w.e.Key(seq) {
+				w.reads[r].items[i] = bench.Item{Seq: seq, Digest: digestOf(seq), HasDigest: true}
+			}
+		}
+	}
+}
+
+// attempt is what the client saw of a request: an answer after 5 ms.
+func (w *world) attempt(seq uint64) bench.Attempt {
+	a := bench.Attempt{Seq: seq, Outcome: w.outcomes[seq], Sent: due(seq), End: due(seq) + 5*time.Millisecond}
+	if w.slow[seq] {
+		a.End = due(uint64(len(w.outcomes)) + 1)
+	}
+	if w.again[seq] {
+		a.Retry = 1
+	}
+	return a
+}
+
 // evidence makes the evidence of the world as it stands.
 func (w *world) evidence() Evidence {
 	e := w.e
 	e.Attempts = func(first uint64, into []bench.Attempt) {
 		for i := range into {
 			seq := first + uint64(i)
-			into[i] = bench.Attempt{Seq: seq, Outcome: w.outcomes[seq]}
+			into[i] = w.attempt(seq)
+			into[i].Retry = 0 // which nobody tells of all
 		}
 	}
+	e.Answer = w.attempt
 	for r := range e.Reads {
 		e.Reads[r].Items = pages(slices.Values(w.reads[r].items), bench.Item.Row)
 		e.Reads[r].Effects = pages(slices.Values(w.reads[r].effects), bench.Effect.Row)

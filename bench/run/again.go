@@ -203,18 +203,15 @@ func (f *files) carried(ctx context.Context, rd *reader) error {
 		}
 		c.Close()
 	}
-	if f.plan.Keys() > 0 {
-		return errors.New("items of several versions cannot be told to be the run's by their keys")
-	}
-	n := uint64(f.plan.Len())
 	for _, in := range []source{rd.items, rd.effects} {
 		if in.table == "" {
 			continue
 		}
+		n := rd.rowKeys(in)
 		for from := uint64(0); from < min(n, probes); from += maxKeys {
 			var keys []attributes
 			for i := from; i < min(from+maxKeys, n, probes); i++ {
-				keys = append(keys, rd.key(in, i*n/min(n, probes)))
+				keys = append(keys, rd.rowKey(in, i*n/min(n, probes)))
 			}
 			found := errFound
 			err := rd.getKeys(ctx, in.table, keys, func(rows []attributes) error {

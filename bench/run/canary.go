@@ -114,11 +114,20 @@ func (r *Run) deliver(ctx context.Context, rd *reader, patient bool) (s canaries
 func (r *Run) silent(s canaries, items bool) error {
 	e := r.manifest.Endpoints
 	if items && !s.Items {
-		return fmt.Errorf("%d canaries were acknowledged, and none appeared in table %s within %v: is it the table of %s, and %s the attribute that carries the id?",
-			s.Sent, e.ItemsTable, r.opts.Scenario.Target.Canary, e.API, e.Attributes.ItemID)
+		return fmt.Errorf("%d canaries were acknowledged, and none appeared in table %s within %v: is it the table of %s, and %s the attribute that carries the %s?",
+			s.Sent, e.ItemsTable, r.opts.Scenario.Target.Canary, e.API, e.Attributes.ItemID, r.carried(e.Attributes.Version))
 	}
-	return fmt.Errorf("%d canaries were acknowledged, and no effect of them appeared in table %s within %v: is the processor running, is that its table, and %s the attribute that carries the id? "+
-		"A longer target.canary waits longer; guarantee: {effects: none} asks for no effects", s.Sent, e.ResultsTable, r.opts.Scenario.Target.Canary, e.Attributes.EffectID)
+	return fmt.Errorf("%d canaries were acknowledged, and no effect of them appeared in table %s within %v: is the processor running, is that its table, and %s the attribute that carries the %s? "+
+		"A longer target.canary waits longer; guarantee: {effects: none} asks for no effects", s.Sent, e.ResultsTable, r.opts.Scenario.Target.Canary, e.Attributes.EffectID, r.carried(e.Attributes.EffectVersion))
+}
+
+// carried says what attributes carry: the key of an item, and in another one its
+// version, where it has several.
+func (r *Run) carried(version string) string {
+	if r.plan.Keys() == 0 || version == "" {
+		return "id"
+	}
+	return "key, " + version + " the one that carries the version"
 }
 
 // sendCanary sends one, as the load will be sent.
@@ -155,12 +164,16 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 	}
 	// Of one table an item is an effect when it says when it was processed.
 	later := rd.oneTable() && len(in.names) > rowProcessedAt
+	named := plan.Keys() > 0 && in.names[rowVersion] != "" && (in.table == rd.items.table || perKey(rd.endpoints))
 	own, end := *rd, first+uint64(n)
 	own.plan = plan
 	found := func(rows []attributes) error {
 		for _, row := range rows {
 			v := in.values(row)
 			id, err := bench.ParseKey(text(v[rowID]))
+			if named && text(v[rowVersion]) != text(v[rowID]) {
+				continue // it does not say which version it is
+			}
 			if later && v[rowProcessedAt].Type == "" {
 				continue
 			}
@@ -172,7 +185,7 @@ func (r *Run) seesCanary(ctx context.Context, rd *reader, plan *scenarios.Plan, 
 	}
 	var err error
 	if rd.byKey() {
-		err = own.get(ctx, in, first, end, found)
+		err = own.get(ctx, in, first, end, own.key, found)
 	} else {
 		err = own.scan(ctx, in.table, found)
 	}

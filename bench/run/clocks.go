@@ -74,7 +74,7 @@ type sampler struct {
 // processor's own reading of the items.
 func (r *Run) sample(ctx context.Context, rd *reader, started time.Time) (stop func()) {
 	effects := rd.effects
-	if effects.table == "" || effects.table == rd.items.table || effects.names[rowProcessedAt] == "" || r.opts.Scenario.Read.Capacity > 0 || r.opts.Scenario.Guarantee.Effects == scenarios.NoEffects {
+	if effects.table == "" || effects.table == rd.items.table || effects.names[rowProcessedAt] == "" || r.opts.Scenario.Read.Capacity > 0 || r.opts.Scenario.Target.Results.PerKey || r.opts.Scenario.Guarantee.Effects == scenarios.NoEffects {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -129,7 +129,7 @@ func (s *sampler) ask(ctx context.Context) {
 			delete(s.open, id)
 			continue
 		}
-		keys = append(keys, attributes{effects.names[rowID]: &types.AttributeValueMemberS{Value: id}})
+		keys = append(keys, effects.key(id))
 	}
 	if len(keys) == 0 {
 		return

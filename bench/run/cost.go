@@ -59,11 +59,11 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 	w.Incurred, w.BuiltIn = onAWS, f.manifest.Processor == builtIn
 	w.Requests, w.Attempts, w.Refused, w.Acknowledged = r.Requests.Sent, r.Requests.Sent+r.Requests.Retries, r.Requests.Refused, r.Requests.Acknowledged
 	w.Stored, w.Letters, w.ReadRows, w.Disturbed = r.Deliveries.Records, r.Deliveries.DeadLettered, f.rowsRead(), f.disturbed()
-	if last := &f.reads[1]; last.Complete() {
+	if last := &f.reads[1]; last.Complete() && !f.perKey() { // whose rows do not tell how often they were written
 		n := last.count(ledger.Effects)
 		w.Applied = &n
 	}
-	if w.Architecture == bench.Streams && f.log != nil && !s.Named() {
+	if f.handing() {
 		w.Handed = cost.NewTally(w.PerRecord, w.Timeout)
 		for d := range f.log.Deliveries() {
 			w.Handed.Add(d)
@@ -78,7 +78,7 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 func workOf(s *scenarios.Scenario, architecture string, id bench.RunID) *cost.Work {
 	w := &cost.Work{
 		Architecture: architecture,
-		OneTable:     s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions,
+		OneTable:     s.Table.OneTable, Versions: s.Workload.Kind == scenarios.Versions, PerKey: s.Target.Results.PerKey,
 		IDBytes: len(bench.ID{Run: id}.String()), Payload: int(s.Workload.Payload),
 		BatchSize: 1, Tries: s.Async.MaximumRetryAttempts + 1,
 		PerRecord: s.Processor.Work + s.Processor.Burn, Timeout: s.Processor.Timeout, MemoryMB: s.Processor.Memory,
@@ -173,7 +173,11 @@ func (f *files) rowsRead() cost.Rows {
 		}
 		rows.Complete = rows.Complete && all[i].Complete()
 		if f.scenario.Read.By == scenarios.ReadGet {
-			rows.Asked += f.plan.Len()
+			n := f.plan.Len()
+			if f.perKey() {
+				n = int64(f.plan.Keys())
+			}
+			rows.Asked += n
 		}
 	}
 	return rows

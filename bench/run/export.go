@@ -213,7 +213,7 @@ func (j *joiner) gather() {
 				s.marks |= inItems
 			}
 		}
-		for e := range read.Effects() {
+		for e := range bench.Each(j.f.effects(&read), (*bench.Rows).Effect) {
 			if s := j.of(e.Seq); s != nil {
 				s.effect = min(s.effect, j.position(e.At.Add(-j.f.clocks.offset)))
 				s.count(r, e.Count)
@@ -301,6 +301,10 @@ func (f *files) lastReads() []read {
 // source mapping does.
 func (f *files) watching() bool { return f.manifest.Architecture == bench.Streams && f.log != nil }
 
+// handing reports whether they tell, too, what the function was handed: a system that is
+// not ours shows its stream alone.
+func (f *files) handing() bool { return f.watching() && !f.scenario.Named() }
+
 // read reports whether a final read is complete: what is absent is then known
 // to be absent.
 func (f *files) read() bool { return f.reads[0].Complete() || f.reads[1].Complete() }
@@ -324,13 +328,15 @@ func (j *joiner) row(seq uint64) ledger.Row {
 	if !s.sequence.IsZero() {
 		r.Shard = j.shards[s.shard]
 	}
-	if f.watching() {
+	if f.handing() {
 		r.Deliveries = int64(s.deliveries)
 	}
-	r.Stored = known(s.marks&inItems != 0 || s.committed != ledger.Absent || s.deliveries > 0, f.read())
+	sent := bench.Attempt{Seq: seq, Outcome: r.Outcome, Sent: r.Sent}
+	told := f.read() && (s.effect != ledger.Absent || !f.versions().Hidden(&sent, s.committed != ledger.Absent))
+	r.Stored = known(s.marks&inItems != 0 || s.committed != ledger.Absent || s.deliveries > 0, told)
 	r.Letter = known(s.marks&letter != 0, f.read())
 	switch most := max(s.applied[0], s.applied[1]); {
-	case s.marks&uncounted == 0 && (most > 0 || f.read()):
+	case s.marks&uncounted == 0 && (most > 0 || told):
 		r.Applications = int64(most)
 	case most > 1: // proven, whatever other rows do not tell
 		r.Applications = int64(most)

@@ -198,6 +198,8 @@ func (g *figures) request(st *stage, a *bench.Attempt, item stats.Times, handed,
 	between(&st.response, due, end, g.end)
 	if a.Outcome == bench.Acknowledged {
 		st.acknowledged++
+	}
+	if item.Acked != stats.Never {
 		between(&st.lag, item.Acked, item.Effect, g.end)
 	}
 	if warmup {
@@ -266,7 +268,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
-	if f.manifest.Architecture == bench.Streams && f.log != nil && !f.scenario.Named() {
+	if f.handing() {
 		dispatch := g.dispatch.Latency()
 		r.DispatchLag = &dispatch
 	}
@@ -284,7 +286,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 	}
 	r.Load = f.load(r, g)
 	f.fillFaults(r, g, account)
-	if g.effects {
+	if g.effects && !f.perKey() { // of a version that nobody tells of, nobody knows whether it waits
 		r.Backlog = g.backlog.Rows()
 	}
 }
@@ -346,7 +348,7 @@ func (f *files) recover(g *figures) {
 				of = append(of, i)
 			}
 		}
-		if len(of) == 0 || !g.effects || g.end < w.To {
+		if len(of) == 0 || !g.effects || f.perKey() || g.end < w.To {
 			continue // there was nothing to recover from, or nobody saw it
 		}
 		var one recovered
@@ -371,7 +373,7 @@ func (f *files) recoverStages(g *figures) {
 	for i, st := range stages {
 		w := stats.Window{From: at, To: at + st.For}
 		at = w.To
-		if i+1 == len(stages) || !g.effects || g.end < w.To {
+		if i+1 == len(stages) || !g.effects || f.perKey() || g.end < w.To {
 			continue
 		}
 		_, end := st.Rates()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -40,10 +41,12 @@ type files struct {
 	partial  *partial // nil: nothing is kept of half a judgement
 	parts    []string // the run directories that the files are in
 	extents  extents
-	timeline *timeline // while figures are made
-	whole    *span     // the whole plan as one span, while it is needed
-	problems []string  // of the final reads: what is absent there may have been lost by us
-	damage   []string  // of all other files
+	timeline *timeline           // while figures are made
+	whole    *span               // the whole plan as one span, while it is needed
+	keys     *reconcile.Versions // where the results table has one row for all versions of an item
+	keysMade sync.Once
+	problems []string // of the final reads: what is absent there may have been lost by us
+	damage   []string // of all other files
 }
 
 // Judge judges a run from its files alone, and writes result.json, findings.jsonl
@@ -271,7 +274,8 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 		Window: f.portions.window,
 	}
 	if e.Keys = f.plan.Keys(); e.Keys > 0 {
-		e.Key, e.StreamWhole = f.plan.KeyNumber, f.sawStream()
+		e.Key, e.StreamWhole, e.PerKey = f.plan.KeyNumber, f.sawStream(), f.perKey()
+		e.Answer = func(seq uint64) bench.Attempt { a, _ := f.ledger.At(seq); return a }
 	}
 	for _, st := range f.plan.Stages() {
 		e.Stages = append(e.Stages, reconcile.Stage{Name: st.Name, From: st.From, To: st.To, Warmup: st.Warmup})
@@ -313,6 +317,9 @@ func (f *files) evidence(figures *figures) reconcile.Evidence {
 // was at the end of the run, its writer lived to see that, and no write was made
 // while the stream was off.
 func (f *files) sawStream() bool {
+	if f.scenario.Named() && f.manifest.Endpoints.StreamARN == "" {
+		return false
+	}
 	if f.log == nil || f.story.written == nil || len(f.damage) > 0 || f.story.targetDeath != "" || f.story.disorder > 0 {
 		return false
 	}

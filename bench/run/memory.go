@@ -70,6 +70,7 @@ const (
 	fixedBytes = 80 << 20 // code, buffers of files, and what the garbage collector has not seen yet
 	bucketSize = 188 << 10
 	keyBytes   = 40 + 8   // of a shared key, in the judge and in the plan
+	rowBytes   = 16 + 56  // more of one that has one row for all its versions: in the judge, and for the figures
 	besideGo   = 16 << 20 // static data of the program and its libraries, and what the limit of Go's runtime is off by
 	// smallestPiece is the least that may be gone through at a time: with less,
 	// nothing would come to an end.
@@ -121,7 +122,11 @@ func (f *files) countsBytes() int64 {
 	if len(f.faults) > 0 {
 		moments = 7 * peak * 2 * 40
 	}
-	return histograms + perSecond + moments + int64(f.plan.Keys())*keyBytes
+	key := int64(keyBytes)
+	if f.perKey() {
+		key += rowBytes
+	}
+	return histograms + perSecond + moments + int64(f.plan.Keys())*key
 }
 
 // mega is a number of bytes in whole MB, of 2²⁰ bytes as everywhere, rounded up.

@@ -20,7 +20,7 @@ func (r *Run) seeCleanStart(ctx context.Context, rd *reader) error {
 	var c cleanStart
 	count := func(in source, n *int64) error {
 		if rd.byKey() && in.table != "" {
-			return rd.get(ctx, in, 0, min(maxKeys, uint64(r.plan.Len())), func(items []attributes) error { *n += int64(len(items)); return nil })
+			return rd.get(ctx, in, 0, min(maxKeys, rd.rowKeys(in)), rd.rowKey, func(items []attributes) error { *n += int64(len(items)); return nil })
 		}
 		return rd.rows(ctx, in, func(item attributes) error {
 			id, err := bench.ParseKey(text(in.values(item)[rowID]))

@@ -40,7 +40,12 @@ func sources(e bench.Endpoints) (items, effects source) {
 		a = *e.Attributes
 	}
 	items = source{e.ItemsTable, []string{rowID: a.ItemID, rowPayload: a.Payload, rowVersion: a.Version}}
-	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt, rowVersion: a.Version}}
+	return items, source{e.ResultsTable, []string{rowID: a.EffectID, rowCount: a.Count, rowSequence: a.Sequence, rowDigest: a.Digest, rowProcessedAt: a.ProcessedAt, rowVersion: a.EffectVersion}}
+}
+
+// key is the key of a row.
+func (s source) key(id string) attributes {
+	return attributes{s.names[rowID]: &types.AttributeValueMemberS{Value: id}}
 }
 
 // values picks the attributes of a row out of what DynamoDB gave.
@@ -74,6 +79,9 @@ type rowWriter struct {
 func newRowWriter(plan *scenarios.Plan, e bench.Endpoints, shared bool, reads ...*ledger.ReadWriter) *rowWriter {
 	return &rowWriter{plan: plan, shared: shared, oneTable: e.ResultsTable == e.ItemsTable, reads: reads}
 }
+
+// perKey reports whether the results table has one row for all versions of an item.
+func perKey(e bench.Endpoints) bool { return e.Attributes != nil && e.Attributes.PerKey }
 
 func (w *rowWriter) each(do func(*ledger.ReadWriter) error) (err error) {
 	for _, read := range w.reads {
@@ -119,7 +127,21 @@ func isShared(key string) bool {
 	return shared
 }
 
+// ofKey gives the number of the key that a row is of, where it names no request as the
+// one that wrote the version of it that it shows.
+func (w *rowWriter) ofKey(row []tableexport.Value) (number uint64, is bool) {
+	key, shared := bench.ParseSharedKey(text(row[rowID]))
+	if !shared || key.Run != w.plan.IDs().Run || key.Number >= w.plan.Keys() {
+		return 0, false
+	}
+	_, err := bench.ParseKey(text(row[rowVersion]))
+	return key.Number, err != nil
+}
+
 func (w *rowWriter) item(row []tableexport.Value) error {
+	if number, is := w.ofKey(row); is {
+		return w.each(func(r *ledger.ReadWriter) error { return r.Item(bench.Item{Seq: number, OfKey: true}) })
+	}
 	seq, ours, err := w.seq(ledger.Items, row)
 	if !ours {
 		return err
@@ -132,11 +154,15 @@ func (w *rowWriter) item(row []tableexport.Value) error {
 }
 
 func (w *rowWriter) effect(row []tableexport.Value) error {
-	seq, ours, err := w.seq(ledger.Effects, row)
+	seq, ofKey := w.ofKey(row)
+	ours, err := ofKey, error(nil)
+	if !ofKey {
+		seq, ours, err = w.seq(ledger.Effects, row)
+	}
 	if !ours || w.oneTable && row[rowProcessedAt].Type == "" {
 		return err
 	}
-	e := bench.Effect{Seq: seq, Count: -1}
+	e := bench.Effect{Seq: seq, OfKey: ofKey, Count: -1}
 	if n, err := strconv.ParseInt(number(row[rowCount]), 10, 64); err == nil {
 		e.Count = n
 	}

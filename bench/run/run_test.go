@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,8 +37,9 @@ type inProcess struct {
 	servers []*httptest.Server
 	tables  [2]string
 	lacks   []string
-	dirty   bool // the items table holds something before the load
-	secret  bool // it does not show its position
+	dirty   bool   // the items table holds something before the load
+	secret  bool   // it does not show its position
+	key     string // of both tables; empty: id
 	mu      sync.Mutex
 	begun   []int
 	ended   []int
@@ -54,8 +56,8 @@ func (p *inProcess) Start(ctx context.Context, stack bench.Stack, _ func(bench.E
 	for _, name := range p.tables {
 		_, err := p.db.CreateTable(ctx, &dynamodb.CreateTableInput{
 			TableName: aws.String(name), BillingMode: types.BillingModePayPerRequest,
-			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String(cmp.Or(p.key, "id")), AttributeType: types.ScalarAttributeTypeS}},
+			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(cmp.Or(p.key, "id")), KeyType: types.KeyTypeHash}},
 		})
 		if err != nil {
 			return bench.Endpoints{}, err

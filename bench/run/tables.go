@@ -98,7 +98,7 @@ func (r *reader) rows(ctx context.Context, from source, each func(attributes) er
 		return nil
 	}
 	if r.byKey() {
-		return r.get(ctx, from, 0, uint64(r.plan.Len()), one)
+		return r.get(ctx, from, 0, r.rowKeys(from), r.rowKey, one)
 	}
 	return r.scan(ctx, from.table, one)
 }
@@ -140,8 +140,8 @@ func (r *reader) scan(ctx context.Context, table string, page func([]attributes)
 	return group.Wait()
 }
 
-// get reads the items of the requests from first to before end.
-func (r *reader) get(ctx context.Context, in source, first, end uint64, page func([]attributes) error) error {
+// get reads the rows from first to before end, of which key gives the keys.
+func (r *reader) get(ctx context.Context, in source, first, end uint64, key func(in source, n uint64) attributes, page func([]attributes) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
 	take := func() (from, to uint64) {
@@ -159,11 +159,11 @@ func (r *reader) get(ctx context.Context, in source, first, end uint64, page fun
 					return nil
 				}
 				keys := make([]attributes, 0, maxKeys)
-				for seq := from; seq < to; seq++ {
-					keys = append(keys, r.key(in, seq))
+				for n := from; n < to; n++ {
+					keys = append(keys, key(in, n))
 				}
 				if err := r.getKeys(ctx, in.table, keys, page); err != nil {
-					return fmt.Errorf("get requests %d to %d from %s: %w", from, to-1, in.table, err)
+					return fmt.Errorf("get rows %d to %d from %s: %w", from, to-1, in.table, err)
 				}
 			}
 		})
@@ -171,9 +171,25 @@ func (r *reader) get(ctx context.Context, in source, first, end uint64, page fun
 	return group.Wait()
 }
 
-// key is the key of a request's row.
-func (r *reader) key(in source, seq uint64) attributes {
-	return attributes{in.names[rowID]: &types.AttributeValueMemberS{Value: r.plan.ID(seq).String()}}
+// key is the key of a request's own row.
+func (r *reader) key(in source, seq uint64) attributes { return in.key(r.plan.ID(seq).String()) }
+
+// rowKeys is how many rows a table can have of the plan: one for each key that requests
+// share, and one for each request where it has an item or an effect of its own.
+func (r *reader) rowKeys(in source) uint64 {
+	n := r.plan.Keys()
+	if n == 0 || in.table == r.effects.table && !perKey(r.endpoints) {
+		n += uint64(r.plan.Len())
+	}
+	return n
+}
+
+// rowKey is the key of the n-th of them.
+func (r *reader) rowKey(in source, n uint64) attributes {
+	if keys := r.plan.Keys(); n >= keys {
+		return r.key(in, n-keys)
+	}
+	return in.key(r.plan.SharedKey(n))
 }
 
 // getKeys reads the items of some keys. What DynamoDB leaves unprocessed it is

@@ -190,7 +190,7 @@ func (all *tracers) stream(f *files) {
 // equal ones are told once.
 func (all *tracers) tables(f *files) {
 	for _, read := range f.lastTwo() {
-		for e := range read.Effects() {
+		for e := range bench.Each(f.effects(&read), (*bench.Rows).Effect) {
 			if t := all.of(e.Seq); t != nil && !slices.Contains(t.applied, e) {
 				t.applied = append(t.applied, e)
 			}
@@ -449,6 +449,9 @@ func (t *tracer) doubts() {
 		if s.TMs == nil {
 			t.unknown("when it came to the step %q: the evidence has no time", s.Kind)
 		}
+	}
+	if t.Verdict == bench.Superseded.String() {
+		t.unknown("whether and when it was processed: a newer version of its item has taken its place, and the results table has one row for both")
 	}
 	if f.story.finished == nil {
 		t.unknown("what came after the run was cut off, %s after the start of load", f.story.last.Round(time.Millisecond))

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
-	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/stats"
 )
 
@@ -89,7 +88,7 @@ func (s *span) look(first, n uint64) {
 	effect, origin := s.effect[at:at+n], bench.OriginOf(s.f.effectsFrom())
 	var rows []int
 	for _, read := range s.f.differing() {
-		for page := range read.Pages(ledger.Effects) {
+		for page := range s.f.effects(&read) {
 			rows = page.Within(first, n, rows)
 			for _, row := range rows {
 				t := stats.Never
@@ -153,6 +152,9 @@ func (f *files) lastTwo() []read {
 func (s *span) times(seq uint64, a *bench.Attempt) stats.Times {
 	i := seq - s.first
 	t := stats.Times{Acked: stats.Never, Stored: stats.Never, Effect: s.effect[i]}
+	if s.hidden(seq, a) {
+		return t
+	}
 	if a.Outcome == bench.Acknowledged {
 		t.Acked = a.End
 	}
@@ -192,7 +194,7 @@ func (s *span) doneAt(seq uint64, a *bench.Attempt, effects bool) time.Duration 
 		return stats.Never
 	case s.again != nil && s.again[i]:
 		return s.handedAt(seq)
-	case effects && (a.Outcome == bench.Acknowledged || s.effect[i] != stats.Never):
+	case effects && !s.hidden(seq, a) && (a.Outcome == bench.Acknowledged || s.effect[i] != stats.Never):
 		return s.effect[i]
 	}
 	return a.End

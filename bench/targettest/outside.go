@@ -3,11 +3,16 @@ package targettest
 import (
 	"errors"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/bench/ledger"
 	"github.com/ackproof/ackproof/bench/sdk"
 )
 
@@ -51,6 +56,7 @@ func RunOutside(t *testing.T, newTarget func(t *testing.T) (bench.Target, bench.
 			t.Error("the system is not as it was after the target was stopped")
 		}
 	})
+	t.Run("versions of one item are told apart in its stream", func(t *testing.T) { tellsVersions(t, newTarget) })
 	t.Run("faults inside are lacking", func(t *testing.T) {
 		target, theirs := newTarget(t)
 		for _, text := range []string{
@@ -80,6 +86,45 @@ func RunOutside(t *testing.T, newTarget func(t *testing.T) (bench.Target, bench.
 			t.Error(err)
 		}
 	})
+}
+
+func tellsVersions(t *testing.T, newTarget func(t *testing.T) (bench.Target, bench.System)) {
+	target, theirs := newTarget(t)
+	var dir string
+	s := start(t, target, func(stack *bench.Stack) { stack.System, stack.System.PerKey, dir = theirs, true, stack.Dir })
+	const keys, versions = 2, 3
+	var want []string
+	for seq := range uint64(keys * versions) {
+		want = append(want, s.id(seq))
+		s.putVersion(bench.SharedKey{Run: s.run, Number: seq % keys}, seq)
+	}
+	s.until("every version is processed", func() bool { return s.ours(s.endpoints.ResultsTable) >= keys+len(want) })
+	if err := target.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := ledger.ReadDeliveries(filepath.Join(dir, "deliveries"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for c := range log.Commits() {
+		got = append(got, c.ID)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the stream showed %v, want each version under its own id: %v", got, want)
+	}
+}
+
+// putVersion writes a version of an item, as an API would.
+func (s *system) putVersion(key bench.SharedKey, seq uint64) {
+	s.t.Helper()
+	item := map[string]types.AttributeValue{}
+	for name, value := range map[string]string{"id": key.String(), "version": s.id(seq), "payload": payload(seq)} {
+		item[name] = &types.AttributeValueMemberS{Value: value}
+	}
+	if _, err := s.db.PutItem(s.t.Context(), &dynamodb.PutItemInput{TableName: &s.endpoints.ItemsTable, Item: item}); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // ours counts the rows of a table that are the run's.

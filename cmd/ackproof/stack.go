@@ -96,6 +96,9 @@ func (f *accountFlags) settings(a *aws.Account, outputs map[string]string, s *sc
 		"target.results.table=" + outputs[aws.OutResults], "target.results.processedAt=processedAt",
 		"target.results.count=count", "target.results.digest=digest", "target.results.sequence=sequence",
 	}
+	if s.Workload.Kind == scenarios.Versions { // each has a row, and so has each item
+		set = append(set, "target.items.version=version", "target.results.version=version")
+	}
 	if s.Target.Canary == 0 {
 		set = append(set, "target.canary=5m") // a new mapping may take minutes to poll
 	}

@@ -44,6 +44,7 @@ func (f *suiteFlags) checkSystem(probes []suite.Probe, set []string) error {
 		return errors.Join(append(errs, err)...)
 	}
 	refuse(f.runs.onTarget(system) == targetLocal, "%s names no system: say target: {url: ..., items: {table: ...}, results: {table: ...}}; without a scenario the suite breaks the local stack", f.name)
+	refuse(system.Target.Results.PerKey, "%s: where the results table has one row for all versions of an item (target.results.perKey), nobody sees what was done twice, or lost and then replaced; the suite needs a row for each request", f.name)
 	errs = append(errs, f.runs.checkTarget(system))
 	f.system, f.faultsOf = system, map[string][]faults.Fault{}
 	for _, text := range f.breaks {
