@@ -226,7 +226,7 @@ target:
 	if !strings.Contains(own.stderr.String(), `had left "at 2s for 4s: invoke.disable" open: undone, and confirmed`) {
 		t.Errorf("its own machine: %s%s", &own.stdout, &own.stderr)
 	}
-	u.policies("deploy", "faults")
+	u.policies("deploy")
 	u.must(exitPass, "destroy", "--yes")
 	if b, refused := u.account.Buckets(), u.account.Refused(); len(b) > 0 || len(refused) > 0 {
 		t.Errorf("left %v, refused %v", b, refused)
