@@ -132,7 +132,7 @@ func TestConformanceForeseenOnAWS(t *testing.T) {
 	if c == nil || c.Foreseen == nil || c.Foreseen.High == nil || c.Run.Low < c.Foreseen.Low*(1-costTolerance) || c.Run.Low > *c.Foreseen.High*(1+costTolerance) {
 		t.Fatalf("foreseen %+v, and it cost %+v", c.Foreseen, c.Run)
 	}
-	if !strings.Contains(one.stdout.String(), "(foreseen: $") || !strings.Contains(one.stderr.String(), "cost      $0.0") {
+	if !strings.Contains(one.stdout.String(), "foreseen    $") || !strings.Contains(one.stderr.String(), "cost      $0.0") {
 		t.Errorf("it does not stand beside the cost, or was not told ahead: %s%s", &one.stdout, &one.stderr)
 	}
 	// By hand, at the prices of the list: what came through the API, what is in the tables,
