@@ -217,6 +217,9 @@ func CloudWatchTerminal(out io.Writer, r *bench.Result, s *bench.Series, opt Opt
 			line(fmt.Sprintf("  ours: %-40s %s", row.Ours, row.Said))
 		}
 		for _, text := range wrap(row.Words, opt.width()-4, 3) {
+			if text == "" {
+				continue
+			}
 			line("    " + opt.paint(dim, text))
 		}
 	}

@@ -63,7 +63,7 @@ func (f *files) cost(r *bench.Result) *bench.Cost {
 		n := last.count(ledger.Effects)
 		w.Applied = &n
 	}
-	if w.Architecture == bench.Streams && f.log != nil && !s.Named() {
+	if f.handing() {
 		w.Handed = cost.NewTally(w.PerRecord, w.Timeout)
 		for d := range f.log.Deliveries() {
 			w.Handed.Add(d)
@@ -99,7 +99,11 @@ func workOf(s *scenarios.Scenario, architecture string, id bench.RunID) *cost.Wo
 // foreseen is the work of so many requests, if all goes well and nothing is sent twice: of
 // a system that is not ours, if it is as the scenario describes it.
 func foreseen(s *scenarios.Scenario, requests int64, id bench.RunID) *cost.Work {
-	return workOf(s, s.Architecture, id).Forecast(requests, s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport)
+	w := workOf(s, s.Architecture, id).Forecast(requests, s.Read.By == scenarios.ReadGet, s.Read.By == scenarios.ReadExport)
+	if !s.Target.HasItems() && !s.Target.HasResults() { // nobody reads them
+		w.ReadRows = cost.Rows{Complete: true}
+	}
+	return w
 }
 
 // Foresee says what runs of scenarios cost on AWS together, before the first of them

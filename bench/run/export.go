@@ -301,6 +301,10 @@ func (f *files) lastReads() []read {
 // source mapping does.
 func (f *files) watching() bool { return f.manifest.Architecture == bench.Streams && f.log != nil }
 
+// handing reports whether they tell, too, what the function was handed: a system that is
+// not ours shows its stream alone.
+func (f *files) handing() bool { return f.watching() && !f.scenario.Named() }
+
 // read reports whether a final read is complete: what is absent is then known
 // to be absent.
 func (f *files) read() bool { return f.reads[0].Complete() || f.reads[1].Complete() }
@@ -324,7 +328,7 @@ func (j *joiner) row(seq uint64) ledger.Row {
 	if !s.sequence.IsZero() {
 		r.Shard = j.shards[s.shard]
 	}
-	if f.watching() && !f.scenario.Named() { // of which the stream shows what was stored, and nobody what was handed over
+	if f.handing() {
 		r.Deliveries = int64(s.deliveries)
 	}
 	sent := bench.Attempt{Seq: seq, Outcome: r.Outcome, Sent: r.Sent}

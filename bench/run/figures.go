@@ -268,7 +268,7 @@ func (f *files) fill(r *bench.Result, g *figures, account reconcile.Account) {
 		lag := g.lag.Latency()
 		r.Lag = &lag
 	}
-	if f.manifest.Architecture == bench.Streams && f.log != nil && !f.scenario.Named() {
+	if f.handing() {
 		dispatch := g.dispatch.Latency()
 		r.DispatchLag = &dispatch
 	}

@@ -31,7 +31,7 @@ func (f *files) series(g *figures) *bench.Series {
 	if f.manifest.Architecture != bench.Sync {
 		s.Lag = curve(&g.lag)
 	}
-	if t.watched && f.watching() {
+	if t.watched && f.handing() {
 		s.Invocations, s.Failed = &t.invocations, &t.failed
 	}
 	return s

@@ -32,11 +32,16 @@ func (a *Account) count(status int) {
 }
 
 // Calls is how many requests have come through the API.
-func (a *Account) Calls() (n int64) {
+func (a *Account) Calls() (n int64) { return a.CallsFrom(time.Time{}) }
+
+// CallsFrom is how many have come in the minute of a moment, and since.
+func (a *Account) CallsFrom(moment time.Time) (n int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, c := range a.calls {
-		n += int64(c.all)
+	for minute, c := range a.calls {
+		if !minute.Before(moment.UTC().Truncate(time.Minute)) {
+			n += int64(c.all)
+		}
 	}
 	return n
 }
@@ -94,22 +99,16 @@ func (a *Account) serveMetrics(w http.ResponseWriter, r *http.Request, body []by
 			}
 		}
 		if q.MetricStat.Stat == "Sum" && len(m.Dimensions) == 1 {
-			for _, s := range a.stacks { // all in the minute in which it is asked
+			for _, s := range a.stacks { // all in the last minute that is asked for
 				if n, told := s.throttles(m.Namespace+" "+m.MetricName, m.Dimensions[0].Value); told {
-					result.Timestamps, result.Values = append(result.Timestamps, a.clock.Now().UTC().Truncate(time.Minute)), append(result.Values, n)
+					result.Timestamps, result.Values = append(result.Timestamps, a.lastMinute(in.EndTime)), append(result.Values, n)
 				}
 			}
 		}
 		if m.Namespace == "AWS/Lambda" && len(m.Dimensions) == 1 {
-			for _, s := range a.stacks {
-				if s.made["Processor"] != m.Dimensions[0].Value {
-					continue
-				}
-				for minute, i := range s.invocations() {
-					value, told := i.metric(m.MetricName + " " + q.MetricStat.Stat)
-					if told && q.MetricStat.Period == 60 && !minute.Before(in.StartTime) && minute.Before(in.EndTime) {
-						result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
-					}
+			for minute, value := range a.ofFunction(m.Dimensions[0].Value, m.MetricName+" "+q.MetricStat.Stat) {
+				if q.MetricStat.Period == 60 && !minute.Before(in.StartTime) && minute.Before(in.EndTime) {
+					result.Timestamps, result.Values = append(result.Timestamps, minute), append(result.Values, value)
 				}
 			}
 		}
@@ -129,6 +128,30 @@ func writeCBOR(w http.ResponseWriter, v any) {
 		}
 	}
 	http.Error(w, err.Error(), http.StatusInternalServerError)
+}
+
+// lastMinute is the one in which it is now, or that before a moment that has passed.
+func (a *Account) lastMinute(before time.Time) time.Time {
+	last := a.clock.Now()
+	if !last.Before(before) {
+		last = before.Add(-time.Nanosecond)
+	}
+	return last.UTC().Truncate(time.Minute)
+}
+
+// ofFunction gives a figure of the invocations of a function by the minute.
+func (a *Account) ofFunction(function, name string) map[time.Time]float64 {
+	out := map[time.Time]float64{}
+	s := a.stackOf("AWS::Lambda::Function", function)
+	if s == nil {
+		return out
+	}
+	for minute, i := range s.invocations() {
+		if value, told := i.metric(name); told {
+			out[minute] = value
+		}
+	}
+	return out
 }
 
 // metric is one figure of a minute.

@@ -145,7 +145,11 @@ func TestConformanceAWS(t *testing.T) {
 			t.Errorf("whose account it is was not told first: %s", told)
 		}
 		c := u.must(exitPass, "cloudwatch", s.latest())
-		if want := fmt.Sprint(u.account.Calls()); !strings.Contains(c.stdout.String(), want) {
+		started, err := time.Parse(time.RFC3339Nano, r.Run.Started)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprint(u.account.CallsFrom(started)); !strings.Contains(c.stdout.String(), want) {
 			t.Errorf("CloudWatch has seen %s requests:\n%s", want, &c.stdout)
 		}
 		if html, err := os.ReadFile(filepath.Join(s.latest(), "report.html")); err != nil || !strings.Contains(string(html), "CloudWatch") {
@@ -182,6 +186,15 @@ target:
 		slices.Sort(got)
 		if len(want) == 0 || !slices.Equal(got, want) || r.Run.Target != "aws" {
 			t.Errorf("%d lost items reported on %s, another reader misses %d", len(got), r.Run.Target, len(want))
+		}
+		c := u.must(exitPass, "cloudwatch", s.latest(), "--stack", "orders")
+		for _, want := range []string{fmt.Sprintf("no error is counted, and %d items are lost", len(want)), fmt.Sprintf("and %d items are lost: what is gone does not", len(want))} {
+			if told := strings.Join(strings.Fields(c.stdout.String()), " "); !strings.Contains(told, want) {
+				t.Errorf("beside CloudWatch nothing is said of %q:\n%s", want, &c.stdout)
+			}
+		}
+		if series, err := os.ReadFile(filepath.Join(s.latest(), "series.json")); err != nil || !strings.Contains(string(series), `"invocations":null`) {
+			t.Errorf("invocations that nobody saw were counted: %v", err)
 		}
 		u.wrongNames()
 	})

@@ -172,7 +172,9 @@ func TestConformanceLeversOnAStack(t *testing.T) {
 	longConformance(t, "two runs, in 50 s")
 	u := newCloudUser(t, soundSystem(t))
 	u.write("levers.yaml", leverScenario)
+	u.policies("run", "deploy")
 	u.deploys("levers.yaml")
+	u.policies("run", "faults")
 	refused := u.must(exitMisuse, "run", "--target", "aws", "levers.yaml", "--set", `faults=["at 2s for 4s: invoke.disable 50%", "at 8s for 2s: gateway.cut 10%"]`)
 	for _, want := range []string{"leave the share out", "AWS has no lever for gateway.cut", "2 errors, nothing was started"} {
 		if !strings.Contains(refused.stderr.String(), want) {
@@ -224,6 +226,7 @@ target:
 	if !strings.Contains(own.stderr.String(), `had left "at 2s for 4s: invoke.disable" open: undone, and confirmed`) {
 		t.Errorf("its own machine: %s%s", &own.stdout, &own.stderr)
 	}
+	u.policies("deploy")
 	u.must(exitPass, "destroy", "--yes")
 	if b, refused := u.account.Buckets(), u.account.Refused(); len(b) > 0 || len(refused) > 0 {
 		t.Errorf("left %v, refused %v", b, refused)
