@@ -146,3 +146,24 @@ func TestOverlaysAreTheColumns(t *testing.T) {
 		t.Errorf("two trials: %q, want %q", got, want)
 	}
 }
+
+// TestDeployedOtherwise: where two runs found their systems on AWS set otherwise, the
+// comparison says so, once; what one of them did not find is no difference.
+func TestDeployedOtherwise(t *testing.T) {
+	run := func(facts ...bench.Fact) Run {
+		r, s := passing()
+		s.Environment, s.Scenario = facts, "mapping: {batchSize: "+facts[0].Value+"}\n"
+		return Run{Result: r, Series: s}
+	}
+	deployed := func(name, value string) bench.Fact { return bench.Fact{Name: bench.DeployedFact + name, Value: value} }
+	c := Compare([]Run{
+		run(deployed("mapping.batchSize", "10"), deployed("function: runtime", "a"), deployed("function: code", "x")),
+		run(deployed("mapping.batchSize", "33"), deployed("function: runtime", "a")),
+	}, "")
+	if len(c.Settings) != 1 || c.Settings[0].Name != "run: deployed: mapping.batchSize" {
+		t.Errorf("settings that differ: %+v", c.Settings)
+	}
+	if !slices.ContainsFunc(c.Notes, func(n string) bool { return strings.Contains(n, "were not set alike (mapping.batchSize)") }) {
+		t.Errorf("notes %q", c.Notes)
+	}
+}

@@ -12,7 +12,8 @@ import (
 )
 
 // differingSettings lists the settings of the scenarios, of the environment and of
-// the host in which runs differ.
+// the host in which runs differ. What a run has not found on AWS is no difference; of
+// what all have found the scenario's own word adds nothing.
 func differingSettings(runs []Run) []bench.ComparedSetting {
 	all := make([]map[string]string, len(runs))
 	names := map[string]bool{}
@@ -28,22 +29,27 @@ func differingSettings(runs []Run) []bench.ComparedSetting {
 		for i := range runs {
 			s.Values = append(s.Values, all[i][name])
 		}
-		if slices.ContainsFunc(s.Values, func(v string) bool { return v != s.Values[0] }) {
+		is := strings.HasPrefix(name, ofTheDeployed)
+		if slices.ContainsFunc(s.Values, func(v string) bool { return v != s.Values[0] }) && !(is && slices.Contains(s.Values, "")) {
 			differing = append(differing, s)
 		}
 	}
-	return differing
+	found := deployedOtherwise(differing)
+	return slices.DeleteFunc(differing, func(s bench.ComparedSetting) bool { return slices.Contains(found, s.Name) })
 }
 
 // ofTheRun begins the names of settings that are none of the scenario's.
 const ofTheRun = "run: "
 
+// ofTheDeployed begins the names of those that the run found on AWS.
+const ofTheDeployed = ofTheRun + bench.DeployedFact
+
 // deployedOtherwise names the settings in which the systems differ that the runs found on
-// AWS. What one of them has not read is none.
+// AWS.
 func deployedOtherwise(settings []bench.ComparedSetting) []string {
 	var names []string
 	for _, s := range settings {
-		if name, is := strings.CutPrefix(s.Name, ofTheRun+bench.DeployedFact); is && !slices.Contains(s.Values, "") {
+		if name, is := strings.CutPrefix(s.Name, ofTheDeployed); is {
 			names = append(names, clean(name, nameLimit))
 		}
 	}

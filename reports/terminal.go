@@ -229,11 +229,10 @@ func summaryRows(r *bench.Result) []summaryRow {
 		rows = append(rows, summaryRow{"evidence", text, len(down) > 0})
 	}
 	if c := r.Cost; c != nil && c.Incurred && r.Verdict == bench.Pass { // else there is more to say than fits
-		before := ""
+		rows = append(rows, summaryRow{"cost", estimate(&c.Run) + ", " + estimate(c.PerMillion) + " a million requests; prices of " + clean(c.Prices.Date, nameLimit), false})
 		if c.Foreseen != nil {
-			before = " (foreseen: " + estimate(c.Foreseen) + ")"
+			rows = append(rows, summaryRow{"foreseen", estimate(c.Foreseen) + " before it began, if all goes well", false})
 		}
-		rows = append(rows, summaryRow{"cost", estimate(&c.Run) + before + ", " + estimate(c.PerMillion) + " a million requests; prices of " + clean(c.Prices.Date, nameLimit), false})
 	}
 	if why := r.Load.GeneratorReason; why != "" {
 		rows = append(rows, summaryRow{"generator", "was a limit: " + clean(why, lineLimit), true})

@@ -142,7 +142,7 @@ func (h *hand) explain(err error, doing, permission string) error {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		switch code := e.ErrorCode(); {
 		case strings.Contains(code, "AccessDenied"), strings.Contains(code, "Unauthorized"), strings.Contains(code, "NotAuthorized"):
-			hint = fmt.Sprintf("; %s lacks the permission %s: docs/aws.md lists what each fault takes", h.Caller, permission)
+			hint = fmt.Sprintf("; %s lacks the permission %s: docs/aws.md says which policy has it", h.Caller, permission)
 		case strings.Contains(code, "Throttl"), strings.Contains(code, "TooManyRequests"), code == "RequestLimitExceeded":
 			hint = "; AWS limits calls of its control plane: try again in a minute"
 		case missing(err):

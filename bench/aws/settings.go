@@ -186,10 +186,9 @@ func (h *hand) functionSettings(ctx context.Context, function string) ([]Setting
 		vars = now.Environment.Variables
 	}
 	if vars["RESULTS_TABLE"] != "" { // made by our template, which leaves out what is 0
-		for path, name := range map[string]string{"processor.work": "ACKPROOF_WORK", "processor.burn": "ACKPROOF_BURN"} {
-			d, _ := time.ParseDuration(vars[name])
-			found = append(found, Setting{path, d})
-		}
+		work, _ := time.ParseDuration(vars["ACKPROOF_WORK"])
+		burn, _ := time.ParseDuration(vars["ACKPROOF_BURN"])
+		found = append(found, Setting{"processor.work", work}, Setting{"processor.burn", burn})
 	}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		if !slices.Contains(ownVariables, name) {

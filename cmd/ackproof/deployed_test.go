@@ -17,6 +17,7 @@ import (
 // has otherwise is told, all at once, before anything is sent; what it does not state is
 // taken as the stack has it.
 func TestRunOnAStackThatIsSetOtherwise(t *testing.T) {
+	t.Parallel()
 	u := newCloudUser(t, standin.Options{}) // names alone: nothing runs behind them
 	u.write("bootstrap", "\x7fELF")
 	u.write("mine.yaml", `load: [{name: steady, for: 3s, rate: 100/s}]
@@ -66,6 +67,20 @@ mapping: {batchSize: 5, bisectBatchOnFunctionError: true}
 	less := u.must(exitMisuse, "run", "--target", "aws", "less.yaml")
 	tells(less, false, "the scenario says", "has another value")
 	tells(less, true, "table ackproof-Items")
+	// To whoever owns it, it is a stack of his own.
+	u.write("orders.yaml", `load: [{name: steady, for: 3s, rate: 100/s}]
+mapping: {batchSize: 6}
+request: {sign: sigv4}
+target:
+  stack: ackproof
+  url: "${output:ApiUrl}"
+  function: "${output:FunctionName}"
+  items:   {table: "${output:ItemsTable}"}
+  results: {table: "${output:ResultsTable}"}
+`)
+	theirs := u.must(exitMisuse, "run", "orders.yaml")
+	tells(theirs, true, "orders.yaml:2:22: mapping.batchSize: the scenario says 6, and the system of orders has 7; correct the scenario")
+	tells(theirs, false, "ackproof deploy")
 	wrong := u.must(exitMisuse, "run", "--target", "aws", "less.yaml", "--set", "architecture=sync")
 	tells(wrong, true, "--set architecture=sync: architecture: the scenario says sync, and stack ackproof has streams")
 	u.must(exitPass, "destroy", "--yes")
@@ -98,6 +113,7 @@ const costTolerance = 0.02
 // independent counter and another reader of the tables saw. Of two runs on one stack that
 // was changed between them the comparison says so.
 func TestConformanceForeseenOnAWS(t *testing.T) {
+	t.Parallel()
 	u := newCloudUser(t, standin.Options{System: func() bench.Target { return local.New(local.Options{NewFaults: newFaults, Log: t.Output()}) }})
 	u.policies("run")
 	if s := u.types(nil, "deploy", "--yes", "--arch", hostArch, "--processor", built(t, "cmd/streamprocessor")); s.cmd.ProcessState.ExitCode() == exitPass || !strings.Contains(s.stderr.String(), "is not authorized to perform: cloudformation:CreateChangeSet") {
@@ -116,7 +132,7 @@ func TestConformanceForeseenOnAWS(t *testing.T) {
 	if c == nil || c.Foreseen == nil || c.Foreseen.High == nil || c.Run.Low < c.Foreseen.Low*(1-costTolerance) || c.Run.Low > *c.Foreseen.High*(1+costTolerance) {
 		t.Fatalf("foreseen %+v, and it cost %+v", c.Foreseen, c.Run)
 	}
-	if !strings.Contains(one.stdout.String(), "(foreseen: $") || !strings.Contains(one.stderr.String(), "cost      $0.0") {
+	if !strings.Contains(one.stdout.String(), "foreseen    $") || !strings.Contains(one.stderr.String(), "cost      $0.0") {
 		t.Errorf("it does not stand beside the cost, or was not told ahead: %s%s", &one.stdout, &one.stderr)
 	}
 	// By hand, at the prices of the list: what came through the API, what is in the tables,
