@@ -217,7 +217,7 @@ func (c *checker) checkPerKey() {
 		c.failf("guarantee.effects", "exactly-once cannot be seen with target.results.perKey: how often each version was applied no row tells; say at-least-once, which asks that each item shows its newest version")
 	}
 	if c.Guarantee.Deadline != 0 {
-		c.failf("guarantee.deadline", "with target.results.perKey nobody can tell when a version was processed that a newer one has replaced; leave it out, and expect something of completion_time, which is that of the newest versions")
+		c.failf("guarantee.deadline", "with target.results.perKey nobody can tell when a version was processed that a newer one has replaced; leave it out, and expect something of completion_time, which is that of the versions that rows show")
 	}
 }
 

@@ -144,7 +144,7 @@ func (s *Scenario) Named() bool { return s.Target.named() }
 func (s *Scenario) targetNotes() []string {
 	notes := s.tableNotes()
 	if s.Target.Results.PerKey {
-		notes = append(notes, "the results table has one row for all versions of an item: whether a version that a newer one has replaced was processed, when, and how often any was, it does not tell; lag and completion time are those of the newest versions alone")
+		notes = append(notes, "the results table has one row for all versions of an item: whether a version that a newer one has replaced was processed, when, and how often any was, it does not tell; lag and completion time are those of the versions that its rows show, or should show")
 	}
 	return notes
 }

@@ -41,8 +41,6 @@ var mutants = []mutant{
 	{"twice is once", "judge.go", "return bench.Duplicated", "return bench.Processed", "reconcile"},
 	{"an older version in the place of the newest is superseded", "versions.go", "return j.missing(s, bench.WrongEffect)", "return bench.Superseded", "reconcile"},
 	{"a row that names no version is the newest one's", "versions.go", "\treturn unnamed\n}\n\n// Hidden", "\treturn final\n}\n\n// Hidden", "reconcile"},
-	{"an acknowledgement in time proves no order", "versions.go", "a.Sent >= v.acked[k]", "a.Sent < 0", "reconcile"},
-	{"a fault is proven by what is superseded", "gates.go", "a.SentIn > 0 && a.ToldIn == 0", "a.SentIn < 0 && a.ToldIn == 0", "reconcile"},
 	{"a blocked shard proves the drain", "judge.go", "if s.Behind > 0 || s.Head != nil {\n\t\t\treturn false", "if s.Behind > 0 || s.Head != nil {\n\t\t\treturn true", "reconcile"},
 	{"two counters of a result swapped", "../result.go", "case LostWrite:\n\t\treturn &i.LostWrite", "case LostWrite:\n\t\treturn &i.LostProcessing", "reconcile"},
 	{"a gap in the ledger dropped without a word", "../ledger/open.go", "if from < to {\n\t\t\tl.problems.add(", "if from < to {\n\t\t\t_ = fmt.Sprintf(", "ledger"},

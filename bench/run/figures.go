@@ -327,7 +327,7 @@ func (f *files) fillFaults(r *bench.Result, g *figures, account reconcile.Accoun
 			at := &r.Faults[i]
 			at.PredictedLoss, at.PredictedRange, at.PredictedBy = &p.Expected, &bench.Range{Low: p.Low, High: p.High}, p.Model
 		}
-		if !f.scenario.Target.HasItems() && !f.scenario.Target.HasResults() {
+		if f.perKey() || !f.scenario.Target.HasItems() && !f.scenario.Target.HasResults() {
 			r.Faults[i].ObservedLoss = nil
 		}
 	}

@@ -183,7 +183,13 @@ func checkMissed(gap time.Duration, lateFirst bool) func(t *testing.T, r *bench.
 		s.same("lost", s.found(bench.LostProcessing), want)
 		const first, before, missed, after = 0, 1, 2, 3
 		at, missing, ends, inGap := map[string]int{}, 0, 0, 0
-		lever, slack := s.struck(0), gap/10
+		// What a poll takes bounds how long before the lever a record may have been
+		// written that the last one did not see. It is no more than a second, and what a
+		// write took at the slowest.
+		lever, slack, poll := s.struck(0), gap/10, time.Second
+		if slowest := s.r.ServiceTime.Max; slowest != nil {
+			poll += time.Duration(*slowest * float64(time.Millisecond))
+		}
 		book, err := ledger.Open(filepath.Join(dir, "ledger"))
 		if err != nil {
 			t.Fatal(err)
@@ -205,7 +211,7 @@ func checkMissed(gap time.Duration, lateFirst bool) func(t *testing.T, r *bench.
 				t.Errorf("%s is lost, and one before it in %s was delivered after the lever", c.ID, c.Shard)
 			case lost:
 				at[c.Shard], missing = missed, missing+1
-				if early := lever.Sub(c.At); early > time.Second {
+				if early := lever.Sub(c.At); early > poll {
 					t.Errorf("%s is lost, and was written %v before the lever", c.ID, early)
 				}
 			case now == first:

@@ -74,6 +74,9 @@ func late(more ...string) []string {
 	return serial(0.1, append([]string{"--set", "mapping.maximumBatchingWindowInSeconds=1"}, more...)...)
 }
 
+// missing is a load behind which there is a calm.
+const missing = "--set=load=[{name: warm-up, for: 1s, rate: 20/s, warmup: true}, {name: steady, for: 5s, rate: 20/s}, {name: calm, for: 12s, rate: 2/s}]"
+
 // tenth scales a fault on the 301st to the 900th PutItem along.
 var tenth = serial(0.1, "--set", "faults=['on PutItem 31 to 90: table.throttle 30%']")
 
@@ -126,7 +129,8 @@ var abroads = []abroad{
 	{name: "naive-mapping", args: tenth, exact: true, check: checkOf("naive-mapping")},
 	{name: "throttled", args: tenth, exact: true, check: checkOf("throttled")},
 	{name: "gateway-limit", args: serial(0.1, "--set", "gateway.throttle.rate=20/s", "--set", "gateway.throttle.burst=10", "--set", "expect=['lost == 0', 'requests.refused > 30']"), check: checkOf("gateway-limit")},
-	{name: "late-answer", args: scaled(0.2, "--set", "gateway.integrationTimeout=1s", "--set", "faults=['at 2500ms for 1s: processor.slow by=1500ms']"), check: checkOf("late-answer")},
+	// One connection: moto breaks off with an error where two transactions meet in it.
+	{name: "late-answer", args: scaled(0.2, "--set", "request.connections=1", "--set", "gateway.integrationTimeout=1s", "--set", "faults=['at 2500ms for 1s: processor.slow by=1500ms']"), check: checkOf("late-answer")},
 	{name: "overwrite", args: serial(0.2), exact: true, check: checkOf("overwrite")},
 	{name: "escape", args: serial(0.2), exact: true, check: checkOf("escape")},
 	{name: "passthrough", args: serial(0.2), exact: true, check: checkOf("passthrough")},
@@ -144,8 +148,9 @@ var abroads = []abroad{
 	{name: "narrow-filter", args: serial(0.1), exact: true, check: checkOf("narrow-filter")},
 	{name: "paused", args: serial(0.1), exact: true, check: checkOf("paused")},
 	{name: "refused-letter", args: serial(0.1, "--set", "workload.poison=[30, 50]"), exact: true, check: checkRefused(30, 50)},
-	{name: "replaced", args: serial(0.2), check: checkMissed(time.Second, true)},
-	{name: "updated", args: serial(0.2), check: checkMissed(time.Second, true)},
+	// The calm is for a slow engine, so that it comes back to polling under load.
+	{name: "replaced", args: serial(1, missing), check: checkMissed(time.Second, true)},
+	{name: "updated", args: serial(1, missing), check: checkMissed(time.Second, true)},
 	// A put that changes nothing leaves a record on dynoxide and moto, against
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html:
 	// there the work really is done twice, and ackproof says so.
@@ -169,12 +174,14 @@ var abroads = []abroad{
 	{name: "sent-anew", args: serial(0.1, "--set", "gates.evidence=10"), check: checkOf("sent-anew")},
 	{name: "versions", args: serial(0.2), check: checkOf("versions")},
 	{name: "hot-keys", args: serial(0.2, unhurried), check: checkOf("hot-keys")},
-	// Whether an older version is put over a newer one is chance. Here the last batch of
-	// nearly all items has several versions of each, and is slow: that not one of thirty
-	// comes out in the wrong order has a chance of one in a hundred thousand.
-	{name: "stale-overwrite", args: scaled(1, "--set", "load=[{name: warm-up, for: 1s, rate: 20/s, warmup: true}, {name: steady, for: 4s, rate: 60/s}, {name: calm, for: 4s, rate: 4/s}]",
-		"--set", "faults=['at 1s for 6500ms: results.late 50% by=100ms']", "--set", "workload.keys=40", "--set", "workload.skew=uniform", "--set", "gates.evidence=3",
-		"--set", "request.connections=1", "--set", "processor.timeout=20s"), check: checkOf("stale-overwrite")},
+	// Whether an older version is put over a newer one is chance. Here nearly all of the
+	// load is one batch, each of sixty items has several versions in it, and a few of the
+	// writes are held up for as long as the rest takes: of the embedded engine's items six
+	// to thirteen come out in the wrong order, so that a run without any is not to be
+	// expected in a thousand.
+	{name: "stale-overwrite", args: scaled(1, "--set", "load=[{name: warm-up, for: 1s, rate: 10/s, warmup: true}, {name: steady, for: 4s, rate: 60/s}, {name: calm, for: 9s, rate: 0.5/s}]",
+		"--set", "faults=['at 1s for 10s: results.late 5% by=3s']", "--set", "mapping.maximumBatchingWindowInSeconds=5", "--set", "workload.keys=60", "--set", "workload.skew=uniform",
+		"--set", "gates.evidence=1", "--set", "request.connections=1", "--set", "processor.timeout=20s"), check: checkOf("stale-overwrite")},
 	{name: "old-version", args: late("--set", "workload.poison=[25]"), check: checkVersions(25)},
 	{name: "replayed", args: serial(0.1), check: checkOf("replayed")},
 	{name: "retried-batch", args: late("--set", "workload.poison=[30, 45, 60]"), check: checkTwice(30, 45, 60)},

@@ -65,7 +65,7 @@ var oneRow = []struct {
 	defect, names string
 	long          bool
 }{
-	{"", "sequence: sequence, perKey: true", false},
+	{"", "sequence: sequence, perKey: true", true},
 	{"insert-only", "version: version, digest: digest, perKey: true", false}, // each item keeps its first effect
 	{"", "digest: digest, perKey: true", true},
 	{"", "version: version, count: count, digest: digest", true},              // a row for each version too
