@@ -122,6 +122,23 @@ func (s *seen) undelivered(before time.Time) seqs {
 	return out
 }
 
+// slowest is how long it took a record at the longest from its write to its first
+// delivery.
+func (s *seen) slowest() (longest time.Duration) {
+	handed := map[string]time.Time{} // by shard and sequence number
+	for _, d := range s.deliveries {
+		if first, again := handed[d.Shard+d.Sequence]; !again || d.At.Before(first) {
+			handed[d.Shard+d.Sequence] = d.At
+		}
+	}
+	for _, c := range s.commits {
+		if at, ok := handed[c.Shard+c.Sequence]; ok {
+			longest = max(longest, at.Sub(c.At))
+		}
+	}
+	return longest
+}
+
 // processed gives what a processor that works in sequence and stops at a poisoned
 // record has processed, in the attempts that count.
 func (s *seen) processed(poison seqs, counts func(attempt int) bool) []bench.Delivery {

@@ -184,12 +184,9 @@ func checkMissed(gap time.Duration, lateFirst bool) func(t *testing.T, r *bench.
 		const first, before, missed, after = 0, 1, 2, 3
 		at, missing, ends, inGap := map[string]int{}, 0, 0, 0
 		// What a poll takes bounds how long before the lever a record may have been
-		// written that the last one did not see. It is no more than a second, and what a
-		// write took at the slowest.
-		lever, slack, poll := s.struck(0), gap/10, time.Second
-		if slowest := s.r.ServiceTime.Max; slowest != nil {
-			poll += time.Duration(*slowest * float64(time.Millisecond))
-		}
+		// written that the last one did not see: a second, and what it took a record at
+		// the longest to be delivered.
+		lever, slack, poll := s.struck(0), gap/10, time.Second+s.slowest()
 		book, err := ledger.Open(filepath.Join(dir, "ledger"))
 		if err != nil {
 			t.Fatal(err)

@@ -120,7 +120,7 @@ var abroads = []abroad{
 	}},
 	{name: "ignored-answer", args: poisoned(), check: checkOf("ignored-answer")},
 	{name: "late-start", args: serial(0.2), check: checkLateStart},
-	{name: "lanes", args: serial(0.2, unhurried), exact: true, check: checkOf("lanes")},
+	{name: "lanes", args: serial(0.1, unhurried), exact: true, check: checkOf("lanes")},
 	{name: "naive-mapping", args: tenth, exact: true, check: checkOf("naive-mapping")},
 	{name: "throttled", args: tenth, exact: true, check: checkOf("throttled")},
 	{name: "gateway-limit", args: serial(0.1, "--set", "gateway.throttle.rate=5/s", "--set", "gateway.throttle.burst=5", "--set", "expect=['lost == 0', 'requests.refused > 30']"), check: checkOf("gateway-limit")},

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ackproof/ackproof/bench"
+	"github.com/ackproof/ackproof/scenarios"
 )
 
 // shown reads a table as its owner would: by key, what it says of which version.
@@ -125,4 +126,63 @@ func runOneRow(t *testing.T, long bool) {
 			}
 		})
 	}
+}
+
+// TestConformanceAWSVersions: requests that share keys, on a stack of ackproof's, which has
+// a row for each version, and on one of somebody's own, which has one for each item.
+func TestConformanceAWSVersions(t *testing.T) {
+	if os.Getenv("ACKPROOF_CONFORMANCE") != "all" {
+		t.Skip("two systems are deployed, in half a minute: set ACKPROOF_CONFORMANCE=all")
+	}
+	const versions = awsScenario + "workload: {kind: versions, keys: 40, skew: zipf}\n"
+	t.Run("a row for each version", func(t *testing.T) {
+		t.Parallel()
+		u := newCloudUser(t, deniedWrites(t))
+		u.write("versions.yaml", versions)
+		u.deploys("versions.yaml")
+		r := resultOf(t, u.must(exitPass, "run", "--target", "aws", "versions.yaml").latest())
+		if r.Items.Processed != 300 || r.Items.Superseded != 0 || r.Items.Duplicated == nil || r.Run.Target != "aws" {
+			t.Errorf("%+v on %s", r.Items, r.Run.Target)
+		}
+	})
+	t.Run("a row for each item, which keeps its first version", func(t *testing.T) {
+		t.Parallel()
+		u := newCloudUser(t, deniedWrites(t))
+		u.write("first.yaml", strings.Replace(versions, "timeout: 3s}", `timeout: 3s, env: {ACKPROOF_DEFECT: insert-only, ACKPROOF_PER_KEY: "true"}}`, 1))
+		u.deploys("first.yaml", "--stack", "orders")
+		u.write("orders.yaml", strings.Replace(versions, `, "duplicated == 0"`, "", 1)+`request: {sign: sigv4}
+guarantee: {effects: at-least-once}
+target:
+  stack: orders
+  url: "${output:ApiUrl}"
+  items:   {table: "${output:ItemsTable}", payload: payload}
+  results: {table: "${output:ResultsTable}", processedAt: processedAt, sequence: sequence, digest: digest, perKey: true}
+`)
+		s := u.must(exitFail, "run", "orders.yaml")
+		r := resultOf(t, s.latest())
+		written := map[uint64][]uint64{} // by key
+		sc, err := scenarios.Load(filepath.Join(s.latest(), "scenario.yaml"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := scenarios.NewPlan(sc, r.Run.ID, 0, r.Run.Seed)
+		for seq := range uint64(plan.Len()) {
+			written[plan.KeyNumber(seq)] = append(written[plan.KeyNumber(seq)], seq)
+		}
+		again := int64(0)
+		for _, seqs := range written {
+			if len(seqs) > 1 {
+				again++
+			}
+		}
+		wrong := int64(0)
+		for _, f := range r.Findings {
+			if wrong++; f.Verdict != bench.WrongEffect {
+				t.Errorf("%s is %s", f.ID, f.Verdict)
+			}
+		}
+		if wrong != again || r.Run.Target != "aws" || r.Items.Superseded == 0 || r.Cost == nil {
+			t.Errorf("%d findings, %d items were written again; %+v on %s", wrong, again, r.Items, r.Run.Target)
+		}
+	})
 }
