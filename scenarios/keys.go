@@ -179,9 +179,6 @@ func (c *checker) checkVersions() {
 	if c.Table.TimeToLive != "" {
 		c.failf("table.timeToLive", "an item of several versions that expires has no final one to compare with; leave it out")
 	}
-	if c.Read.By == ReadGet && !c.Target.named() {
-		c.failf("read.by", "get asks for the items of single requests, and versions share theirs; say scan")
-	}
 }
 
 // checkPerKey checks what names the tables of a system that is not ours, where

@@ -188,7 +188,7 @@ request: {body: '{"id":"{{.Key}}"}'}
 table: {oneTable: true, timeToLive: ttl}
 read: {by: get}
 `, []string{`"zipf 11" is no skew: write uniform, zipf, or zipf with an exponent above 0 and at most 10`, "workload.keys: 2000000 is out of range",
-			"table.oneTable: with versions", "table.timeToLive: an item of several versions", "request.body: with versions it carries {{.Key}}", "read.by: get asks"}},
+			"table.oneTable: with versions", "table.timeToLive: an item of several versions", "request.body: with versions it carries {{.Key}}"}},
 		{"one row for all versions", `
 load: [{name: a, for: 1s, rate: 1/s, expect: ["items.duplicated == 0"]}]
 workload: {kind: versions}

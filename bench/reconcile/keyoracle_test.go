@@ -131,11 +131,15 @@ func (o *keyedWorld) showsNewest(v bench.Effect) (newest uint64, answer string) 
 		return 0, "unknown"
 	}
 	say := map[bool]string{true: "yes", false: "no"}
-	if last, n, _ := o.last(v.Seq); last == newest && !n.IsZero() && !v.Sequence.IsZero() && v.Sequence.Compare(n) <= 0 {
-		return newest, say[v.Sequence == n]
-	}
-	if v.HasDigest {
+	last, n, any := o.last(v.Seq)
+	numbered := any && last == newest && !v.Sequence.IsZero()
+	switch {
+	case numbered && v.Sequence == n:
+		return newest, "yes"
+	case v.HasDigest:
 		return newest, say[v.Digest == digestOf(newest)]
+	case numbered && v.Sequence.Compare(n) < 0:
+		return newest, "no"
 	}
 	return newest, "unknown"
 }

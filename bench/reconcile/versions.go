@@ -146,20 +146,20 @@ func (v *Versions) shown(k uint64, page *bench.Rows, row int) uint64 {
 	if !known || final == 0 {
 		return unnamed
 	}
-	same := func(is bool) uint64 {
-		if is {
+	sequence := bench.Sequence{Hi: page.Hi[row], Lo: page.Lo[row]}
+	numbered := !sequence.IsZero() && v.wrote[k] == final
+	if numbered && sequence == v.newest[k] {
+		return final
+	}
+	if page.Flags[row]&bench.RowHasDigest != 0 && v.e.Digests != nil {
+		var want [1]bench.Digest
+		if v.e.Digests(final-1, want[:]); bench.Digest(page.Digest[row]) == want[0] {
 			return final
 		}
 		return outdated
 	}
-	sequence := bench.Sequence{Hi: page.Hi[row], Lo: page.Lo[row]}
-	if !sequence.IsZero() && v.wrote[k] == final && sequence.Compare(v.newest[k]) <= 0 {
-		return same(sequence == v.newest[k])
-	}
-	if page.Flags[row]&bench.RowHasDigest != 0 && v.e.Digests != nil {
-		var want [1]bench.Digest
-		v.e.Digests(final-1, want[:])
-		return same(bench.Digest(page.Digest[row]) == want[0])
+	if numbered && sequence.Compare(v.newest[k]) < 0 {
+		return outdated
 	}
 	return unnamed
 }

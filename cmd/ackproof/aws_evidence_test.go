@@ -114,6 +114,10 @@ func TestConformanceAWSEvidence(t *testing.T) {
 			if got := onlyPoisoned(t, s); !slices.Equal(got, []bench.ItemVerdict{tt.want}) {
 				t.Errorf("found %v, want %v", got, tt.want)
 			}
+			u.account.Put("kept", "mine", nil)
+			if s := u.must(exitMisuse, "run", "--target", "aws", "given-up.yaml", "--set", "read.by=export", "--set", "read.bucket=kept"); strings.Count(s.stderr.String(), "has no point-in-time recovery") != 2 {
+				t.Errorf("of tables that cannot be exported: %s", &s.stderr)
+			}
 			if refused := u.account.Refused(); len(refused) > 0 {
 				t.Errorf("refused %v", refused)
 			}

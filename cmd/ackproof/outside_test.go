@@ -91,7 +91,8 @@ var abroads = []abroad{
 		if r.Items.Lost() != 0 || *r.Items.Duplicated != 0 || r.Items.Processed != r.Requests.Acknowledged {
 			t.Errorf("of %d acknowledged, %d processed once, %d lost, %d duplicated", r.Requests.Acknowledged, r.Items.Processed, r.Items.Lost(), *r.Items.Duplicated)
 		}
-		if r.Faults[0].Bitten < 6 || *r.Deliveries.Redelivered == 0 || r.Faults[1].Bitten == 0 {
+		// How often a processor is up to be killed, of six times, is the engine's speed.
+		if r.Faults[0].Bitten < 2 || *r.Deliveries.Redelivered == 0 || r.Faults[1].Bitten == 0 {
 			t.Errorf("%d kills, %d redelivered, %d throttled", r.Faults[0].Bitten, *r.Deliveries.Redelivered, r.Faults[1].Bitten)
 		}
 	}},
@@ -118,17 +119,11 @@ var abroads = []abroad{
 		}
 	}},
 	{name: "ignored-answer", args: poisoned(), check: checkOf("ignored-answer")},
-	{name: "late-start", args: serial(0.2), check: func(t *testing.T, r *bench.Result, _ string) {
-		// Up to five seconds of the load, less what it took to start, and more
-		// by what a slow engine takes for an iterator at the end of its stream.
-		if n := r.Items.LostProcessing; n < 20 || n > 40+4*40 || r.Findings[0].Seq != 0 || r.Items.Pending != 0 {
-			t.Errorf("%d lost in processing, the first is %d, %d pending", n, r.Findings[0].Seq, r.Items.Pending)
-		}
-	}},
+	{name: "late-start", args: serial(0.2), check: checkLateStart},
 	{name: "lanes", args: serial(0.2, unhurried), exact: true, check: checkOf("lanes")},
 	{name: "naive-mapping", args: tenth, exact: true, check: checkOf("naive-mapping")},
 	{name: "throttled", args: tenth, exact: true, check: checkOf("throttled")},
-	{name: "gateway-limit", args: serial(0.1, "--set", "gateway.throttle.rate=20/s", "--set", "gateway.throttle.burst=10", "--set", "expect=['lost == 0', 'requests.refused > 30']"), check: checkOf("gateway-limit")},
+	{name: "gateway-limit", args: serial(0.1, "--set", "gateway.throttle.rate=5/s", "--set", "gateway.throttle.burst=5", "--set", "expect=['lost == 0', 'requests.refused > 30']"), check: checkOf("gateway-limit")},
 	// One connection: moto breaks off with an error where two transactions meet in it.
 	{name: "late-answer", args: scaled(0.2, "--set", "request.connections=1", "--set", "gateway.integrationTimeout=1s", "--set", "faults=['at 2500ms for 1s: processor.slow by=1500ms']"), check: checkOf("late-answer")},
 	{name: "overwrite", args: serial(0.2), exact: true, check: checkOf("overwrite")},
@@ -175,16 +170,36 @@ var abroads = []abroad{
 	{name: "versions", args: serial(0.2), check: checkOf("versions")},
 	{name: "hot-keys", args: serial(0.2, unhurried), check: checkOf("hot-keys")},
 	// Whether an older version is put over a newer one is chance. Here nearly all of the
-	// load is one batch, each of sixty items has several versions in it, and a few of the
-	// writes are held up for as long as the rest takes: of the embedded engine's items six
-	// to thirteen come out in the wrong order, so that a run without any is not to be
-	// expected in a thousand.
+	// load is one batch of each lane, each of sixty items has several versions in it, and a
+	// few of the writes are held up for longer than the rest takes: fifteen and more of the
+	// embedded engine's items come out in the wrong order, so that a run without any is not
+	// to be expected in a million.
 	{name: "stale-overwrite", args: scaled(1, "--set", "load=[{name: warm-up, for: 1s, rate: 10/s, warmup: true}, {name: steady, for: 4s, rate: 60/s}, {name: calm, for: 9s, rate: 0.5/s}]",
-		"--set", "faults=['at 1s for 10s: results.late 5% by=3s']", "--set", "mapping.maximumBatchingWindowInSeconds=5", "--set", "workload.keys=60", "--set", "workload.skew=uniform",
+		"--set", "faults=['at 1s for 10s: results.late 5% by=3s']", "--set", "mapping.maximumBatchingWindowInSeconds=5", "--set", "mapping.parallelizationFactor=4", "--set", "workload.keys=60", "--set", "workload.skew=uniform",
 		"--set", "gates.evidence=1", "--set", "request.connections=1", "--set", "processor.timeout=20s"), check: checkOf("stale-overwrite")},
 	{name: "old-version", args: late("--set", "workload.poison=[25]"), check: checkVersions(25)},
 	{name: "replayed", args: serial(0.1), check: checkOf("replayed")},
 	{name: "retried-batch", args: late("--set", "workload.poison=[30, 45, 60]"), check: checkTwice(30, 45, 60)},
+}
+
+// checkLateStart wants lost what a mapping at LATEST has missed before its first poll,
+// whenever a slow engine answers that: in each shard all that is lost lies before all
+// that was delivered.
+func checkLateStart(t *testing.T, r *bench.Result, dir string) {
+	s := watched(t, dir)
+	want, begun := s.undelivered(time.Time{}), map[string]bool{}
+	s.same("lost", s.found(bench.LostProcessing), want)
+	slices.SortFunc(s.commits, func(a, b bench.Commit) int { return number(t, a.Sequence).Compare(number(t, b.Sequence)) })
+	for _, c := range s.commits {
+		lost := want[seqs{}.add(t, c.ID)]
+		if lost && begun[c.Shard] {
+			t.Errorf("%s is lost, and one before it in %s was delivered", c.ID, c.Shard)
+		}
+		begun[c.Shard] = begun[c.Shard] || !lost
+	}
+	if !want[0] || r.Items.Pending != 0 {
+		t.Errorf("%d lost, the first request among them: %v; %d pending", len(want), want[0], r.Items.Pending)
+	}
 }
 
 // checkOf is what must be so on the embedded engine at full rate.
