@@ -35,7 +35,31 @@ func newCloudUser(t *testing.T, o standin.Options) *cloudUser {
 		t.Fatal(err)
 	}
 	u.write("go.work", "go "+goVersion(t, clone)+"\nuse "+clone+"\n") // 'deploy' builds the processor out of it
+	u.allow(strings.NewReplacer("ackproof*", "*", "ackproof-ACCOUNT-REGION", "*", "EXPORTS", "*"), "run", "deploy", "faults")
 	return u
+}
+
+// policies gives the account's key what docs say that it takes, and takes from it all
+// else. Exports go to the bucket kept.
+func (u *cloudUser) policies(names ...string) {
+	u.t.Helper()
+	u.allow(strings.NewReplacer("EXPORTS", "kept"), names...)
+}
+
+// allow is policies with the names of what may be touched replaced.
+func (u *cloudUser) allow(named *strings.Replacer, policies ...string) {
+	u.t.Helper()
+	var all [][]byte
+	for _, name := range policies {
+		text, err := os.ReadFile(filepath.Join("../../docs", "aws-policy-"+name+".json"))
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		all = append(all, []byte(named.Replace(string(text))))
+	}
+	if err := u.account.Allow(all...); err != nil {
+		u.t.Fatal(err)
+	}
 }
 
 // goVersion is that which the module asks for.
@@ -294,7 +318,9 @@ expect: ["lost == 0"]
 `)
 			u.deploys("other.yaml", "--architecture", architecture)
 			r := resultOf(t, u.must(exitPass, "run", "--target", "aws", "other.yaml").latest())
-			if r.Items.Processed != 100 || r.Run.Architecture != architecture || r.Drain.Proof != bench.DrainQuiet || len(u.account.Refused()) > 0 {
+			// A function that has no process free refuses, which a busy machine makes it do; the
+			// client is told.
+			if i := r.Items; i.Processed != r.Requests.Acknowledged || i.Processed+i.NotApplied+i.Rejected != 100 || i.Processed < 25 || r.Run.Architecture != architecture || r.Drain.Proof != bench.DrainQuiet || len(u.account.Refused()) > 0 {
 				t.Errorf("%+v of %+v, drain %+v; refused %v", r.Items, r.Run, r.Drain, u.account.Refused())
 			}
 			if s := u.must(exitMisuse, "run", "--target", "aws", "--architecture", bench.Streams, "other.yaml"); !strings.Contains(s.stderr.String(), "is of the architecture "+architecture) {

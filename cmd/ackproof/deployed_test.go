@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -84,23 +82,6 @@ target:
 	wrong := u.must(exitMisuse, "run", "--target", "aws", "less.yaml", "--set", "architecture=sync")
 	tells(wrong, true, "--set architecture=sync: architecture: the scenario says sync, and stack ackproof has streams")
 	u.must(exitPass, "destroy", "--yes")
-}
-
-// policies gives the account's key what docs say that it takes, with a bucket for exports
-// that is called kept.
-func (u *cloudUser) policies(names ...string) {
-	u.t.Helper()
-	var all [][]byte
-	for _, name := range names {
-		text, err := os.ReadFile(filepath.Join("../../docs", "aws-policy-"+name+".json"))
-		if err != nil {
-			u.t.Fatal(err)
-		}
-		all = append(all, bytes.ReplaceAll(text, []byte("EXPORTS"), []byte("kept")))
-	}
-	if err := u.account.Allow(all...); err != nil {
-		u.t.Fatal(err)
-	}
 }
 
 // costTolerance is how far the cost of a run without faults, told from its files, may be
