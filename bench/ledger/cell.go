@@ -83,6 +83,9 @@ func encodeCell(c []byte, mark byte, errText uint16, a *bench.Attempt) {
 	binary.LittleEndian.PutUint32(c[44:], crc32.Checksum(c[:44], castagnoli))
 }
 
+// seqOf is the request that a cell holds.
+func seqOf(c []byte) uint64 { return binary.LittleEndian.Uint64(c[32:]) }
+
 // decodeCell reads a cell; false: it is torn.
 func decodeCell(c []byte) (entry, bool) {
 	_ = c[cellSize-1]
@@ -103,15 +106,14 @@ func decodeCell(c []byte) (entry, bool) {
 		Sent:      time.Duration(binary.LittleEndian.Uint64(c[8:])),
 		FirstByte: time.Duration(binary.LittleEndian.Uint64(c[16:])),
 		End:       time.Duration(binary.LittleEndian.Uint64(c[24:])),
-		Seq:       binary.LittleEndian.Uint64(c[32:]),
+		Seq:       seqOf(c),
 		Retry:     int(binary.LittleEndian.Uint16(c[40:])),
 	}}, true
 }
 
 // cellOf reads the cell of a request. One that holds a request of another block is
-// left from the block that had the slot before: a power failure can bring it back,
-// since a slot is handed on before its cleared cells are on the disk. One that holds
-// another request of the same block is torn.
+// left from the block that had the slot before; one that holds another request of the
+// same block is torn.
 func cellOf(c []byte, seq uint64) entry {
 	e, ok := decodeCell(c)
 	switch {

@@ -195,6 +195,7 @@ func (w *Writer) wanted() (firsts, retries bool) {
 func (s *sealer) assignRetries() (*slot, error) {
 	one, err := s.window.take()
 	if err == nil && one != nil {
+		clear(one.cells)
 		err = syncPart(one.cells)
 	}
 	if one == nil || err != nil {

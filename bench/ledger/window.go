@@ -39,19 +39,18 @@ type slot struct {
 
 func (s *slot) cell(i int) []byte { return s.cells[i*cellSize : (i+1)*cellSize : (i+1)*cellSize] }
 
-// begin hands the slot to a block of rows requests. Its cells are zeros. Assigned is
-// how many blocks have been handed a slot by then, this one included.
+// begin hands the slot to a block of rows requests. Its cells may be left from the one
+// before (cellOf). Assigned is how many blocks have been handed a slot by then, this one
+// included.
 func (s *slot) begin(kind byte, number, assigned uint64, rows int) {
 	s.kind, s.number, s.written = kind, number, false
 	s.left.Store(int64(rows))
 	encodeHead(s.head, kind, number, assigned)
 }
 
-// release takes the slot back. The head goes first: cells that are half cleared
-// belong to nobody.
+// release takes the slot back.
 func (s *slot) release() {
 	clear(s.head)
-	clear(s.cells)
 	s.kind = 0
 }
 

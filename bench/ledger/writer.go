@@ -278,7 +278,7 @@ func (w *Writer) failed() error {
 
 func (w *Writer) put(mark byte, a *bench.Attempt) {
 	// Whoever has not reserved, such as a test, waits here.
-	reserved := a.Retry == 0 && a.Seq < w.planned && w.hasSlot(a.Seq/blockRows)
+	reserved := a.Retry == 0 && a.Seq < w.planned && w.table[a.Seq/blockRows].Load() != nil
 	if !reserved && w.Reserve(context.Background(), a.Seq, a.Retry) != nil {
 		return // nothing was sent: its Reserve had failed
 	}
@@ -304,7 +304,7 @@ func (w *Writer) store(mark byte, a *bench.Attempt) {
 		return // it is over
 	}
 	cell := s.cell(i)
-	over := cell[0] == markFinished
+	over := cell[0] == markFinished && seqOf(cell) == a.Seq // else it is left from another block
 	encodeCell(cell, mark, errText, a)
 	if mark == markFinished && !over && s.left.Add(-1) == 0 {
 		w.sealer.nudge()

@@ -107,17 +107,31 @@ var errNothingWritten = errors.New("the connection took no byte")
 
 // send puts a request on the wire.
 func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
+	a := l.attack
+	last := deadline.Sub(a.cfg.Start)
 	for {
-		c, err := l.pool.get(l.attack.elapsed(), deadline.Sub(l.attack.cfg.Start))
+		c, idle, err := l.pool.get(last)
 		if err != nil {
-			return exchange{sent: never, firstByte: never, end: l.attack.elapsed(), err: err}
+			return exchange{sent: never, firstByte: never, end: a.elapsed(), err: err}
 		}
 		c.conn.SetDeadline(deadline)
 		if l.pool.over.Load() {
 			c.conn.SetDeadline(past) // given up between get and SetDeadline
 		}
+		kind := a.plan.Kind(t.seq)
+		c.layOut(l.heads[kind], !idempotent(l.asked[kind].Method), a.plan, t)
+		closed := idle && !c.quiet()
+		now := a.elapsed() // once, and right before it is handed over
+		if closed || idle && now-c.lastByte >= idleTimeout {
+			l.pool.drop(c)
+			continue
+		}
+		if now >= last {
+			l.pool.put(c)
+			return exchange{sent: never, firstByte: never, end: now, err: errGivenUp}
+		}
 		fresh := !c.used
-		x, reusable := l.exchange(c, t)
+		x, reusable := l.exchange(c, t, now)
 		if reusable {
 			l.pool.put(c)
 		} else {
@@ -127,7 +141,7 @@ func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 			continue // a connection that was opened for nothing is the server's doing, and might be so for ever
 		}
 		if x.err != nil {
-			x.end = l.attack.elapsed()
+			x.end = a.elapsed()
 		}
 		if errors.Is(x.err, os.ErrDeadlineExceeded) {
 			x.err = errGivenUp
@@ -139,15 +153,12 @@ func (l *lean) send(_ context.Context, t attempt, deadline time.Time) exchange {
 	}
 }
 
-// exchange writes a request to a connection and reads the answer, which ends when its
-// last byte came. The connection is reusable when both have come to their ends, and
-// nothing follows the answer.
-func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
-	a := l.attack
-	kind := a.plan.Kind(t.seq)
-	c.layOut(l.heads[kind], !idempotent(l.asked[kind].Method), a.plan, t)
+// exchange writes the request that is laid out to a connection, now, and reads the
+// answer, which ends when its last byte came. The connection is reusable when both have
+// come to their ends, and nothing follows the answer.
+func (l *lean) exchange(c *connection, t attempt, now time.Duration) (x exchange, reusable bool) {
 	c.used, c.headLeft, c.firstByte = true, maxHead, never
-	x = exchange{sent: a.handed(t), firstByte: never}
+	x = exchange{sent: l.attack.handed(t, now), firstByte: never}
 	var written <-chan error
 	if len(c.out) <= atOnce {
 		n, err := c.conn.Write(c.out)
@@ -164,7 +175,7 @@ func (l *lean) exchange(c *connection, t attempt) (x exchange, reusable bool) {
 	} else {
 		written = c.writeBeside()
 	}
-	resp, err := c.answer(l.asked[kind])
+	resp, err := c.answer(l.asked[l.attack.plan.Kind(t.seq)])
 	x.firstByte = c.firstByte
 	if err != nil {
 		x.err = err

@@ -212,6 +212,7 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 type pacer struct {
 	attack *Attack
 	ctx    context.Context
+	seen   time.Duration // on the clock, when it was last looked at
 }
 
 // Pace waits until request number hits is due.
@@ -220,11 +221,14 @@ func (p *pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 	if p.ctx.Err() != nil || int64(hits) >= a.plan.Len() {
 		return 0, true
 	}
-	wait := a.plan.Due(hits) - a.elapsed()
-	if wait <= 0 {
+	due := a.plan.Due(hits)
+	if due > p.seen { // else it is certain without the clock
+		p.seen = a.elapsed()
+	}
+	if due <= p.seen {
 		return 0, false // behind: send at once, the delay is on the record
 	}
-	return 0, !clock.Wait(wait, p.ctx.Done())
+	return 0, !clock.Wait(due-p.seen, p.ctx.Done())
 }
 
 // Rate is not used by the attack; vegeta's interface asks for it.

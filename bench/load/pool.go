@@ -50,29 +50,25 @@ func newPool(a *Attack, address string, s *setups) *pool {
 	return p
 }
 
-// get gives a connection to a request, which owes it back with put or drop. Times
-// count from the start of load. The error is errGivenUp, errInterrupted or that of opening a connection.
-func (p *pool) get(now, deadline time.Duration) (*connection, error) {
-	for {
-		if deadline <= now {
-			return nil, errGivenUp
-		}
-		c, w := p.takeOrWait(deadline)
-		if w != nil {
-			return p.await(w, deadline-now)
-		}
-		if c == nil {
-			return nil, errInterrupted
-		}
-		if now-c.lastByte < idleTimeout && c.quiet() {
-			return c, nil
-		}
-		p.drop(c)
+// get gives a connection to a request, which owes it back with put or drop. One that
+// was idle may be none any more (connection.quiet, idleTimeout). The deadline counts from the start
+// of load. The error is errGivenUp, errInterrupted or that of opening a connection.
+func (p *pool) get(deadline time.Duration) (c *connection, idle bool, err error) {
+	c, w := p.takeOrWait(deadline)
+	switch {
+	case w != nil:
+		c, err = p.await(w, deadline-p.attack.elapsed())
+		return c, false, err
+	case c != nil:
+		return c, true, nil
+	case p.over.Load():
+		return nil, false, errInterrupted
 	}
+	return nil, false, errGivenUp
 }
 
 // takeOrWait takes an idle connection, or a place in the queue. Neither: all is
-// over.
+// over, or the deadline has passed.
 func (p *pool) takeOrWait(deadline time.Duration) (*connection, *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,6 +79,9 @@ func (p *pool) takeOrWait(deadline time.Duration) (*connection, *waiter) {
 		c := p.idle[last]
 		p.idle = p.idle[:last]
 		return c, nil
+	}
+	if deadline <= p.attack.elapsed() {
+		return nil, nil
 	}
 	w := &waiter{deadline: deadline, given: make(chan given, 1)}
 	w.place = p.waiting.PushBack(w)

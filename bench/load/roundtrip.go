@@ -118,9 +118,8 @@ func (rt *roundTripper) attempt(t attempt, due time.Duration) (bench.Attempt, er
 	return at, x.err
 }
 
-// handed tells the book that an attempt is about to be handed to a connection.
-func (a *Attack) handed(t attempt) time.Duration {
-	now := a.elapsed()
+// handed tells the book that an attempt is handed to a connection now.
+func (a *Attack) handed(t attempt, now time.Duration) time.Duration {
 	a.attempts.Add(1)
 	a.book.Sent(t.seq, t.retry, now)
 	return now

@@ -61,7 +61,7 @@ func (s *standard) send(ctx context.Context, t attempt, deadline time.Time) exch
 		// net/http calls it before it writes. It may call it again, where an
 		// idle connection turned out to be dead before a byte of the request
 		// was written: the last connection is the one that got it.
-		GotConn:              func(httptrace.GotConnInfo) { sent.Store(int64(a.handed(t))) },
+		GotConn:              func(httptrace.GotConnInfo) { sent.Store(int64(a.handed(t, a.elapsed()))) },
 		GotFirstResponseByte: func() { firstByte.Store(int64(a.elapsed())) },
 		TLSHandshakeStart:    func() { handshake = a.cfg.Clock.Now() },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {

@@ -24,7 +24,7 @@ func (a *Attack) send(ctx context.Context, t attempt, deadline time.Time) exchan
 
 // struckOnTheWay has an attempt not arrive, or late. Its client has sent it.
 func (a *Attack) struckOnTheWay(ctx context.Context, s bench.Strike, t attempt, deadline time.Time) exchange {
-	x := exchange{status: s.Answer(), sent: a.handed(t), firstByte: never}
+	x := exchange{status: s.Answer(), sent: a.handed(t, a.elapsed()), firstByte: never}
 	a.cfg.Injector.Struck(s)
 	switch s.Kind {
 	case bench.StrikeClientCut:
