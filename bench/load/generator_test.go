@@ -88,7 +88,7 @@ type generatorJob struct {
 	URL, Dir string
 	Rate     float64 // 0: a closed loop
 	Ledger   bool    // on: as a run has it
-	Bare     bool    // nothing is measured: no ledger, and a clock that stands still
+	Bare     bool    // no ledger; and where no pace asks for it, a clock that stands still
 	Standard bool    // through net/http
 	Turns    int     // 0: one attack; else so many with the ledger and as many bare, in turn
 }
@@ -203,7 +203,7 @@ func attackOnce(job generatorJob) (told generatorTold, err error) {
 		defer cancel()
 		ctx = limited
 	}
-	if job.Bare {
+	if job.Bare && job.Rate == 0 {
 		cfg.Clock = still{cfg.Start}
 	}
 	if written != nil {
@@ -226,7 +226,7 @@ func attackOnce(job generatorJob) (told generatorTold, err error) {
 		}
 	}
 	told.CPU = processCPU() - before
-	if job.Rate > 0 {
+	if job.Rate > 0 && written != nil {
 		told.DelayP99, err = delayP99(job.Dir, plan)
 	}
 	return told, err

@@ -34,6 +34,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -191,7 +192,7 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodPost, URL: "http://ackproof/"}) // the sender knows better
 	before := readUsage(a.cfg.Clock)
 	var results int64
-	for range attacker.Attack(targeter, &pacer{attack: a, ctx: ctx}, 0, "") {
+	for range attacker.Attack(targeter, &pacer{attack: a, ctx: ctx, seen: math.MinInt64}, 0, "") {
 		results++
 	}
 	figures := readUsage(a.cfg.Clock).since(before)
@@ -212,7 +213,7 @@ func (a *Attack) Run(ctx context.Context) (Figures, error) {
 type pacer struct {
 	attack *Attack
 	ctx    context.Context
-	seen   time.Duration // on the clock, when it was last looked at
+	seen   time.Duration // on the clock, when it was last looked at; before that, the least there is
 }
 
 // Pace waits until request number hits is due.

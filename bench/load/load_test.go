@@ -288,3 +288,28 @@ func BenchmarkAttack(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// The first request is due when the load starts, and leaves no sooner.
+func TestNothingLeavesBeforeTheStart(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	for name, sender := range map[string]func(*Attack) sender{
+		"lean":     func(a *Attack) sender { return newLean(a) },
+		"standard": func(a *Attack) sender { return newStandard(a) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, b := config(srv.URL), newBook()
+			cfg.Start = cfg.Start.Add(100 * time.Millisecond)
+			a := New(cfg, every{3, 20 * time.Millisecond}, b)
+			a.sender = sender(a)
+			if _, err := a.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for seq := range uint64(3) {
+				if done, due := b.done[seq], time.Duration(seq)*20*time.Millisecond; done.Outcome != bench.Acknowledged || done.Sent < due {
+					t.Errorf("request %d, due at %v, is %v and left at %v", seq, due, done.Outcome, done.Sent)
+				}
+			}
+		})
+	}
+}

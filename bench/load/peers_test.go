@@ -26,6 +26,7 @@ const (
 	peerRounds      = 5
 	peerTime        = 4 * time.Second
 	turns           = 30
+	pacedRate       = 10_000 // requests/s
 	peerConnections = 64
 	peerPayload     = 200 // bytes
 )
@@ -215,8 +216,8 @@ export default () => http.post('%s/items', body, {headers: {'Content-Type': 'app
 
 // measuring tells what share measuring adds to the CPU of a request, over many turns,
 // and the standard error of that, by leaving out one turn after the other.
-func measuring(t *testing.T, url string) (added, standardError float64) {
-	cmd := generator(t, generatorJob{URL: url, Turns: turns})
+func measuring(t *testing.T, url string, rate float64) (added, standardError float64) {
+	cmd := generator(t, generatorJob{URL: url, Rate: rate, Turns: turns})
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -324,8 +325,13 @@ func TestBenchLoad(t *testing.T) {
 	}
 	// k6 sends through net/http, too, and runs a script around each request.
 	fmt.Printf("a request takes %.2f of the CPU that it takes over net/http\n", ratio(closed[ours], closed[standard], cpuOf))
-	added, standardError := measuring(t, url)
-	fmt.Printf("measuring adds %.1f %% to the CPU of a request (standard error %.1f, %d turns of %v)\n", 100*added, 100*standardError, turns, peerTime)
+	for _, one := range []struct {
+		rate float64
+		what string
+	}{{0, "flat out, measuring"}, {pacedRate, fmt.Sprintf("at %d/s, the ledger", pacedRate)}} {
+		added, standardError := measuring(t, url, one.rate)
+		fmt.Printf("%s adds %.1f %% to the CPU of a request (standard error %.1f, %d turns of %v)\n", one.what, 100*added, 100*standardError, turns, peerTime)
+	}
 
 	rate := 0.8 * slices.Max(of(closed[ours], rateOf))
 	open := rounds(t, []program{programs[0], vegeta}, url, rate)
