@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -92,18 +91,7 @@ func TestVersions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newVersionsWorld(30, 5)
 			tt.plant(w)
-			for _, window := range []uint64{0, 7} {
-				e := w.evidence()
-				e.Window = window
-				a := Judge(e)
-				var got []string
-				for _, f := range a.Findings {
-					got = append(got, fmt.Sprint(f.Seq, " ", f.Verdict))
-				}
-				if a.Verdict != tt.verdict || fmt.Sprint(got) != tt.findings {
-					t.Errorf("in windows of %d: %v %v, want %v %s (%v)", window, a.Verdict, got, tt.verdict, tt.findings, a.Reasons)
-				}
-			}
+			w.expect(t, tt.verdict, tt.findings)
 		})
 	}
 }

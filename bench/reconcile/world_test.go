@@ -5,6 +5,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/ackproof/ackproof/bench"
@@ -292,3 +293,21 @@ func (w *world) deadLetter(readable bool, seqs ...uint64) {
 }
 
 func (w *world) undrained() { w.e.Drain.Proof = bench.DrainNone }
+
+// expect judges the world, whole and in windows, and holds the verdict and the findings,
+// such as [12 unread], against what they must be.
+func (w *world) expect(t *testing.T, verdict bench.Verdict, findings string) {
+	t.Helper()
+	for _, window := range []uint64{0, 7} {
+		e := w.evidence()
+		e.Window = window
+		a := Judge(e)
+		var got []string
+		for _, f := range a.Findings {
+			got = append(got, fmt.Sprint(f.Seq, " ", f.Verdict))
+		}
+		if a.Verdict != verdict || fmt.Sprint(got) != findings {
+			t.Errorf("in windows of %d: %v %v, want %v %s (%v)", window, a.Verdict, got, verdict, findings, a.Reasons)
+		}
+	}
+}

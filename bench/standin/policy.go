@@ -2,14 +2,13 @@ package standin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/fxamacker/cbor/v2"
 )
 
 // statement is one of an IAM policy that allows. Conditions are taken to be met.
@@ -115,7 +114,7 @@ func (a *Account) authorize(w http.ResponseWriter, r *http.Request, service stri
 		return true
 	}
 	message := fmt.Sprintf("User: arn:aws:iam::%s:user/standin is not authorized to perform: %s on resource: %s", ID, action, resource)
-	a.refuse(r, fmt.Errorf("%s", message))
+	a.refuse(r, errors.New(message))
 	switch service {
 	case "dynamodb":
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
@@ -127,11 +126,10 @@ func (a *Account) authorize(w http.ResponseWriter, r *http.Request, service stri
 		w.WriteHeader(http.StatusForbidden)
 		writeXML(w, queryError{Error: queryFault{Type: "Sender", Code: "AccessDenied", Message: message}})
 	case "monitoring":
-		b, _ := cbor.Marshal(map[string]string{"__type": "com.amazonaws.cloudwatch#AccessDeniedException", "message": message})
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 		w.Header().Set("Content-Type", "application/cbor")
 		w.WriteHeader(http.StatusForbidden)
-		w.Write(b)
+		writeCBOR(w, map[string]string{"__type": "com.amazonaws.cloudwatch#AccessDeniedException", "message": message})
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
