@@ -107,17 +107,19 @@
 // A cell of 48 zeros was never touched, nor was one in a slot of first attempts that
 // is sound and of another block: it is left from the block that had the slot before.
 // One that is neither that nor sound, or of another request of its block, is torn: the
-// request counts as sent, with an unknown outcome, since only that accuses nobody. A slot whose block is in attempts too was about to
-// be freed. Cells that hold retries are in no order; their seq says whose they are.
+// request counts as sent, with an unknown outcome, since only that accuses nobody. A slot
+// whose block is in attempts too was about to be freed. Cells that hold retries are in no
+// order; their seq says whose they are.
 //
 // A block has a slot, on the disk, before its first request is sent, and so have at
-// least four that follow it. Cells are brought to the disk once a second. So after a power failure, a
-// request without a mark in a block that has a slot may have been on the wire: it is
-// reserved, and counts as sent with an unknown outcome. After a mere kill the marks
-// are exact. Which of the two it was, the boot id in the header tells: if the machine
-// has not been started again since, no mark was lost. A reader elsewhere cannot know,
-// and takes the careful side. Where a block of a lesser number than the assigned of
-// some head is in neither file, it is lost, and its requests count as sent too.
+// least four that follow it. The cells of blocks from which a request was asked for are
+// brought to the disk once a second. So after a power failure, a request without a mark
+// in a block that has a slot may have been on the wire: it is reserved, and counts as
+// sent with an unknown outcome. After a mere kill the marks are exact. Which of the two
+// it was, the boot id in the header tells: if the machine has not been started again
+// since, no mark was lost. A reader elsewhere cannot know, and takes the careful side.
+// Where a block of a lesser number than the assigned of some head is in neither file, it
+// is lost, and its requests count as sent too.
 //
 // Slots are made of real blocks of the disk, so that a full disk is an error where a
 // slot is made, and no SIGBUS where one is used. A request without a slot is not

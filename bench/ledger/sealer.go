@@ -63,10 +63,10 @@ func (s *sealer) run() {
 		case <-s.stop:
 			return
 		case <-tick.C:
-			err = s.window.sync()
-			if err == nil && s.w.failed() == nil {
+			if s.w.failed() == nil {
 				err = s.seal(over)
 			}
+			err = errors.Join(err, s.sync())
 		case <-s.wake:
 			if s.w.failed() == nil {
 				err = errors.Join(s.sealMany(), s.assign())
@@ -76,6 +76,21 @@ func (s *sealer) run() {
 			s.w.fail(err)
 		}
 	}
+}
+
+// sync brings the cells to the disk, but for those of blocks that nobody has asked for:
+// to sync a page makes the next store into it a fault.
+func (s *sealer) sync() error {
+	front := s.w.front.Load()
+	for _, one := range s.busy {
+		if one.kind == slotFirsts && one.number > front {
+			continue
+		}
+		if err := syncPart(one.cells); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // over says that a slot's block is, of which so many cells are left.
@@ -295,7 +310,7 @@ func (s *sealer) close() error {
 		err = writeSealed(filepath.Join(s.w.dir, endFile), s.end)
 	}
 	if err != nil {
-		return errors.Join(cmp.Or(failure, err), s.window.sync(), s.window.close(), s.f.Close())
+		return errors.Join(cmp.Or(failure, err), s.sync(), s.window.close(), s.f.Close())
 	}
 	cells := s.window.f.Name()
 	return errors.Join(failure, syncDir(s.w.dir), s.window.close(), s.f.Close(), os.Remove(cells))

@@ -171,18 +171,7 @@ func (w *window) take() (*slot, error) {
 // full says that there is no free slot, and can be no more of them.
 func (w *window) full() bool { return len(w.free) == 0 && w.slots == maxSlots }
 
-// sync brings everything to the disk.
-func (w *window) sync() error {
-	for _, part := range w.parts {
-		if err := syncPart(part); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// syncHeads brings the heads to the disk, and leaves the cells alone: to sync pages
-// that are being written makes the next store into each of them a fault.
+// syncHeads brings the heads to the disk, and leaves the cells alone.
 func (w *window) syncHeads() error { return syncPart(w.heads) }
 
 // syncPart brings to the disk what is mapped there.

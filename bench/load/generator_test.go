@@ -87,10 +87,10 @@ func startPeerServer(t *testing.T) string {
 type generatorJob struct {
 	URL, Dir string
 	Rate     float64 // 0: a closed loop
-	Ledger   bool    // on: as a run has it
-	Bare     bool    // no ledger; and where no pace asks for it, a clock that stands still
-	Standard bool    // through net/http
-	Turns    int     // 0: one attack; else so many with the ledger and as many bare, in turn
+	Length   time.Duration
+	Ledgers  int  // at once; a run has 1. With 0 the clock stands still, where no pace asks for it
+	Standard bool // through net/http
+	Turns    int  // 0: one attack; else so many with ledgers and as many bare, in turn
 }
 
 type generatorTold struct {
@@ -98,29 +98,58 @@ type generatorTold struct {
 	Took, DelayP99, CPU         time.Duration
 }
 
+// cpu is what a request took.
+func (t generatorTold) cpu() float64 { return float64(t.CPU) / float64(t.Sent) }
+
 // allAtOnce is a plan in which everything is due at the start.
 type allAtOnce struct{ *scenarios.Plan }
 
 func (allAtOnce) Due(uint64) time.Duration { return 0 }
 
-// nothing is a book that keeps nothing.
-type nothing struct{}
+// several are ledgers that are all written.
+type several []*ledger.Writer
 
-func (nothing) Reserve(context.Context, uint64, int) error { return nil }
-func (nothing) Sent(uint64, int, time.Duration)            {}
-func (nothing) Done(bench.Attempt)                         {}
+func (all several) Reserve(ctx context.Context, seq uint64, retry int) error {
+	for _, w := range all {
+		if err := w.Reserve(ctx, seq, retry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// still is a clock that stands.
-type still struct{ at time.Time }
+func (all several) Sent(seq uint64, retry int, at time.Duration) {
+	for _, w := range all {
+		w.Sent(seq, retry, at)
+	}
+}
 
-func (s still) Now() time.Time { return s.at }
+func (all several) Done(a bench.Attempt) {
+	for _, w := range all {
+		w.Done(a)
+	}
+}
+
+// often is a clock that is read so many times for each time it is asked; 0: it stands.
+type often struct {
+	start time.Time
+	times int
+}
+
+func (o often) Now() time.Time {
+	var since time.Duration
+	for range o.times {
+		since = clock.Since(clock.Real{}, o.start)
+	}
+	return o.start.Add(since)
+}
 
 func generate(text string) error {
 	var job generatorJob
 	if err := json.Unmarshal([]byte(text), &job); err != nil {
 		return err
 	}
-	if file := os.Getenv("ACKPROOF_PROFILE"); file != "" && job.Ledger && !job.Standard {
+	if file := os.Getenv("ACKPROOF_PROFILE"); file != "" && job.Ledgers > 0 && !job.Standard {
 		f, err := os.Create(file)
 		if err != nil {
 			return err
@@ -142,19 +171,19 @@ func generate(text string) error {
 	return json.NewEncoder(os.Stdout).Encode(told)
 }
 
-// turn is an attack with the ledger and a bare one, one right after the other.
-type turn struct{ Ledger, Bare generatorTold }
+// turn is an attack with ledgers and a bare one, one right after the other.
+type turn struct{ Measured, Bare generatorTold }
 
-// takeTurns attacks with and without the ledger in one process, so that both meet the
+// takeTurns attacks with and without ledgers in one process, so that both meet the
 // same machine: what differs between two processes is more than what is measured.
 func takeTurns(job generatorJob) ([]turn, error) {
 	turns := make([]turn, job.Turns)
 	for i := range turns {
 		measured, bare := job, job
-		measured.Ledger, bare.Bare = true, true
+		bare.Ledgers = 0
 		measured.Dir = filepath.Join(job.Dir, fmt.Sprint(i))
 		order := []func() error{
-			func() (err error) { turns[i].Ledger, err = attackOnce(measured); return err },
+			func() (err error) { turns[i].Measured, err = attackOnce(measured); return err },
 			func() (err error) { turns[i].Bare, err = attackOnce(bare); return err },
 		}
 		if i%2 == 1 {
@@ -170,46 +199,51 @@ func takeTurns(job generatorJob) ([]turn, error) {
 	return turns, nil
 }
 
-// attackOnce attacks once. Its CPU is that of this process, from before the ledger is
-// made until it is closed.
+// attackOnce attacks once. Its CPU is that of this process, from when the ledger is made
+// until it is closed.
 func attackOnce(job generatorJob) (told generatorTold, err error) {
-	rate, length := job.Rate, peerTime
+	rate := job.Rate
 	if rate == 0 {
-		rate = 60_000 // more than anybody sends
+		rate = 150_000 // more than anybody sends
 	}
-	s, err := scenarios.Parse("bench.yaml", fmt.Appendf(nil, "overload: true\nload: [{name: all, for: %s, rate: %.0f/s}]\nworkload: {payload: %dB}\n", length, rate, peerPayload), nil)
+	s, err := scenarios.Parse("bench.yaml", fmt.Appendf(nil, "overload: true\nload: [{name: all, for: %s, rate: %.0f/s}]\nworkload: {payload: %dB}\n", job.Length, rate, peerPayload), nil)
 	if err != nil {
 		return told, err
 	}
-	before, run := processCPU(), bench.NewRunID(1)
+	run := bench.NewRunID(1)
 	whole := scenarios.NewPlan(s, run, 0, 1)
 	var plan Plan = whole
-	var book Book = nothing{}
-	var written *ledger.Writer
-	if job.Ledger {
-		if written, err = ledger.Create(job.Dir, ledger.Header{Run: run, Planned: whole.Len(), Created: clock.Real{}.Now()}); err != nil {
+	var books several
+	for i := range job.Ledgers {
+		w, err := ledger.Create(filepath.Join(job.Dir, fmt.Sprint(i)), ledger.Header{Run: run, Planned: whole.Len(), Created: clock.Real{}.Now()})
+		if err != nil {
 			return told, err
 		}
-		defer written.Close() // again: it does nothing
-		book = written
+		defer w.Close() // again: it does nothing
+		books = append(books, w)
 	}
+	before := processCPU()
 	cfg := config(job.URL)
 	cfg.Kinds[0].Path, cfg.Connections, cfg.Timeout = "/items", peerConnections, time.Minute
 	cfg.Start = cfg.Start.Add(20 * time.Millisecond)
 	ctx := context.Background()
 	if job.Rate == 0 {
 		cfg.Workers, plan = peerConnections, allAtOnce{whole}
-		limited, cancel := context.WithTimeout(ctx, length)
+		limited, cancel := context.WithTimeout(ctx, job.Length)
 		defer cancel()
 		ctx = limited
 	}
-	if job.Bare && job.Rate == 0 {
-		cfg.Clock = still{cfg.Start}
+	if job.Rate == 0 && job.Ledgers != 1 {
+		cfg.Clock = often{cfg.Start, job.Ledgers}
 	}
-	if written != nil {
-		if err := written.SetStart(cfg.Start); err != nil {
+	for _, w := range books {
+		if err := w.SetStart(cfg.Start); err != nil {
 			return told, err
 		}
+	}
+	var book Book = books
+	if len(books) == 1 {
+		book = books[0]
 	}
 	a := New(cfg, plan, book)
 	if job.Standard {
@@ -220,14 +254,14 @@ func attackOnce(job generatorJob) (told generatorTold, err error) {
 		return told, err
 	}
 	told = generatorTold{Planned: plan.Len(), Sent: a.Snapshot().Sent, Acknowledged: a.counts[bench.Acknowledged].Load(), Took: clock.Real{}.Now().Sub(began)}
-	if written != nil {
-		if err := written.Close(); err != nil {
+	for _, w := range books {
+		if err := w.Close(); err != nil {
 			return told, err
 		}
 	}
 	told.CPU = processCPU() - before
-	if job.Rate > 0 && written != nil {
-		told.DelayP99, err = delayP99(job.Dir, plan)
+	if job.Rate > 0 && job.Ledgers > 0 {
+		told.DelayP99, err = delayP99(filepath.Join(job.Dir, "0"), plan)
 	}
 	return told, err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/ackproof/ackproof/bench/stats"
 )
 
 // The benchmark beside others. Every program that sends is a process of its own,
@@ -25,7 +26,9 @@ import (
 const (
 	peerRounds      = 5
 	peerTime        = 4 * time.Second
-	turns           = 30
+	turnTime        = 2 * time.Second
+	turns           = 80     // with ledgers and bare each
+	ledgers         = 8      // at once, and readings of the clock
 	pacedRate       = 10_000 // requests/s
 	peerConnections = 64
 	peerPayload     = 200 // bytes
@@ -78,7 +81,7 @@ func generator(t *testing.T, job generatorJob) *exec.Cmd {
 func own(job generatorJob) func(*testing.T, string, float64) outcome {
 	return func(t *testing.T, url string, rate float64) outcome {
 		job := job
-		job.URL, job.Rate = url, rate
+		job.URL, job.Rate, job.Length = url, rate, peerTime
 		var told generatorTold
 		o := measure(t, generator(t, job), func(out []byte) (float64, time.Duration) {
 			if err := json.Unmarshal(out, &told); err != nil {
@@ -214,10 +217,11 @@ export default () => http.post('%s/items', body, {headers: {'Content-Type': 'app
 	}
 }
 
-// measuring tells what share measuring adds to the CPU of a request, over many turns,
-// and the standard error of that, by leaving out one turn after the other.
-func measuring(t *testing.T, url string, rate float64) (added, standardError float64) {
-	cmd := generator(t, generatorJob{URL: url, Rate: rate, Turns: turns})
+// measuring tells what share measuring adds to the CPU of a request: the median over
+// many turns, and its 95 % interval. One ledger costs less than what two turns differ by
+// anyway; so several at once are held against none, and each has its part of what they add.
+func measuring(t *testing.T, url string, rate float64) stats.Interval {
+	cmd := generator(t, generatorJob{URL: url, Rate: rate, Length: turnTime, Turns: turns, Ledgers: ledgers})
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -227,26 +231,15 @@ func measuring(t *testing.T, url string, rate float64) (added, standardError flo
 	if err := json.Unmarshal(out, &all); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	without := func(leftOut int) float64 {
-		var cpu, sent [2]float64
-		for i, one := range all {
-			if i == leftOut {
-				continue
-			}
-			for side, told := range []generatorTold{one.Ledger, one.Bare} {
-				cpu[side] += float64(told.CPU)
-				sent[side] += float64(told.Sent)
-			}
-		}
-		return cpu[0]/sent[0]/(cpu[1]/sent[1]) - 1
+	var added []float64
+	for _, one := range all {
+		added = append(added, (one.Measured.cpu()/one.Bare.cpu()-1)/ledgers)
 	}
-	added = without(-1)
-	var squares float64
-	for i := range all {
-		squares += (without(i) - added) * (without(i) - added)
+	of, ok := stats.MedianInterval(added)
+	if !ok {
+		t.Fatalf("%d turns are too few", len(added))
 	}
-	n := float64(len(all))
-	return added, math.Sqrt(squares * (n - 1) / n)
+	return of
 }
 
 func median(all []float64) float64 {
@@ -309,8 +302,8 @@ func TestBenchLoad(t *testing.T) {
 	url := startPeerServer(t)
 	vegeta := program{command, vegetaCommand(t)}
 	programs := []program{
-		{ours, own(generatorJob{Ledger: true})},
-		{standard, own(generatorJob{Ledger: true, Standard: true})},
+		{ours, own(generatorJob{Ledgers: 1})},
+		{standard, own(generatorJob{Ledgers: 1, Standard: true})},
 		vegeta,
 	}
 	if path := os.Getenv("ACKPROOF_K6"); path != "" {
@@ -329,8 +322,8 @@ func TestBenchLoad(t *testing.T) {
 		rate float64
 		what string
 	}{{0, "flat out, measuring"}, {pacedRate, fmt.Sprintf("at %d/s, the ledger", pacedRate)}} {
-		added, standardError := measuring(t, url, one.rate)
-		fmt.Printf("%s adds %.1f %% to the CPU of a request (standard error %.1f, %d turns of %v)\n", one.what, 100*added, 100*standardError, turns, peerTime)
+		added := measuring(t, url, one.rate)
+		fmt.Printf("%s adds %.1f %% to the CPU of a request (95 %%: %.1f to %.1f; median of %d turns of %v)\n", one.what, 100*added.Median, 100*added.Low, 100*added.High, turns, turnTime)
 	}
 
 	rate := 0.8 * slices.Max(of(closed[ours], rateOf))
