@@ -186,9 +186,10 @@ func (j *judge) settled() map[string]bench.Sequence {
 	return shards
 }
 
-// deliveries counts what was handed over. A record is its id and its sequence
-// number; nearly every id has one record, so the first is kept in a slice and
-// only the others need a map.
+// deliveries counts what was handed over. A record is its id, its shard and its
+// sequence number: of an item that was stored under two keys, two shards may have the
+// same. Nearly every id has one record, so the first is kept in a slice and only the
+// others need a map.
 func (j *judge) deliveries() {
 	if j.e.Deliveries == nil {
 		return
@@ -199,7 +200,7 @@ func (j *judge) deliveries() {
 	}
 	w := j.w
 	var all, again int64
-	others := map[record]bool{}
+	others, shards := map[record]bool{}, map[string]uint64{}
 	mark := delivered
 	if j.e.Architecture == bench.Streams {
 		mark |= inStream // a stream record is handed over, so there was one
@@ -218,14 +219,20 @@ func (j *judge) deliveries() {
 		if here && j.afterStrike(d.At.Sub(j.e.Started)) {
 			j.mark(seq, later)
 		}
+		shard, met := shards[d.Shard]
+		if !met {
+			shard = uint64(len(shards))
+			shards[d.Shard] = shard
+		}
+		own := bench.Sequence{Hi: n.Hi ^ shard<<32, Lo: n.Lo} // of this shard, in the room of a number
 		known := here && w.seen[i]&delivered != 0
-		switch r := (record{seq, n}); {
-		case known && w.handed[i] == n, others[r]:
+		switch r := (record{seq, own}); {
+		case known && w.handed[i] == own, others[r]:
 			again++
 		case known || !here:
 			others[r] = true
 		default:
-			w.handed[i] = n
+			w.handed[i] = own
 		}
 		if gone, ok := w.removals[seq]; ok && gone == n {
 			j.mark(seq, mark&^delivered)

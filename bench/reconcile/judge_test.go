@@ -380,6 +380,22 @@ func TestRedelivered(t *testing.T) {
 	}
 }
 
+// Of an item that was stored under two keys, two shards may have the same number: each
+// has its own.
+func TestTheSameNumberInAnotherShard(t *testing.T) {
+	w := newWorld(30)
+	other := w.deliveries[3]
+	other.Shard += "-other"
+	w.deliveries = append(w.deliveries, other)
+	if a := w.judge(); *a.Deliveries.Delivered != 31 || *a.Deliveries.Redelivered != 0 {
+		t.Errorf("delivered %d, redelivered %d", *a.Deliveries.Delivered, *a.Deliveries.Redelivered)
+	}
+	w.deliveries = append(w.deliveries, other)
+	if a := w.judge(); *a.Deliveries.Delivered != 32 || *a.Deliveries.Redelivered != 1 {
+		t.Errorf("and once more: delivered %d, redelivered %d", *a.Deliveries.Delivered, *a.Deliveries.Redelivered)
+	}
+}
+
 func TestDeadLettersCounted(t *testing.T) {
 	w := newWorld(30)
 	w.deadLetter(false, 1, 2)
