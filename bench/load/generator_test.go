@@ -199,8 +199,8 @@ func takeTurns(job generatorJob) ([]turn, error) {
 	return turns, nil
 }
 
-// attackOnce attacks once. Its CPU is that of this process, from when the ledger is made
-// until it is closed.
+// attackOnce attacks once. Its CPU is that of this process, from when the ledgers are there
+// until they are closed.
 func attackOnce(job generatorJob) (told generatorTold, err error) {
 	rate := job.Rate
 	if rate == 0 {
