@@ -161,7 +161,7 @@ func (j *judge) commits() {
 		case c.Removed:
 			// What has gone was there: an effect of the last version is not
 			// outdated by it, and to be handed its removal is not to be handed it.
-			w.removals[seq] = n
+			w.removals[seq] = removal{c.Shard, n}
 		case !j.e.OneTable && !strings.Contains(c.ID, "#") && n.Compare(w.newest[i]) > 0:
 			w.newest[i] = n // of the request's own item: another one of it is no newer version
 		}
@@ -184,6 +184,12 @@ func (j *judge) settled() map[string]bench.Sequence {
 		}
 	}
 	return shards
+}
+
+// removal is the record of one, by its place.
+type removal struct {
+	shard string
+	n     bench.Sequence
 }
 
 // deliveries counts what was handed over. A record is its id, its shard and its
@@ -234,7 +240,7 @@ func (j *judge) deliveries() {
 		default:
 			w.handed[i] = own
 		}
-		if gone, ok := w.removals[seq]; ok && gone == n {
+		if gone, ok := w.removals[seq]; ok && gone == (removal{d.Shard, n}) {
 			j.mark(seq, mark&^delivered)
 			continue
 		}

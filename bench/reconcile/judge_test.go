@@ -396,6 +396,17 @@ func TestTheSameNumberInAnotherShard(t *testing.T) {
 	}
 }
 
+// Nor is what was handed over the removal that has its number in another shard.
+func TestARemovalInAnotherShard(t *testing.T) {
+	w := newWorld(30)
+	twice := w.deliveries[3]
+	w.deliveries = append(w.deliveries, twice)
+	w.commits = append(w.commits, bench.Commit{Shard: twice.Shard + "-other", Sequence: twice.Sequence, ID: twice.ID, Removed: true})
+	if a := w.judge(); *a.Deliveries.Delivered != 31 || *a.Deliveries.Redelivered != 1 {
+		t.Errorf("delivered %d, redelivered %d", *a.Deliveries.Delivered, *a.Deliveries.Redelivered)
+	}
+}
+
 func TestDeadLettersCounted(t *testing.T) {
 	w := newWorld(30)
 	w.deadLetter(false, 1, 2)

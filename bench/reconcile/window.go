@@ -13,11 +13,11 @@ type window struct {
 	first, n uint64
 
 	seen     []flags
-	expected []bench.Digest            // what digests must be; where the evidence cannot tell, what an item told
-	made     bool                      // expected is filled in, where the evidence can tell
-	newest   []bench.Sequence          // of the commits that wrote; nil: no commits were seen
-	handed   []bench.Sequence          // of the record that was first handed over
-	removals map[uint64]bench.Sequence // by seq: the commit that took the item away, if one did
+	expected []bench.Digest     // what digests must be; where the evidence cannot tell, what an item told
+	made     bool               // expected is filled in, where the evidence can tell
+	newest   []bench.Sequence   // of the commits that wrote; nil: no commits were seen
+	handed   []bench.Sequence   // of the record that was first handed over
+	removals map[uint64]removal // by seq: the commit that took the item away, if one did
 
 	rows   []int    // of a page, those of this window
 	places []uint64 // and where in it they are
@@ -39,7 +39,7 @@ func newWindow(e *Evidence, n uint64) *window {
 // begin empties the window for the n ids from first on. What is left of another
 // window in expected and handed is never looked at: made and seen say what holds.
 func (w *window) begin(first, n uint64) {
-	w.first, w.n, w.made, w.removals = first, n, false, map[uint64]bench.Sequence{}
+	w.first, w.n, w.made, w.removals = first, n, false, map[uint64]removal{}
 	clear(w.seen)
 	clear(w.newest)
 }
